@@ -1,0 +1,53 @@
+"""PostgreSQL: one engine per process, one place that opens and commits transactions."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from relance.settings import AsyncpgUrl
+
+
+class Database:
+    """The service's own schema, reached by the service's own role."""
+
+    def __init__(self, url: AsyncpgUrl, *, schema: str, pool_size: int, timeout: timedelta) -> None:
+        """`timeout` bounds the wait for a connection, for the connect itself, and for each statement."""
+        seconds = timeout.total_seconds()
+        self.schema = schema
+        self.engine: AsyncEngine = create_async_engine(
+            str(url),
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=seconds,
+            pool_use_lifo=True,
+            connect_args={
+                "timeout": seconds,
+                "command_timeout": seconds,
+                "server_settings": {
+                    "application_name": f"relance-{schema}",
+                    "search_path": schema,
+                    "timezone": "UTC",
+                    # Work waits for a lock no longer than for a statement; a forgotten transaction holds none for ever.
+                    "lock_timeout": f"{int(seconds * 1000)}ms",
+                    "idle_in_transaction_session_timeout": f"{int(seconds * 4000)}ms",
+                },
+            },
+        )
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """One unit of work: committed when the block ends, rolled back when it raises."""
+        async with self.engine.begin() as connection:
+            yield connection
+
+    async def ping(self) -> None:
+        """Raises whatever stands between this process and its database."""
+        async with self.engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def close(self) -> None:
+        """Give every connection back."""
+        await self.engine.dispose()

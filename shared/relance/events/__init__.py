@@ -1,0 +1,28 @@
+"""The events that services exchange. They meet nowhere else."""
+
+from relance.events.assignment import AssignmentEnded, AssignmentMade, EscalationStep, LeadUnrouted
+from relance.events.catalogue import EVENT_TYPES, TOPICS, Topic
+from relance.events.data import EventData
+from relance.events.envelope import Envelope, MalformedEvent
+from relance.events.lead import CallDetails, Contact, LeadReceived
+from relance.events.response import ResponseRecorded
+from relance.events.sla import BreachWithdrawn, StepFired
+
+__all__ = [
+    "EVENT_TYPES",
+    "TOPICS",
+    "AssignmentEnded",
+    "AssignmentMade",
+    "BreachWithdrawn",
+    "CallDetails",
+    "Contact",
+    "Envelope",
+    "EscalationStep",
+    "EventData",
+    "LeadReceived",
+    "LeadUnrouted",
+    "MalformedEvent",
+    "ResponseRecorded",
+    "StepFired",
+    "Topic",
+]

@@ -1,0 +1,71 @@
+"""What the router says: who owns a lead, since when, and when that ended."""
+
+from typing import ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from relance.events.data import Channel, EventData, Seconds, UtcDatetime
+from relance.ids import AssignmentId, LeadId
+
+StepAction = Literal["remind_rep", "at_risk", "breach", "notify_manager", "reassign"]
+
+
+class EscalationStep(BaseModel):
+    """One step of an escalation policy, as configured when the assignment was made.
+
+    It falls due when `window_fraction` of the response window has passed, and `delay` after that.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    action: StepAction
+    window_fraction: float = Field(gt=0)
+    delay: Seconds
+
+
+class AssignmentMade(EventData):
+    """A lead has a new owner, who is being told, and whose response window is running."""
+
+    TYPE: ClassVar[str] = "relance.assignment.made.v1"
+
+    assignment_id: AssignmentId
+    lead_id: LeadId
+    ordinal: int = Field(ge=1, description="1 for the lead's first owner, 2 for the second, and so on.")
+    rep: str
+    team: str
+    rule: str
+    source: str
+    channel: Channel
+    campaign: str | None
+    received_at: UtcDatetime
+    assigned_at: UtcDatetime
+    response_window: Seconds
+    escalation: tuple[EscalationStep, ...]
+    configuration: int = Field(description="Version of the routing configuration that decided.")
+
+
+class AssignmentEnded(EventData):
+    """The rep no longer owns the lead."""
+
+    TYPE: ClassVar[str] = "relance.assignment.ended.v1"
+
+    assignment_id: AssignmentId
+    lead_id: LeadId
+    rep: str
+    reason: Literal["declined", "reassigned"]
+    ended_at: UtcDatetime
+
+
+class LeadUnrouted(EventData):
+    """Nobody could be given the lead; it stands in `unrouted` until somebody can."""
+
+    TYPE: ClassVar[str] = "relance.lead.unrouted.v1"
+
+    lead_id: LeadId
+    source: str
+    channel: Channel
+    campaign: str | None
+    received_at: UtcDatetime
+    unrouted_at: UtcDatetime
+    reason: str

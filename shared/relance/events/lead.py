@@ -1,0 +1,49 @@
+"""What ingest says: a lead has been accepted."""
+
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from relance.events.data import Channel, EventData, Seconds, UtcDatetime
+from relance.ids import LeadId
+
+
+class Contact(BaseModel):
+    """The person behind a lead: personal data, which stays out of logs, metrics and dashboards."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str | None = None
+    email: str | None = Field(None, description="Normalised address.")
+    phone: str | None = Field(None, description="E.164.")
+    company: str | None = None
+    country: str | None = Field(None, description="ISO 3166-1 alpha-2: as given, else that of the phone number.")
+
+
+class CallDetails(BaseModel):
+    """What the phone system knew of a call."""
+
+    model_config = ConfigDict(frozen=True)
+
+    call_id: str
+    status: str = Field(description="answered, missed or voicemail")
+    called_number: str = Field(description="E.164")
+    started_at: UtcDatetime
+    duration: Seconds
+    recording_url: str | None = None
+
+
+class LeadReceived(EventData):
+    """A lead is committed in ingest's database; from here on it is never lost."""
+
+    TYPE: ClassVar[str] = "relance.lead.received.v1"
+
+    lead_id: LeadId
+    source: str
+    channel: Channel
+    campaign: str | None = None
+    received_at: UtcDatetime
+    identity_key: str = Field(description="Pseudonym of the person; one person's leads share it.")
+    contact: Contact
+    fields: dict[str, str] = Field(default_factory=dict, description="Every other field as submitted.")
+    call: CallDetails | None = None

@@ -1,0 +1,29 @@
+"""Which failures pass by themselves (try the same again) and which never will (give up on this input)."""
+
+import asyncpg
+from aiokafka.errors import KafkaError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+_TRANSIENT_SQLSTATE_CLASSES = (
+    "08",  # connection exception
+    "40",  # transaction rollback: deadlock, serialization failure
+    "53",  # insufficient resources: disk full, too many connections
+    "57",  # operator intervention: shutdown, crash, query cancelled by timeout
+    "58",  # system error
+)
+_LOCK_NOT_AVAILABLE = "55P03"
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same work may succeed later without anybody changing it."""
+    if isinstance(error, DBAPIError):
+        if error.connection_invalidated:
+            return True
+        cause = error.orig.__cause__ if error.orig else None
+        return is_transient(cause) if cause else isinstance(error.orig, OSError)
+    if isinstance(error, asyncpg.exceptions.PostgresError):
+        state = error.sqlstate or ""
+        return state[:2] in _TRANSIENT_SQLSTATE_CLASSES or state == _LOCK_NOT_AVAILABLE
+    # What Kafka refuses, it refuses for the state it is in (or for how it is set up): the message itself was checked.
+    return isinstance(error, KafkaError | OSError | TimeoutError | PoolTimeout | asyncpg.exceptions.InterfaceError)

@@ -1,0 +1,93 @@
+"""What every request passes through: a limit on work in hand and on the body, the trace, a metric, one log line."""
+
+import time
+from http import HTTPStatus
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from relance import tracing
+from relance.http.problems import Problem, unavailable
+from relance.logs import get_logger
+from relance.metrics import HTTP_IN_FLIGHT, HTTP_REQUESTS, HTTP_SECONDS
+
+log = get_logger(__name__)
+
+_OPERATOR_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
+
+
+class BodyTooLarge(Exception):
+    """The body went over the limit while it was being read."""
+
+
+class Guards:
+    """ASGI middleware. Overload is answered at once, before anything is read: memory has a bound."""
+
+    def __init__(self, app: ASGIApp, *, concurrency: int, body_limit: int) -> None:
+        self._app = app
+        self._concurrency = concurrency
+        self._body_limit = body_limit
+        self._in_flight = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http" or scope["path"] in _OPERATOR_PATHS:
+            await self._app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        tracing.enter(headers.get(b"traceparent", b"").decode("latin-1") or None)
+        started = time.perf_counter()
+        status = 0
+
+        async def watched_send(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        self._in_flight += 1
+        HTTP_IN_FLIGHT.set(self._in_flight)
+        try:
+            await self._guarded(scope, receive, watched_send, headers)
+        finally:
+            self._in_flight -= 1
+            HTTP_IN_FLIGHT.set(self._in_flight)
+            seconds = time.perf_counter() - started
+            route = getattr(scope.get("route"), "path", "(none)")
+            HTTP_REQUESTS.labels(scope["method"], route, status).inc()
+            HTTP_SECONDS.labels(scope["method"], route).observe(seconds)
+            log.info(
+                "request",
+                method=scope["method"], route=route, status=status, milliseconds=round(seconds * 1000, 1),
+                trace=tracing.trace_id(tracing.current()),
+            )  # fmt: skip
+
+    async def _guarded(self, scope: Scope, receive: Receive, send: Send, headers: dict[bytes, bytes]) -> None:
+        if self._in_flight > self._concurrency:
+            busy = unavailable("Too many requests are being worked on. Nothing was stored: send it again.")
+            await busy.response()(scope, receive, send)
+            return
+        declared = headers.get(b"content-length", b"0")
+        if declared.isdigit() and int(declared) > self._body_limit:
+            await self._too_large().response()(scope, receive, send)
+            return
+        read = 0
+
+        async def limited_receive() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > self._body_limit:
+                raise BodyTooLarge
+            return message
+
+        try:
+            await self._app(scope, limited_receive, send)
+        except BodyTooLarge:
+            await self._too_large().response()(scope, receive, send)
+
+    def _too_large(self) -> Problem:
+        return Problem(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            "Body too large",
+            f"A body may have {self._body_limit} bytes at most. Nothing was stored.",
+        )

@@ -1,0 +1,119 @@
+"""Errors as RFC 9457 problem details: what is wrong, where, and what to do."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from relance import faults
+from relance.logs import get_logger
+
+log = get_logger(__name__)
+
+RETRY_AFTER_SECONDS = 5
+
+
+@dataclass(frozen=True)
+class FieldFault:
+    """One bad field: `pointer` is a JSON Pointer into the body, or `header/Name`, `path/name`, `query/name`."""
+
+    pointer: str
+    detail: str
+
+
+@dataclass
+class Problem(Exception):
+    """Raise it anywhere under a request; the caller gets it as problem+json."""
+
+    status: HTTPStatus
+    title: str
+    detail: str
+    errors: Sequence[FieldFault] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def response(self) -> JSONResponse:
+        """The answer as RFC 9457 writes it."""
+        body: dict[str, object] = {
+            "type": "about:blank",
+            "title": self.title,
+            "status": self.status.value,
+            "detail": self.detail,
+        }
+        if self.errors:
+            body["errors"] = [{"pointer": fault.pointer, "detail": fault.detail} for fault in self.errors]
+        return JSONResponse(body, self.status.value, dict(self.headers), "application/problem+json")
+
+
+class ProblemDocument(BaseModel):
+    """The shape of a problem, for OpenAPI."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    errors: list[dict[str, str]] | None = None
+
+
+def invalid_fields(errors: Sequence[FieldFault]) -> Problem:
+    """422 that names every bad field."""
+    names = ", ".join(fault.pointer for fault in errors)
+    return Problem(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "Invalid fields",
+        f"Nothing was stored. Mend and send again: {names}.",
+        errors,
+    )
+
+
+def unavailable(detail: str) -> Problem:
+    """503 with Retry-After."""
+    return Problem(
+        HTTPStatus.SERVICE_UNAVAILABLE, "Try again", detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)}
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of this application with a problem."""
+
+    @app.exception_handler(Problem)
+    async def _problem(_request: Request, problem: Problem) -> JSONResponse:
+        return problem.response()
+
+    @app.exception_handler(RequestValidationError)
+    async def _validation(_request: Request, error: RequestValidationError) -> JSONResponse:
+        faults_found = [FieldFault(_pointer(fault["loc"]), fault["msg"]) for fault in error.errors()]
+        if any(fault["type"] == "json_invalid" for fault in error.errors()):
+            detail = f"The body is not valid JSON: {error.errors()[0]['ctx']['error']}. Nothing was stored."
+            return Problem(HTTPStatus.BAD_REQUEST, "Malformed JSON", detail, faults_found).response()
+        return invalid_fields(faults_found).response()
+
+    @app.exception_handler(HTTPException)
+    async def _http(request: Request, error: HTTPException) -> JSONResponse:
+        status = HTTPStatus(error.status_code)
+        detail = (
+            error.detail
+            if error.detail != status.phrase
+            else f"{request.method} {request.url.path}: {status.description}"
+        )
+        return Problem(status, status.phrase, detail, headers=error.headers or {}).response()
+
+    @app.exception_handler(Exception)
+    async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+        if faults.is_transient(error):
+            log.warning("dependency away", route=request.scope.get("route_path"), error=type(error).__name__)
+            return unavailable("The database cannot be reached just now. Nothing was stored: send it again.").response()
+        log.error("request failed", exc_info=error)
+        detail = "This is our fault, and it is in our log. Nothing was stored."
+        return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error", detail).response()
+
+
+def _pointer(location: Sequence[int | str]) -> str:
+    where, *rest = location
+    if where == "body":
+        return "/" + "/".join(str(part) for part in rest)
+    return "/".join(str(part) for part in location)

@@ -1,0 +1,60 @@
+"""Serving an application with uvicorn, as one part of a service."""
+
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+
+import uvicorn
+from fastapi import FastAPI
+from typing_extensions import override
+
+from relance.http import problems
+from relance.http.guards import Guards
+from relance.http.operations import Check, operations
+from relance.settings import ServiceSettings
+
+
+def guarded(app: FastAPI, settings: ServiceSettings, checks: Mapping[str, Check]) -> FastAPI:
+    """Give an application what all of ours have."""
+    problems.install(app)
+    app.include_router(operations(checks))
+    app.add_middleware(Guards, concurrency=settings.http_concurrency, body_limit=settings.http_body_limit)
+    return app
+
+
+class HttpServer:
+    """Listens until stopped; requests in hand are answered first."""
+
+    def __init__(self, app: FastAPI, settings: ServiceSettings) -> None:
+        self._server = _Server(
+            uvicorn.Config(
+                app,
+                host=settings.http_host,
+                port=settings.http_port,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=int(settings.shutdown_deadline.total_seconds()),
+            )
+        )
+
+    def request_stop(self) -> None:
+        """Accept no more; answer what is in hand."""
+        self._server.should_exit = True
+
+    async def run(self) -> None:
+        """Serve. Returns after `request_stop`; an address in use is an error."""
+        try:
+            await self._server.serve()
+        except SystemExit as error:
+            raise RuntimeError(f"the HTTP server did not start: is its address in use? (exit {error.code})") from error
+        if not self._server.should_exit:
+            raise RuntimeError("the HTTP server ended by itself")
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn that leaves signals to the service, which stops its parts in order."""
+
+    @override
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield

@@ -1,0 +1,18 @@
+"""Ids are UUIDv7 (RFC 9562): unique without coordination, and in order of creation, which keeps indexes compact."""
+
+from collections.abc import Callable
+from typing import NewType
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+LeadId = NewType("LeadId", UUID)
+AssignmentId = NewType("AssignmentId", UUID)
+EventId = NewType("EventId", UUID)
+NotificationId = NewType("NotificationId", UUID)
+"""Sent as `webhook-id`: the same for every attempt at one notification, so that a receiver can drop repeats."""
+
+NewId = Callable[[], UUID]
+"""Where ids come from; passed in, so that a decision can be repeated."""
+
+new_id: NewId = uuid7

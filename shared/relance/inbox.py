@@ -1,0 +1,33 @@
+"""The inbox: an event's effects are made once, however often it is delivered.
+
+The handled event's id is written in the transaction of its effects. A second owner of the partition, in a rebalance,
+waits on the first one's uncommitted row and then finds the event handled.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from relance.ids import EventId
+
+_CLAIM = text("""
+    INSERT INTO inbox (consumer, event_id)
+    SELECT :consumer, event_id FROM unnest(CAST(:event_ids AS uuid[])) AS given (event_id)
+    ORDER BY event_id
+    ON CONFLICT DO NOTHING
+    RETURNING event_id
+""")
+_FORGET = text("DELETE FROM inbox WHERE handled_at < now() - CAST(:age AS interval)")
+
+
+async def claim(connection: AsyncConnection, consumer: str, events: Sequence[EventId]) -> set[EventId]:
+    """Mark events as handled by this transaction; returns those that no committed transaction had handled before."""
+    rows = await connection.execute(_CLAIM, {"consumer": consumer, "event_ids": list(events)})
+    return set(rows.scalars())
+
+
+async def forget(connection: AsyncConnection, age: timedelta) -> int:
+    """Drop marks older than `age`, which must exceed how long Kafka keeps messages; returns how many."""
+    return (await connection.execute(_FORGET, {"age": age})).rowcount

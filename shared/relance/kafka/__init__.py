@@ -1,0 +1,1 @@
+"""Kafka: one publisher, one consumer loop, one dead-letter policy."""

@@ -1,0 +1,278 @@
+"""The one consumer loop: poll a batch, handle it in one transaction, then commit its offsets.
+
+What always holds:
+- The offset moves only after the database has committed, or after the dead letter has been acknowledged.
+- A passing fault pauses the partitions and tries the same batch again; nothing is skipped.
+- A message that can never be handled goes to the dead letters, and the partition goes on. Too many of them halt it.
+- A revoked partition waits for the batch in hand. When it cannot wait any longer the batch is dropped uncommitted,
+  and the next owner gets it; the inbox makes a double handling harmless.
+- Slow handling means less polling, not more memory.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeAlias
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from sqlalchemy.ext.asyncio import AsyncConnection
+from typing_extensions import override
+
+from relance import faults, inbox
+from relance.backoff import Backoff
+from relance.clock import utc_now
+from relance.database import Database
+from relance.events import Envelope, MalformedEvent, Topic
+from relance.kafka.dead_letters import DeadLetterLimit, dead_letter
+from relance.kafka.publisher import KafkaPublisher
+from relance.kafka.topics import dead_letter_topic
+from relance.logs import get_logger
+from relance.metrics import CONSUMED, CONSUMER_BATCH, CONSUMER_HALTED, CONSUMER_LAG, CONSUMER_RETRIES
+from relance.settings import ServiceSettings
+
+log = get_logger(__name__)
+
+Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
+Handle = Callable[[AsyncConnection, Sequence[Envelope]], Awaitable[None]]
+"""Makes the effects of events that were not handled before, inside the transaction given to it."""
+
+_POLL_MS = 500
+_REVOCATION_PATIENCE = timedelta(seconds=15)
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """Who consumes what. `group` and `topics` are names without the prefix."""
+
+    group: str
+    topics: tuple[Topic, ...]
+    handle: Handle
+    on_committed: Callable[[], None]
+    """Called after a batch is committed, to nudge whatever works on what it wrote."""
+
+
+class BatchConsumer:
+    """Runs one subscription."""
+
+    def __init__(
+        self,
+        subscription: Subscription,
+        settings: ServiceSettings,
+        database: Database,
+        publisher: KafkaPublisher,
+    ) -> None:
+        self._subscription = subscription
+        self._settings = settings
+        self._database = database
+        self._publisher = publisher
+        self._group = settings.topic_prefix + subscription.group
+        self._limit = DeadLetterLimit(settings.dead_letter_limit)
+        self._stopping = asyncio.Event()
+        self._rebalance = _WaitForBatch()
+        self.halted: str | None = None
+        """Why the consumer stopped for good, for /readyz; None while it works."""
+
+    def request_stop(self) -> None:
+        """Finish the batch in hand, commit its offsets, leave the group."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Consume until stopped. After a halt, wait for the operator: a restart would only repeat it."""
+        backoff = Backoff()
+        while not self._stopping.is_set():
+            consumer = self._new_consumer()
+            try:
+                await consumer.start()
+                backoff.reset()
+                await self._consume(consumer)
+            except KafkaError as error:
+                delay = backoff.advance()
+                log.warning(
+                    "consumer lost Kafka",
+                    consumer=self._group,
+                    error=repr(error),
+                    retry_in_seconds=delay.total_seconds(),
+                )
+                await self._pause(delay)
+            finally:
+                await consumer.stop()
+            if self.halted:
+                await self._stopping.wait()
+
+    def _new_consumer(self) -> AIOKafkaConsumer:
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._settings.kafka_bootstrap_servers,
+            group_id=self._group,
+            client_id=self._group,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+            fetch_max_wait_ms=_POLL_MS,
+            max_poll_records=self._settings.consumer_batch,
+        )
+        consumer.subscribe(
+            [self._settings.topic_prefix + topic for topic in self._subscription.topics],
+            listener=self._rebalance,
+        )
+        return consumer
+
+    async def _consume(self, consumer: AIOKafkaConsumer) -> None:
+        while not self._stopping.is_set() and not self.halted:
+            polled = await consumer.getmany(timeout_ms=_POLL_MS)
+            if not polled:
+                continue
+            async with self._rebalance.batch_in_hand:
+                with CONSUMER_BATCH.labels(self._group).time():
+                    if await self._handle_until_done(consumer, polled):
+                        await self._commit(consumer, polled)
+            self._report_lag(consumer, polled)
+
+    async def _handle_until_done(self, consumer: AIOKafkaConsumer, polled: dict[TopicPartition, list[Record]]) -> bool:
+        """Handle the batch, however often it takes. False when it was given up, to be delivered again."""
+        backoff = Backoff()
+        records = [record for batch in polled.values() for record in batch]
+        while True:
+            try:
+                await self._handle(records)
+            except Exception as error:
+                if not faults.is_transient(error):
+                    raise
+                CONSUMER_RETRIES.labels(self._group).inc()
+                delay = backoff.advance()
+                log.warning(
+                    "batch failed, trying it again",
+                    consumer=self._group, error=repr(error), retry_in_seconds=delay.total_seconds(),
+                )  # fmt: skip
+                if not await self._wait_with_partitions_paused(consumer, polled, delay):
+                    return False
+            else:
+                return self.halted is None
+
+    async def _handle(self, records: list[Record]) -> None:
+        events: list[tuple[Record, Envelope]] = []
+        dead: list[tuple[Record, Exception]] = []
+        for record in records:
+            try:
+                events.append((record, Envelope.from_message(record.headers, record.value)))
+            except MalformedEvent as error:
+                dead.append((record, error))
+        try:
+            await self._effect([event for _, event in events])
+        except Exception as error:
+            if faults.is_transient(error):
+                raise
+            log.exception("batch refused, trying its messages one by one", consumer=self._group)
+            dead += await self._one_by_one(events)
+        if dead:
+            await self._bury(dead)
+        for topic, count in Counter(record.topic for record in records).items():
+            CONSUMED.labels(self._group, topic, "taken").inc(count)
+
+    async def _one_by_one(self, events: Sequence[tuple[Record, Envelope]]) -> list[tuple[Record, Exception]]:
+        dead: list[tuple[Record, Exception]] = []
+        for record, event in events:
+            try:
+                await self._effect([event])
+            except Exception as error:
+                if faults.is_transient(error):
+                    raise
+                dead.append((record, error))
+        return dead
+
+    async def _effect(self, events: Sequence[Envelope]) -> None:
+        if not events:
+            return
+        async with self._database.transaction() as connection:
+            new = await inbox.claim(connection, self._subscription.group, [event.id for event in events])
+            fresh = [event for event in {event.id: event for event in events}.values() if event.id in new]
+            if fresh:
+                await self._subscription.handle(connection, fresh)
+        self._subscription.on_committed()
+
+    async def _bury(self, dead: Sequence[tuple[Record, Exception]]) -> None:
+        now = utc_now()
+        if self._limit.exceeded_by(len(dead), now):
+            self.halted = (
+                f"More than {self._settings.dead_letter_limit} messages could not be handled within an hour; consumer "
+                f"{self._group} has stopped. Look at {dead_letter_topic(self._group)}, mend the cause, then restart."
+            )
+            CONSUMER_HALTED.labels(self._group).set(1)
+            log.critical("consumer halted", consumer=self._group, reason=self.halted)
+            return
+        letters = [dead_letter(record, dead_letter_topic(self._group), error, now) for record, error in dead]
+        _, failure = await self._publisher.publish(letters)
+        if failure:
+            raise failure
+        for record, error in dead:
+            CONSUMED.labels(self._group, record.topic, "dead_letter").inc()
+            log.error(
+                "message buried",
+                consumer=self._group, topic=record.topic, partition=record.partition, offset=record.offset,
+                error=type(error).__name__,
+            )  # fmt: skip
+
+    async def _wait_with_partitions_paused(
+        self, consumer: AIOKafkaConsumer, polled: dict[TopicPartition, list[Record]], delay: timedelta
+    ) -> bool:
+        """Wait while staying in the group. False when the partitions were taken away or the service is stopping."""
+        mine = consumer.assignment()
+        consumer.pause(*mine)
+        try:
+            # Polling paused partitions returns nothing; it is what tells the group that this consumer is alive.
+            await consumer.getmany(timeout_ms=int(delay.total_seconds() * 1000))
+        finally:
+            consumer.resume(*(mine & consumer.assignment()))
+        given_up = self._stopping.is_set() or self._rebalance.revoking
+        return not given_up and polled.keys() <= consumer.assignment()
+
+    async def _commit(self, consumer: AIOKafkaConsumer, polled: dict[TopicPartition, list[Record]]) -> None:
+        offsets = {partition: records[-1].offset + 1 for partition, records in polled.items()}
+        try:
+            await consumer.commit(offsets)
+        except (CommitFailedError, IllegalStateError) as error:
+            # The partition has a new owner, who will see these messages again and find them handled.
+            log.warning("offsets not committed", consumer=self._group, error=repr(error))
+
+    def _report_lag(self, consumer: AIOKafkaConsumer, polled: dict[TopicPartition, list[Record]]) -> None:
+        for partition, records in polled.items():
+            try:
+                end = consumer.highwater(partition)
+            except IllegalStateError:
+                continue  # revoked meanwhile: its new owner reports it
+            if end is not None:
+                lag = max(0, end - records[-1].offset - 1)
+                CONSUMER_LAG.labels(self._group, partition.topic, str(partition.partition)).set(lag)
+
+    async def _pause(self, delay: timedelta) -> None:
+        try:
+            async with asyncio.timeout(delay.total_seconds()):
+                await self._stopping.wait()
+        except TimeoutError:
+            return
+
+
+class _WaitForBatch(ConsumerRebalanceListener):
+    """Lets the batch in hand finish before its partitions go to another consumer."""
+
+    def __init__(self) -> None:
+        self.batch_in_hand = asyncio.Lock()
+        self.revoking = False
+        """Set while a revocation waits: a batch that is only being retried should be given up."""
+
+    @override
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        self.revoking = True
+        try:
+            async with asyncio.timeout(_REVOCATION_PATIENCE.total_seconds()), self.batch_in_hand:
+                pass
+        except TimeoutError:
+            log.warning("partitions revoked with a batch in hand", partitions=len(revoked))
+        finally:
+            self.revoking = False
+
+    @override
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        log.info("partitions assigned", partitions=len(assigned))

@@ -1,0 +1,40 @@
+"""What happens to a message that can never be handled: kept with its origin and reason, within a limit."""
+
+from collections import deque
+from datetime import datetime, timedelta
+
+from aiokafka import ConsumerRecord
+
+from relance.kafka.publisher import Message
+
+WINDOW = timedelta(hours=1)
+
+
+def dead_letter(record: "ConsumerRecord[bytes, bytes]", topic: str, error: BaseException, now: datetime) -> Message:
+    """The message as it came, with where it came from and why it died."""
+    reason = {
+        "dlq_topic": record.topic,
+        "dlq_partition": str(record.partition),
+        "dlq_offset": str(record.offset),
+        "dlq_error": type(error).__name__,
+        "dlq_reason": str(error),
+        "dlq_time": now.isoformat(),
+    }
+    headers = [*record.headers, *((name, value.encode()) for name, value in reason.items())]
+    return Message(topic, record.key, record.value, headers)
+
+
+class DeadLetterLimit:
+    """When too much is dying, the fault is ours: stop rather than empty the topic into the dead letters."""
+
+    def __init__(self, limit: int) -> None:
+        """`limit` is how many may die within `WINDOW`."""
+        self._limit = limit
+        self._deaths: deque[datetime] = deque()
+
+    def exceeded_by(self, count: int, now: datetime) -> bool:
+        """Count `count` more deaths; whether that is over the limit."""
+        while self._deaths and self._deaths[0] <= now - WINDOW:
+            self._deaths.popleft()
+        self._deaths.extend([now] * count)
+        return len(self._deaths) > self._limit

@@ -1,0 +1,22 @@
+"""Metrics that every service has, each with its meaning. A service's own stand in its own metrics.py."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+OUTBOX_PUBLISHED = Counter("relance_outbox_published_total", "Events acknowledged by Kafka and deleted.")
+OUTBOX_DEPTH = Gauge("relance_outbox_depth", "Events committed and not yet published; reported by the active relay.")
+OUTBOX_AGE = Gauge("relance_outbox_oldest_age_seconds", "Age of the oldest unpublished event.")
+OUTBOX_RELAY_FAULTS = Counter("relance_outbox_relay_faults_total", "Times the relay lost PostgreSQL or Kafka.")
+
+CONSUMED = Counter("relance_consumer_messages_total", "Messages taken from Kafka.", ["consumer", "topic", "outcome"])
+CONSUMER_BATCH = Histogram(
+    "relance_consumer_batch_seconds", "Time to handle and commit one polled batch.", ["consumer"]
+)
+CONSUMER_LAG = Gauge(
+    "relance_consumer_lag", "Messages behind the end of the partition.", ["consumer", "topic", "partition"]
+)
+CONSUMER_RETRIES = Counter("relance_consumer_retries_total", "Batches tried again after a passing fault.", ["consumer"])
+CONSUMER_HALTED = Gauge("relance_consumer_halted", "1 when too many dead letters stopped the consumer.", ["consumer"])
+
+HTTP_REQUESTS = Counter("relance_http_requests_total", "Requests answered.", ["method", "route", "status"])
+HTTP_SECONDS = Histogram("relance_http_request_seconds", "Time to answer a request.", ["method", "route"])
+HTTP_IN_FLIGHT = Gauge("relance_http_requests_in_flight", "Requests being worked on.")

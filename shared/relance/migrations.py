@@ -1,0 +1,56 @@
+"""Alembic, run by the service itself in its own schema, and the tables that every service has.
+
+Expand first, contract in a later release: old and new code run side by side during a deployment.
+"""
+
+from pathlib import Path
+
+from alembic import command, context
+from alembic.config import Config
+from sqlalchemy import Connection, text
+
+from relance.database import Database
+
+OUTBOX_V1 = """
+    CREATE TABLE outbox (
+        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        aggregate_type text NOT NULL,
+        aggregate_id text NOT NULL,
+        type text NOT NULL,
+        payload text NOT NULL,
+        headers jsonb NOT NULL,
+        occurred_at timestamptz NOT NULL
+    ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000)
+"""
+INBOX_V1 = """
+    CREATE TABLE inbox (
+        consumer text NOT NULL,
+        event_id uuid NOT NULL,
+        handled_at timestamptz NOT NULL DEFAULT now(),
+        PRIMARY KEY (consumer, event_id)
+    );
+    CREATE INDEX inbox_handled_at ON inbox USING brin (handled_at)
+"""
+
+_ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtext(:name))")
+
+
+async def upgrade(database: Database, folder: Path) -> None:
+    """Bring the schema to the newest revision in `folder`; replicas that start together take turns."""
+
+    def run(connection: Connection) -> None:
+        config = Config()
+        config.set_main_option("script_location", str(folder))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+    async with database.transaction() as connection:
+        await connection.execute(_ONE_AT_A_TIME, {"name": f"{database.schema}_migrations"})
+        await connection.run_sync(run)
+
+
+def run_environment() -> None:
+    """What a service's env.py does."""
+    connection = context.config.attributes["connection"]
+    context.configure(connection=connection, target_metadata=None)
+    context.run_migrations()

@@ -1,0 +1,44 @@
+"""Writing events, in the transaction that makes what they tell of."""
+
+import json
+from collections.abc import Sequence
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from relance.events import TOPICS, Envelope
+
+# Rows take their ids in the order given: an event that follows another in the list follows it on the topic.
+APPEND = """
+    INSERT INTO outbox (aggregate_type, aggregate_id, type, payload, headers, occurred_at)
+    SELECT aggregate_type, aggregate_id, type, payload, CAST(headers AS jsonb), occurred_at
+    FROM unnest(
+        CAST(:aggregate_types AS text[]), CAST(:aggregate_ids AS text[]), CAST(:types AS text[]),
+        CAST(:payloads AS text[]), CAST(:headers AS text[]), CAST(:occurred_ats AS timestamptz[])
+    ) WITH ORDINALITY AS given (aggregate_type, aggregate_id, type, payload, headers, occurred_at, place)
+    ORDER BY place
+"""
+
+
+def columns(events: Sequence[Envelope]) -> dict[str, list[object]]:
+    """The outbox rows of these events, as the arrays that `APPEND` takes.
+
+    `aggregate_type` is the topic and `aggregate_id` the Kafka key, as Debezium's outbox router reads them.
+    """
+    messages = [event.to_message() for event in events]
+    return {
+        "aggregate_types": [TOPICS[type(event.data)].value for event in events],
+        "aggregate_ids": [event.subject for event in events],
+        "types": [event.data.TYPE for event in events],
+        "payloads": [message.value.decode() for message in messages],
+        "headers": [
+            json.dumps({name: value.decode() for name, value in message.headers.items()}) for message in messages
+        ],
+        "occurred_ats": [event.time for event in events],
+    }
+
+
+async def append(connection: AsyncConnection, events: Sequence[Envelope]) -> None:
+    """Write events in one statement. Hold the lock on the lead's row, so that id order is commit order per lead."""
+    if events:
+        await connection.execute(text(APPEND), columns(events))

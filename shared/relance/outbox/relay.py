@@ -1,0 +1,154 @@
+"""Publishing what the outbox holds.
+
+Rows are taken in id order, sent, and deleted once the broker has acknowledged them. Never "id greater than the last
+one seen": ids become visible out of order. A crash between acknowledgement and deletion sends again; inboxes drop it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import asyncpg
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from relance import faults
+from relance.backoff import Backoff
+from relance.database import Database
+from relance.kafka.publisher import KafkaPublisher, Message
+from relance.logs import get_logger
+from relance.metrics import OUTBOX_AGE, OUTBOX_DEPTH, OUTBOX_PUBLISHED, OUTBOX_RELAY_FAULTS
+
+log = get_logger(__name__)
+
+BATCH = 500
+POLL = timedelta(milliseconds=500)
+"""The guarantee; `nudge` is the hint that makes it milliseconds."""
+MEASURE_EVERY = timedelta(seconds=2)
+
+_LOCK = text("SELECT pg_try_advisory_lock(hashtext(:name))")
+_TAKE = text("""
+    SELECT id, aggregate_type, aggregate_id, payload, headers FROM outbox ORDER BY id LIMIT :batch
+""")
+_DELETE = text("DELETE FROM outbox WHERE id = ANY(CAST(:ids AS bigint[]))")
+_MEASURE = text("""
+    SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(occurred_at)), 0) FROM outbox
+""")
+
+
+class OutboxRelay:
+    """Publishes one schema's outbox. Of all replicas one is active, by advisory lock; the others stand by."""
+
+    def __init__(self, database: Database, publisher: KafkaPublisher, *, topic_prefix: str) -> None:
+        self._database = database
+        self._publisher = publisher
+        self._topic_prefix = topic_prefix
+        self._channel = f"{database.schema}_outbox"
+        self._wake = asyncio.Event()
+        self._stopping = False
+
+    def nudge(self) -> None:
+        """Say that rows have just been committed."""
+        self._wake.set()
+
+    def request_stop(self) -> None:
+        """Publish what is there, then return from `run`."""
+        self._stopping = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Relay until stopped, over every loss of PostgreSQL or Kafka."""
+        backoff = Backoff()
+        while not self._stopping:
+            try:
+                async with self._dedicated_connection() as connection:
+                    if await self._stand_by(connection):
+                        backoff.reset()
+                        await self._relay(connection)
+            except Exception as error:
+                if not faults.is_transient(error):
+                    raise
+                OUTBOX_RELAY_FAULTS.inc()
+                delay = backoff.advance()
+                log.warning("outbox relay interrupted", error=repr(error), retry_in_seconds=delay.total_seconds())
+                await asyncio.sleep(delay.total_seconds())
+
+    @asynccontextmanager
+    async def _dedicated_connection(self) -> AsyncIterator[AsyncConnection]:
+        async with self._database.engine.connect() as connection:
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
+            try:
+                yield connection
+            finally:
+                # Closed, not given back: the pool would hand the lock and the listener to its next user.
+                await connection.invalidate()
+
+    async def _stand_by(self, connection: AsyncConnection) -> bool:
+        """Wait for the advisory lock. It is the connection's: losing the one is losing the other.
+
+        False when the service stopped first.
+        """
+        while not self._stopping:
+            if (await connection.execute(_LOCK, {"name": self._channel})).scalar_one():
+                log.info("outbox relay active")
+                return True
+            if await self._sleep(POLL):
+                # A local commit, and another replica publishes: tell it. Outside any transaction, because a
+                # NOTIFY inside one makes every commit of the database queue up behind it.
+                await connection.execute(text(f"NOTIFY {self._channel}"))
+        return False
+
+    async def _relay(self, connection: AsyncConnection) -> None:
+        raw = (await connection.get_raw_connection()).driver_connection
+        if not isinstance(raw, asyncpg.Connection):
+            raise TypeError("the outbox relay needs asyncpg")
+        loop = asyncio.get_running_loop()
+        await raw.add_listener(self._channel, lambda *_: self._wake.set())
+        measure_at = 0.0
+        while True:
+            self._wake.clear()
+            published = await self._publish_batch(connection)
+            if loop.time() >= measure_at:
+                measure_at = loop.time() + MEASURE_EVERY.total_seconds()
+                await self._measure(connection)
+            if published < BATCH:
+                if self._stopping:
+                    return
+                await self._sleep(POLL)
+
+    async def _publish_batch(self, connection: AsyncConnection) -> int:
+        rows = (await connection.execute(_TAKE, {"batch": BATCH})).all()
+        if not rows:
+            return 0
+        messages = [
+            Message(
+                topic=self._topic_prefix + row.aggregate_type,
+                key=row.aggregate_id.encode(),
+                value=row.payload.encode(),
+                headers=[(name, value.encode()) for name, value in row.headers.items()],
+            )
+            for row in rows
+        ]
+        sent, failure = await self._publisher.publish(messages)
+        if sent:
+            await connection.execute(_DELETE, {"ids": [row.id for row in rows[:sent]]})
+            OUTBOX_PUBLISHED.inc(sent)
+        if failure:
+            raise failure
+        return len(rows)
+
+    async def _measure(self, connection: AsyncConnection) -> None:
+        depth, age = (await connection.execute(_MEASURE)).one()
+        OUTBOX_DEPTH.set(depth)
+        OUTBOX_AGE.set(float(age))
+
+    async def _sleep(self, limit: timedelta) -> bool:
+        """Wait for a nudge; returns whether one came before the limit."""
+        try:
+            async with asyncio.timeout(limit.total_seconds()):
+                await self._wake.wait()
+        except TimeoutError:
+            return False
+        self._wake.clear()
+        return True
