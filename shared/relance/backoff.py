@@ -20,7 +20,7 @@ class Backoff:
 
     def advance(self) -> timedelta:
         """The next wait."""
-        ceiling = min(self._longest, self._first * 2 ** min(self._tries, 30))
+        ceiling = min(self._longest, self._first * (1 << min(self._tries, 30)))
         self._tries += 1
         # At least a tenth: a wait of zero would spin.
         share: float = random.uniform(0.1, 1.0)  # noqa: S311 - spreads load, guards nothing

@@ -23,7 +23,7 @@ def is_transient(error: BaseException) -> bool:
         cause = error.orig.__cause__ if error.orig else None
         return is_transient(cause) if cause else isinstance(error.orig, OSError)
     if isinstance(error, asyncpg.exceptions.PostgresError):
-        state = error.sqlstate or ""
+        state: str = getattr(error, "sqlstate", None) or ""
         return state[:2] in _TRANSIENT_SQLSTATE_CLASSES or state == _LOCK_NOT_AVAILABLE
     # What Kafka refuses, it refuses for the state it is in (or for how it is set up): the message itself was checked.
     return isinstance(error, KafkaError | OSError | TimeoutError | PoolTimeout | asyncpg.exceptions.InterfaceError)

@@ -1,0 +1,5 @@
+"""The router: leads in, one rep each out; tells the rep, and takes the rep's answer.
+
+In the order that data takes: configuration/ (what runs), routing/ (leads and reassignment requests in, assignments
+out), deliveries/ (webhooks to reps and managers), answers/ (what reps say). domain/ decides.
+"""

@@ -75,6 +75,15 @@ class BatchConsumer:
         self.halted: str | None = None
         """Why the consumer stopped for good, for /readyz; None while it works."""
 
+    async def check(self) -> None:
+        """For /readyz.
+
+        Raises:
+            RuntimeError: the consumer has halted; says what to do.
+        """
+        if self.halted:
+            raise RuntimeError(self.halted)
+
     def request_stop(self) -> None:
         """Finish the batch in hand, commit its offsets, leave the group."""
         self._stopping.set()

@@ -1,0 +1,98 @@
+"""Recording an answer: load under lock, decide, write what follows, in one transaction."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from relance import outbox, tracing
+from relance.events import Envelope, ResponseRecorded
+from relance.events.response import Answer
+from relance.ids import AssignmentId, EventId, NewId
+from relance_router import metrics
+from relance_router.configuration.versions import ConfigurationVersions
+from relance_router.domain.answers import AssignmentState, Recorded, Refused, Repeated, answer
+from relance_router.routing.assigning import SOURCE, Assigner, Cause
+from relance_router.routing.leads import OwnedLead, lock_owned, transaction_time
+
+_ANSWER = text("""
+    INSERT INTO answers (assignment_id, answer, reason, responded_at) VALUES (:id, :answer, :reason, :now)
+""")
+_STATE = text("UPDATE assignments SET state = :state WHERE id = :id")
+_ONE_LESS_IN_HAND = text("UPDATE reps SET open_leads = open_leads - 1 WHERE rep = :rep")
+
+
+class UnknownAssignment(LookupError):
+    """There is no such assignment."""
+
+
+@dataclass(frozen=True)
+class AnswerTaken:
+    """What an answer came to, and where the assignment stands now."""
+
+    verdict: Recorded | Repeated | Refused
+    state: AssignmentState
+
+
+class AnswerRecorder:
+    """Takes reps' answers."""
+
+    def __init__(self, versions: ConfigurationVersions, assigner: Assigner, new_id: NewId) -> None:
+        self._versions = versions
+        self._assigner = assigner
+        self._new_id = new_id
+
+    async def look(self, connection: AsyncConnection, assignment: AssignmentId) -> OwnedLead:
+        """The assignment and its lead; changes nothing.
+
+        Raises:
+            UnknownAssignment: there is no such assignment.
+        """
+        found = await lock_owned(connection, [assignment])
+        if not found:
+            raise UnknownAssignment(f"There is no assignment {assignment}.")
+        return found[0]
+
+    async def record(
+        self, connection: AsyncConnection, assignment: AssignmentId, given: Answer, reason: str | None
+    ) -> AnswerTaken:
+        """Record an answer; a decline gives the lead to somebody else at once.
+
+        Raises:
+            UnknownAssignment: there is no such assignment.
+        """
+        owned = await self.look(connection, assignment)
+        verdict = answer(owned.state, given)
+        if not isinstance(verdict, Recorded):
+            return AnswerTaken(verdict, owned.state)
+        now = await transaction_time(connection)
+        await connection.execute(_ANSWER, {"id": assignment, "answer": given, "reason": reason, "now": now})
+        await outbox.append(connection, [self._event(owned, given, reason, now)])
+        if verdict.state is AssignmentState.DECLINED:
+            running = await self._versions.running(connection)
+            await self._assigner.assign(connection, running, [owned.needs_another(Cause.DECLINED)], now)
+        else:
+            await connection.execute(_STATE, {"id": assignment, "state": verdict.state.value})
+            if verdict.state is AssignmentState.CONTACTED:
+                await connection.execute(_ONE_LESS_IN_HAND, {"rep": owned.owner.rep})
+        metrics.ANSWERS.labels(given).inc()
+        return AnswerTaken(verdict, verdict.state)
+
+    def _event(self, owned: OwnedLead, given: Answer, reason: str | None, now: datetime) -> Envelope:
+        response = ResponseRecorded(
+            assignment_id=owned.owner.assignment_id,
+            lead_id=owned.lead.lead_id,
+            rep=owned.owner.rep,
+            answer=given,
+            responded_at=now,
+            reason=reason,
+        )
+        return Envelope(
+            id=EventId(self._new_id()),
+            source=SOURCE,
+            subject=str(owned.lead.lead_id),
+            time=now,
+            traceparent=tracing.child_of(owned.traceparent),
+            data=response,
+        )

@@ -1,0 +1,26 @@
+"""An endpoint's address and signing secret."""
+
+import base64
+import hashlib
+import hmac
+
+from relance_router.domain.configuration import Configuration
+
+
+def address(configuration: Configuration, endpoint: str) -> str | None:
+    """The URL of `rep:<id>` or `manager:<team>`; None when the configuration no longer has it."""
+    kind, _, name = endpoint.partition(":")
+    if kind == "rep":
+        rep = configuration.rep(name)
+        return str(rep.webhook) if rep else None
+    team = configuration.team(name)
+    return str(team.manager) if team else None
+
+
+def signing_secret(master: str, endpoint: str) -> str:
+    """The endpoint's Standard Webhooks secret (`whsec_…`), derived from the master key.
+
+    One HMAC-SHA256 of the endpoint's name: nothing to store, and one endpoint's secret tells nothing of another's.
+    """
+    derived = hmac.new(master.encode(), f"relance webhook {endpoint}".encode(), hashlib.sha256).digest()
+    return "whsec_" + base64.b64encode(derived).decode()

@@ -1,0 +1,143 @@
+"""Notifications in the database: written with what they tell of, claimed by a worker, settled with the outcome."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from relance.ids import AssignmentId, NotificationId
+
+
+@dataclass(frozen=True)
+class NewNotification:
+    """One message to one endpoint. One per (assignment, kind), whatever is redelivered."""
+
+    id: NotificationId
+    assignment_id: AssignmentId
+    kind: str
+    endpoint: str
+    payload: str
+    traceparent: str
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A notification that this worker is to send; `attempts` counts this one."""
+
+    id: NotificationId
+    endpoint: str
+    payload: str
+    traceparent: str
+    attempts: int
+    age: timedelta
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What an attempt came to. `delay` is None when there is no next one."""
+
+    id: NotificationId
+    state: str
+    delay: timedelta | None
+    status: int | None
+    error: str | None
+
+
+_WRITE = text("""
+    INSERT INTO notifications (id, assignment_id, kind, endpoint, payload, traceparent)
+    SELECT * FROM unnest(
+        CAST(:ids AS uuid[]), CAST(:assignments AS uuid[]), CAST(:kinds AS text[]), CAST(:endpoints AS text[]),
+        CAST(:payloads AS text[]), CAST(:traceparents AS text[])
+    )
+    ON CONFLICT (assignment_id, kind) DO NOTHING
+""")
+_CANCEL = text("""
+    UPDATE notifications SET state = 'cancelled', settled_at = :now
+    WHERE assignment_id = ANY(CAST(:assignments AS uuid[])) AND state = 'pending'
+""")
+# The claim is a lease: until it runs out nobody else takes the row, and after that anybody may. The share per
+# endpoint is counted before the lock, so that one slow endpoint cannot fill the whole worker.
+_CLAIM = text("""
+    WITH due AS (
+        SELECT id, row_number() OVER (PARTITION BY endpoint ORDER BY next_attempt_at) AS place
+        FROM notifications
+        WHERE state = 'pending' AND next_attempt_at <= now() AND NOT endpoint = ANY(CAST(:busy AS text[]))
+    ),
+    taken AS (
+        SELECT id FROM notifications
+        WHERE id IN (SELECT id FROM due WHERE place <= :per_endpoint ORDER BY place LIMIT :batch)
+            AND state = 'pending' AND next_attempt_at <= now()
+        FOR UPDATE SKIP LOCKED
+    )
+    UPDATE notifications n SET attempts = attempts + 1, next_attempt_at = now() + CAST(:lease AS interval)
+    FROM taken WHERE n.id = taken.id
+    RETURNING n.id, n.endpoint, n.payload, n.traceparent, n.attempts, now() - n.created_at AS age
+""")
+# A notification cancelled while it was under way stays cancelled, unless it has arrived.
+_SETTLE = text("""
+    UPDATE notifications n SET
+        state = given.state,
+        next_attempt_at = coalesce(now() + given.delay, n.next_attempt_at),
+        settled_at = CASE WHEN given.state = 'pending' THEN NULL ELSE now() END,
+        last_status = given.status,
+        last_error = given.error
+    FROM unnest(
+        CAST(:ids AS uuid[]), CAST(:states AS text[]), CAST(:delays AS interval[]), CAST(:statuses AS integer[]),
+        CAST(:errors AS text[])
+    ) AS given (id, state, delay, status, error)
+    WHERE n.id = given.id AND (n.state = 'pending' OR given.state = 'delivered')
+""")
+_NEXT = text("""
+    SELECT count(*), extract(epoch FROM min(next_attempt_at) - clock_timestamp())
+    FROM notifications WHERE state = 'pending'
+""")
+
+
+async def write_notifications(connection: AsyncConnection, notifications: Sequence[NewNotification]) -> None:
+    """Store what is to be sent, in one statement."""
+    if not notifications:
+        return
+    columns = {
+        "ids": [each.id for each in notifications],
+        "assignments": [each.assignment_id for each in notifications],
+        "kinds": [each.kind for each in notifications],
+        "endpoints": [each.endpoint for each in notifications],
+        "payloads": [each.payload for each in notifications],
+        "traceparents": [each.traceparent for each in notifications],
+    }
+    await connection.execute(_WRITE, columns)
+
+
+async def cancel_notifications(connection: AsyncConnection, assignments: Sequence[AssignmentId], now: datetime) -> None:
+    """Nobody is told any more of assignments that have ended."""
+    await connection.execute(_CANCEL, {"assignments": list(assignments), "now": now})
+
+
+async def claim(
+    connection: AsyncConnection, *, batch: int, per_endpoint: int, busy: Sequence[str], lease: timedelta
+) -> list[Claimed]:
+    """Take notifications that are due, oldest first per endpoint, leaving out `busy` endpoints."""
+    rows = await connection.execute(
+        _CLAIM, {"batch": batch, "per_endpoint": per_endpoint, "busy": list(busy), "lease": lease}
+    )
+    return [Claimed(*row) for row in rows]
+
+
+async def settle(connection: AsyncConnection, outcomes: Sequence[Settled]) -> None:
+    """Store what became of attempts, in one statement."""
+    columns = {
+        "ids": [each.id for each in outcomes],
+        "states": [each.state for each in outcomes],
+        "delays": [each.delay for each in outcomes],
+        "statuses": [each.status for each in outcomes],
+        "errors": [each.error for each in outcomes],
+    }
+    await connection.execute(_SETTLE, columns)
+
+
+async def pending(connection: AsyncConnection) -> tuple[int, float | None]:
+    """How many are pending, and the seconds until the first of them is due; None when there is none."""
+    count, seconds = (await connection.execute(_NEXT)).one()
+    return count, None if seconds is None else float(seconds)

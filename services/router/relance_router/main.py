@@ -1,0 +1,149 @@
+"""The router: the one place where its parts are wired, and closed in reverse."""
+
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import typer
+from fastapi import FastAPI
+
+from relance import ids, migrations, service
+from relance.clock import utc_now
+from relance.command_line import load_settings, service_commands
+from relance.database import Database
+from relance.events import Topic
+from relance.http.serve import HttpServer, guarded
+from relance.inbox import InboxPruner
+from relance.kafka.consumer import BatchConsumer, Subscription
+from relance.kafka.publisher import KafkaPublisher
+from relance.kafka.topics import create_topics
+from relance.outbox import OutboxRelay
+from relance_router.answers.http import answers_router
+from relance_router.answers.links import AnswerLinks
+from relance_router.answers.recording import AnswerRecorder
+from relance_router.configuration.routing_file import ConfigurationRefused, parse
+from relance_router.configuration.versions import ConfigurationVersions
+from relance_router.configuration.watcher import ConfigurationWatcher
+from relance_router.deliveries.endpoints import signing_secret
+from relance_router.deliveries.messages import Messages
+from relance_router.deliveries.sender import Sender
+from relance_router.deliveries.worker import DeliveryWorker
+from relance_router.routing.assigning import Assigner
+from relance_router.routing.handler import RoutingHandler
+from relance_router.routing.unrouted import UnroutedRetry
+from relance_router.settings import RouterSettings
+
+GROUP = "router"
+
+
+def _database(settings: RouterSettings) -> Database:
+    return Database(
+        settings.database_url,
+        schema="router",
+        pool_size=settings.database_pool_size,
+        timeout=settings.database_timeout,
+    )
+
+
+async def migrate(settings: RouterSettings) -> None:
+    """Prepare the schema and the topics."""
+    database = _database(settings)
+    try:
+        await migrations.upgrade(database, Path(__file__).parent / "migrations")
+    finally:
+        await database.close()
+    await create_topics(settings, [GROUP])
+
+
+async def serve(settings: RouterSettings) -> None:
+    """Run until SIGTERM."""
+    async with AsyncExitStack() as closing:
+        database = _database(settings)
+        closing.push_async_callback(database.close)
+        publisher = KafkaPublisher(settings.kafka_bootstrap_servers, client_id=GROUP)
+        closing.push_async_callback(publisher.close)
+        sender = Sender(
+            master_secret=settings.webhook_secret.get_secret_value(),
+            allowed_hosts=settings.webhook_allowed_hosts,
+            timeout=settings.webhook_timeout,
+            clock=utc_now,
+        )
+        closing.push_async_callback(sender.close)
+
+        links = AnswerLinks(
+            public_url=str(settings.public_url),
+            secret=settings.link_secret.get_secret_value(),
+            lifetime=settings.answer_link_lifetime,
+        )
+        versions = ConfigurationVersions()
+        messages = Messages(links, ids.new_id)
+        assigner = Assigner(messages, ids.new_id)
+        relay = OutboxRelay(database, publisher, topic_prefix=settings.topic_prefix)
+        deliveries = DeliveryWorker(
+            database,
+            versions,
+            sender,
+            concurrency=settings.webhook_concurrency,
+            per_endpoint=settings.webhook_concurrency_per_endpoint,
+            lease=3 * settings.webhook_timeout,
+        )
+
+        def committed() -> None:
+            relay.nudge()
+            deliveries.nudge()
+
+        unrouted = UnroutedRetry(database, versions, assigner, committed)
+
+        def answered() -> None:
+            committed()
+            unrouted.nudge()
+
+        watcher = ConfigurationWatcher(settings.routing_file, database, versions, unrouted.nudge)
+        handler = RoutingHandler(versions, assigner, messages)
+        consumer = BatchConsumer(
+            Subscription(GROUP, (Topic.RECEIVED, Topic.SLA), handler, committed), settings, database, publisher
+        )
+        # Before anything is consumed: the first lead should find a configuration.
+        await watcher.look()
+
+        app = guarded(
+            FastAPI(title="Relance router", summary="Takes reps' answers"),
+            settings,
+            {"database": database.ping, "consumer": consumer.check, "configuration": watcher.check},
+        )
+        app.include_router(answers_router(database, AnswerRecorder(versions, assigner, ids.new_id), links, answered))
+        await service.run(
+            [
+                service.Part("consumer", consumer),
+                service.Part("http", HttpServer(app, settings)),
+                service.Part("watcher", watcher),
+                service.Part("unrouted", unrouted),
+                service.Part("deliveries", deliveries),
+                service.Part("inbox", InboxPruner(database)),
+                service.Part("relay", relay),
+            ],
+            deadline=settings.shutdown_deadline,
+        )
+
+
+command_line = service_commands("router", RouterSettings, serve=serve, migrate=migrate)
+
+
+@command_line.command()
+def check(file: Path) -> None:
+    """Say what is wrong with a routing file, with line and reason. Exit status 1 when something is."""
+    try:
+        configuration = parse(file.read_text(), str(file))
+    except ConfigurationRefused as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+    except OSError as error:
+        typer.echo(f"{file} cannot be read: {error.strerror}.", err=True)
+        raise typer.Exit(2) from error
+    typer.echo(f"{file}: right ({len(configuration.rules)} rules, {len(configuration.teams)} teams).")
+
+
+@command_line.command()
+def secret(endpoint: str) -> None:
+    """Print the secret with which notifications to an endpoint are signed: `rep:<id>` or `manager:<team>`."""
+    settings = load_settings(RouterSettings)
+    typer.echo(signing_secret(settings.webhook_secret.get_secret_value(), endpoint))

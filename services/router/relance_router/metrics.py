@@ -1,0 +1,23 @@
+"""What the router measures. Labels are bounded: teams, kinds and reasons come from the configuration or from code."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+ASSIGNED = Counter("relance_router_assigned_total", "Assignments made.", ["team", "cause"])
+UNROUTED = Counter("relance_router_unrouted_total", "Decisions that found nobody, by reason.", ["reason"])
+UNROUTED_NOW = Gauge("relance_router_unrouted", "Leads that stand unrouted.")
+REASSIGNMENT_KEPT = Counter(
+    "relance_router_reassignment_kept_total", "Reassignment requests after which the lead stayed where it was.", ["why"]
+)
+RECEIPT_TO_ASSIGNMENT = Histogram(
+    "relance_router_receipt_to_assignment_seconds",
+    "From the lead's commit in ingest to its first assignment.",
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
+)
+ANSWERS = Counter("relance_router_answers_total", "Answers that counted.", ["answer"])
+NOTIFIED = Counter("relance_router_notification_attempts_total", "Webhook attempts, by what they led to.", ["outcome"])
+NOTIFICATION_SECONDS = Histogram("relance_router_notification_attempt_seconds", "Time of one webhook attempt.")
+NOTIFICATIONS_PENDING = Gauge("relance_router_notifications_pending", "Notifications that are still to be delivered.")
+CONFIGURATION_VERSION = Gauge("relance_router_configuration_version", "Version of the routing configuration that runs.")
+CONFIGURATION_REFUSED = Gauge(
+    "relance_router_configuration_refused", "1 while the routing file holds a configuration that was refused."
+)

@@ -1,0 +1,1 @@
+"""Leads, declines and reassignment requests in; assignments out. One transaction per batch, one statement per table."""

@@ -1,0 +1,62 @@
+"""What the router does with a polled batch: new leads get an owner, ignored ones another, reps and managers a word."""
+
+from collections.abc import Sequence
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from relance.events import Envelope, LeadReceived, StepFired
+from relance_router.configuration.versions import ConfigurationVersions, Running
+from relance_router.deliveries.messages import Messages
+from relance_router.deliveries.notifications import write_notifications
+from relance_router.domain.answers import AssignmentState
+from relance_router.routing.assigning import Assigner, Cause, Request
+from relance_router.routing.leads import OwnedLead, keep, lock_owned, transaction_time
+
+
+class RoutingHandler:
+    """Handles `leads.received` and `leads.sla`."""
+
+    def __init__(self, versions: ConfigurationVersions, assigner: Assigner, messages: Messages) -> None:
+        self._versions = versions
+        self._assigner = assigner
+        self._messages = messages
+
+    async def __call__(self, connection: AsyncConnection, events: Sequence[Envelope]) -> None:
+        """Make the effects of these events in the transaction given."""
+        running = await self._versions.running(connection)
+        leads = [(event.data, event.traceparent) for event in events if isinstance(event.data, LeadReceived)]
+        if leads:
+            await self._route(connection, running, leads)
+        steps = [event.data for event in events if isinstance(event.data, StepFired)]
+        if steps:
+            await self._escalate(connection, running, steps)
+
+    async def _route(
+        self, connection: AsyncConnection, running: Running, leads: Sequence[tuple[LeadReceived, str]]
+    ) -> None:
+        new = await keep(connection, leads)
+        requests = [Request(Cause.NEW, lead, traceparent) for lead, traceparent in leads if lead.lead_id in new]
+        await self._assigner.assign(connection, running, requests, await transaction_time(connection))
+
+    async def _escalate(self, connection: AsyncConnection, running: Running, steps: Sequence[StepFired]) -> None:
+        owned = {
+            each.owner.assignment_id: each
+            for each in await lock_owned(connection, sorted({step.assignment_id for step in steps}))
+        }
+        # The rep may have answered while the step was under way: then there is nothing to escalate.
+        waiting = [
+            (step, owned[step.assignment_id])
+            for step in steps
+            if step.assignment_id in owned and owned[step.assignment_id].state is AssignmentState.OPEN
+        ]
+        notifications = [
+            notification
+            for step, lead in waiting
+            if (notification := self._messages.escalation(step, lead.lead, lead.traceparent)) is not None
+        ]
+        await write_notifications(connection, notifications)
+        ignored: dict[object, OwnedLead] = {
+            step.assignment_id: lead for step, lead in waiting if step.action == "reassign"
+        }
+        requests = [lead.needs_another(Cause.IGNORED) for lead in ignored.values()]
+        await self._assigner.assign(connection, running, requests, await transaction_time(connection))
