@@ -15,6 +15,10 @@ _TRANSIENT_SQLSTATE_CLASSES = (
 _LOCK_NOT_AVAILABLE = "55P03"
 
 
+class TryLater(RuntimeError):
+    """Something of ours is not there yet; the same work will succeed once it is."""
+
+
 def is_transient(error: BaseException) -> bool:
     """Whether the same work may succeed later without anybody changing it."""
     if isinstance(error, DBAPIError):
@@ -26,4 +30,6 @@ def is_transient(error: BaseException) -> bool:
         state: str = getattr(error, "sqlstate", None) or ""
         return state[:2] in _TRANSIENT_SQLSTATE_CLASSES or state == _LOCK_NOT_AVAILABLE
     # What Kafka refuses, it refuses for the state it is in (or for how it is set up): the message itself was checked.
-    return isinstance(error, KafkaError | OSError | TimeoutError | PoolTimeout | asyncpg.exceptions.InterfaceError)
+    return isinstance(
+        error, TryLater | KafkaError | OSError | TimeoutError | PoolTimeout | asyncpg.exceptions.InterfaceError
+    )

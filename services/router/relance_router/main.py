@@ -17,8 +17,9 @@ from relance.kafka.consumer import BatchConsumer, Subscription
 from relance.kafka.publisher import KafkaPublisher
 from relance.kafka.topics import create_topics
 from relance.outbox import OutboxRelay
-from relance_router.answers.http import answers_router
+from relance_router.answers.api import answer_api
 from relance_router.answers.links import AnswerLinks
+from relance_router.answers.page import answer_page
 from relance_router.answers.recording import AnswerRecorder
 from relance_router.configuration.routing_file import ConfigurationRefused, parse
 from relance_router.configuration.versions import ConfigurationVersions
@@ -102,15 +103,15 @@ async def serve(settings: RouterSettings) -> None:
         consumer = BatchConsumer(
             Subscription(GROUP, (Topic.RECEIVED, Topic.SLA), handler, committed), settings, database, publisher
         )
-        # Before anything is consumed: the first lead should find a configuration.
-        await watcher.look()
 
         app = guarded(
             FastAPI(title="Relance router", summary="Takes reps' answers"),
             settings,
             {"database": database.ping, "consumer": consumer.check, "configuration": watcher.check},
         )
-        app.include_router(answers_router(database, AnswerRecorder(versions, assigner, ids.new_id), links, answered))
+        recorder = AnswerRecorder(database, versions, assigner, ids.new_id, answered)
+        app.include_router(answer_api(recorder, links))
+        app.include_router(answer_page(recorder, links))
         await service.run(
             [
                 service.Part("consumer", consumer),

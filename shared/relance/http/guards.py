@@ -3,6 +3,7 @@
 import time
 from http import HTTPStatus
 
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from relance import tracing
@@ -13,10 +14,6 @@ from relance.metrics import HTTP_IN_FLIGHT, HTTP_REQUESTS, HTTP_SECONDS
 log = get_logger(__name__)
 
 _OPERATOR_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
-
-
-class BodyTooLarge(Exception):
-    """The body went over the limit while it was being read."""
 
 
 class Guards:
@@ -36,7 +33,7 @@ class Guards:
         headers = dict(scope["headers"])
         tracing.enter(headers.get(b"traceparent", b"").decode("latin-1") or None)
         started = time.perf_counter()
-        status = 0
+        status = HTTPStatus.INTERNAL_SERVER_ERROR.value  # what an exception on its way out will be answered with
 
         async def watched_send(message: Message) -> None:
             nonlocal status
@@ -77,13 +74,11 @@ class Guards:
             message = await receive()
             read += len(message.get("body", b""))
             if read > self._body_limit:
-                raise BodyTooLarge
+                # As Starlette's own error: FastAPI lets it through where it reads the body.
+                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE.value, self._too_large().detail)
             return message
 
-        try:
-            await self._app(scope, limited_receive, send)
-        except BodyTooLarge:
-            await self._too_large().response()(scope, receive, send)
+        await self._app(scope, limited_receive, send)
 
     def _too_large(self) -> Problem:
         return Problem(

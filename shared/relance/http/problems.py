@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
+import asyncpg
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from relance import faults
@@ -102,14 +104,17 @@ def install(app: FastAPI) -> None:
         )
         return Problem(status, status.phrase, detail, headers=error.headers or {}).response()
 
-    @app.exception_handler(Exception)
-    async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    async def _failed(_request: Request, error: Exception) -> JSONResponse:
         if faults.is_transient(error):
-            log.warning("dependency away", route=request.scope.get("route_path"), error=type(error).__name__)
+            log.warning("dependency away", error=type(error).__name__)
             return unavailable("The database cannot be reached just now. Nothing was stored: send it again.").response()
         log.error("request failed", exc_info=error)
         detail = "This is our fault, and it is in our log. Nothing was stored."
         return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error", detail).response()
+
+    # Named kinds are answered quietly; for the rest (`Exception`) Starlette answers and then raises again.
+    for kind in (SQLAlchemyError, OSError, TimeoutError, asyncpg.exceptions.InterfaceError, faults.TryLater, Exception):
+        app.add_exception_handler(kind, _failed)
 
 
 def _pointer(location: Sequence[int | str]) -> str:

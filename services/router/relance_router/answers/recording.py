@@ -1,5 +1,6 @@
 """Recording an answer: load under lock, decide, write what follows, in one transaction."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -7,7 +8,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relance import outbox, tracing
-from relance.events import Envelope, ResponseRecorded
+from relance.database import Database
+from relance.events import Envelope, LeadReceived, ResponseRecorded
 from relance.events.response import Answer
 from relance.ids import AssignmentId, EventId, NewId
 from relance_router import metrics
@@ -33,51 +35,66 @@ class AnswerTaken:
 
     verdict: Recorded | Repeated | Refused
     state: AssignmentState
+    lead: LeadReceived
 
 
 class AnswerRecorder:
     """Takes reps' answers."""
 
-    def __init__(self, versions: ConfigurationVersions, assigner: Assigner, new_id: NewId) -> None:
+    def __init__(
+        self,
+        database: Database,
+        versions: ConfigurationVersions,
+        assigner: Assigner,
+        new_id: NewId,
+        on_committed: Callable[[], None],
+    ) -> None:
+        self._database = database
         self._versions = versions
         self._assigner = assigner
         self._new_id = new_id
+        self._on_committed = on_committed
 
-    async def look(self, connection: AsyncConnection, assignment: AssignmentId) -> OwnedLead:
+    async def look(self, assignment: AssignmentId) -> OwnedLead:
         """The assignment and its lead; changes nothing.
 
         Raises:
             UnknownAssignment: there is no such assignment.
         """
-        found = await lock_owned(connection, [assignment])
-        if not found:
-            raise UnknownAssignment(f"There is no assignment {assignment}.")
-        return found[0]
+        async with self._database.transaction() as connection:
+            return await _owned(connection, assignment)
 
-    async def record(
-        self, connection: AsyncConnection, assignment: AssignmentId, given: Answer, reason: str | None
-    ) -> AnswerTaken:
+    async def record(self, assignment: AssignmentId, given: Answer, reason: str | None) -> AnswerTaken:
         """Record an answer; a decline gives the lead to somebody else at once.
 
         Raises:
             UnknownAssignment: there is no such assignment.
         """
-        owned = await self.look(connection, assignment)
-        verdict = answer(owned.state, given)
+        async with self._database.transaction() as connection:
+            owned = await _owned(connection, assignment)
+            verdict = answer(owned.state, given)
+            if isinstance(verdict, Recorded):
+                await self._effect(connection, owned, verdict.state, given, reason)
         if not isinstance(verdict, Recorded):
-            return AnswerTaken(verdict, owned.state)
+            return AnswerTaken(verdict, owned.state, owned.lead)
+        metrics.ANSWERS.labels(given).inc()
+        self._on_committed()
+        return AnswerTaken(verdict, verdict.state, owned.lead)
+
+    async def _effect(
+        self, connection: AsyncConnection, owned: OwnedLead, state: AssignmentState, given: Answer, reason: str | None
+    ) -> None:
+        assignment = owned.owner.assignment_id
         now = await transaction_time(connection)
         await connection.execute(_ANSWER, {"id": assignment, "answer": given, "reason": reason, "now": now})
         await outbox.append(connection, [self._event(owned, given, reason, now)])
-        if verdict.state is AssignmentState.DECLINED:
+        if state is AssignmentState.DECLINED:
             running = await self._versions.running(connection)
             await self._assigner.assign(connection, running, [owned.needs_another(Cause.DECLINED)], now)
-        else:
-            await connection.execute(_STATE, {"id": assignment, "state": verdict.state.value})
-            if verdict.state is AssignmentState.CONTACTED:
-                await connection.execute(_ONE_LESS_IN_HAND, {"rep": owned.owner.rep})
-        metrics.ANSWERS.labels(given).inc()
-        return AnswerTaken(verdict, verdict.state)
+            return
+        await connection.execute(_STATE, {"id": assignment, "state": state.value})
+        if state is AssignmentState.CONTACTED:
+            await connection.execute(_ONE_LESS_IN_HAND, {"rep": owned.owner.rep})
 
     def _event(self, owned: OwnedLead, given: Answer, reason: str | None, now: datetime) -> Envelope:
         response = ResponseRecorded(
@@ -96,3 +113,10 @@ class AnswerRecorder:
             traceparent=tracing.child_of(owned.traceparent),
             data=response,
         )
+
+
+async def _owned(connection: AsyncConnection, assignment: AssignmentId) -> OwnedLead:
+    found = await lock_owned(connection, [assignment])
+    if not found:
+        raise UnknownAssignment(f"There is no assignment {assignment}.")
+    return found[0]

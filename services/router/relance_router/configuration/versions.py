@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from relance.faults import TryLater
 from relance_router.configuration.routing_file import parse
 from relance_router.domain.configuration import Configuration
 from relance_router.metrics import CONFIGURATION_VERSION
@@ -24,7 +25,7 @@ class Running:
     configuration: Configuration
 
 
-class NoConfiguration(RuntimeError):
+class NoConfiguration(TryLater):
     """No configuration was ever applied."""
 
 

@@ -14,7 +14,7 @@ from relance.backoff import Backoff
 from relance.database import Database
 from relance.logs import get_logger
 from relance_router import metrics
-from relance_router.configuration.versions import ConfigurationVersions, NoConfiguration
+from relance_router.configuration.versions import ConfigurationVersions
 from relance_router.deliveries.endpoints import address
 from relance_router.deliveries.notifications import Claimed, Settled, claim, pending, settle
 from relance_router.deliveries.sender import Sender
@@ -85,10 +85,7 @@ class DeliveryWorker:
         in_flight = Counter(self._under_way.values())
         busy = [endpoint for endpoint, count in in_flight.items() if count >= self._per_endpoint]
         async with self._database.transaction() as connection:
-            try:
-                running = await self._versions.running(connection)
-            except NoConfiguration:
-                return POLL
+            running = await self._versions.running(connection)
             claimed = await claim(
                 connection,
                 batch=free,

@@ -10,7 +10,7 @@ from relance import faults
 from relance.database import Database
 from relance.logs import get_logger
 from relance_router import metrics
-from relance_router.configuration.versions import ConfigurationVersions, NoConfiguration
+from relance_router.configuration.versions import ConfigurationVersions
 from relance_router.routing.assigning import Assigner
 from relance_router.routing.leads import lock_unrouted, transaction_time
 
@@ -63,10 +63,7 @@ class UnroutedRetry:
     async def retry(self) -> int:
         """Try one batch; returns how many leads were tried."""
         async with self._database.transaction() as connection:
-            try:
-                running = await self._versions.running(connection)
-            except NoConfiguration:
-                return 0
+            running = await self._versions.running(connection)
             requests = await lock_unrouted(connection, configuration=running.version, patience=PATIENCE, batch=BATCH)
             await self._assigner.assign(connection, running, requests, await transaction_time(connection))
             standing = (await connection.execute(_COUNT)).scalar_one()

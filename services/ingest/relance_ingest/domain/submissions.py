@@ -1,0 +1,156 @@
+"""What may be submitted, in which shape, and what is wrong with what is not."""
+
+from collections.abc import Mapping
+from datetime import UTC, timedelta
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    AnyHttpUrl,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from relance.events import CallDetails, Contact
+from relance_ingest.domain.contact_details import NotReachable, normal_email, normal_phone, phone_country
+
+MOST_FIELDS = 50
+
+
+def _storable(value: str) -> str:
+    # PostgreSQL keeps every character but this one.
+    if "\x00" in value:
+        raise ValueError("NUL characters are not taken")
+    return value
+
+
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_storable)]
+Text = Annotated[str, StringConstraints(max_length=5_000), AfterValidator(_storable)]
+FieldName = Annotated[str, StringConstraints(pattern=r"^[^\s=&\x00]{1,64}$")]
+Country = Annotated[str, StringConstraints(strip_whitespace=True, to_upper=True, pattern=r"^[A-Za-z]{2}$")]
+
+
+class _Submission(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Line | None = None
+    company: Line | None = None
+    country: Country | None = Field(None, description="ISO 3166-1 alpha-2.")
+    campaign: Line | None = None
+    fields: Annotated[dict[FieldName, Text], Field(max_length=MOST_FIELDS)] = Field(
+        default_factory=dict, description="Whatever else the form asked."
+    )
+
+
+class LeadSubmission(_Submission):
+    """A lead: somebody who wants to hear from sales, and can be reached by e-mail or phone."""
+
+    email: Line | None = None
+    phone: Line | None = Field(None, description="With country code, or as dialled in `country`.")
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        if self.email is None and self.phone is None:
+            raise PydanticCustomError("unreachable", "Give an email or a phone: nobody can answer this lead.")
+        return self
+
+
+class CallSubmission(_Submission):
+    """An inbound call, answered or not."""
+
+    call_id: Line = Field(
+        description="The phone system's own id of the call: the same call sent again is the same lead."
+    )
+    caller: Line = Field(description="The caller's number.")
+    called_number: Line
+    status: Literal["answered", "missed", "voicemail"]
+    started_at: AwareDatetime = Field(description="With its offset from UTC.")
+    duration_seconds: float = Field(ge=0, le=86_400)
+    recording_url: AnyHttpUrl | None = None
+
+
+class FieldError(ValueError):
+    """One or more fields are wrong: field name to what is wrong with it."""
+
+    def __init__(self, faults: Mapping[str, str]) -> None:
+        self.faults = dict(faults)
+        super().__init__("; ".join(f"{name}: {reason}" for name, reason in faults.items()))
+
+
+def lead_contact(lead: LeadSubmission, default_country: str | None) -> Contact:
+    """The person, normalised.
+
+    Raises:
+        FieldError: names each field that is wrong.
+    """
+    faults: dict[str, str] = {}
+    country = lead.country or default_country
+    email = phone = None
+    if lead.email is not None:
+        try:
+            email = normal_email(lead.email)
+        except NotReachable as error:
+            faults["email"] = str(error)
+    if lead.phone is not None:
+        try:
+            phone = normal_phone(lead.phone, country)
+        except NotReachable as error:
+            faults["phone"] = str(error)
+    if faults:
+        raise FieldError(faults)
+    return Contact(
+        name=lead.name,
+        email=email,
+        phone=phone,
+        company=lead.company,
+        country=lead.country or (phone_country(phone) if phone else None),
+    )
+
+
+def call_contact(call: CallSubmission, default_country: str | None) -> tuple[Contact, CallDetails]:
+    """The caller and the call, normalised.
+
+    Raises:
+        FieldError: names each field that is wrong.
+    """
+    faults: dict[str, str] = {}
+    numbers: dict[str, str] = {}
+    for name in ("caller", "called_number"):
+        try:
+            numbers[name] = normal_phone(getattr(call, name), call.country or default_country)
+        except NotReachable as error:
+            faults[name] = str(error)
+    if faults:
+        raise FieldError(faults)
+    contact = Contact(
+        name=call.name,
+        phone=numbers["caller"],
+        company=call.company,
+        country=call.country or phone_country(numbers["caller"]),
+    )
+    details = CallDetails(
+        call_id=call.call_id,
+        status=call.status,
+        called_number=numbers["called_number"],
+        started_at=call.started_at.astimezone(UTC),
+        duration=timedelta(seconds=call.duration_seconds),
+        recording_url=str(call.recording_url) if call.recording_url else None,
+    )
+    return contact, details
+
+
+def lead_from_form(form: Mapping[str, str]) -> dict[str, object]:
+    """A plain form's fields as a lead's: those that a lead has by name, all others kept under `fields`.
+
+    Empty fields are what a browser sends for what was left blank: they count as not given.
+    """
+    given = {name: value for name, value in form.items() if value.strip()}
+    known = {name: given.pop(name) for name in LeadSubmission.model_fields if name in given and name != "fields"}
+    if "utm_campaign" in given:
+        known.setdefault("campaign", given["utm_campaign"])
+    return {**known, "fields": given}

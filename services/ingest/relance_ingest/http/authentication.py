@@ -1,0 +1,46 @@
+"""Which source a request comes from: by its API key."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import Request, Security
+from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+
+from relance.http.problems import Problem
+from relance_ingest import metrics
+from relance_ingest.sources import Source, Sources
+
+_BEARER = HTTPBearer(auto_error=False, description="The source's API key")
+_HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, description="The source's API key")
+
+
+def presented_key(
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
+    header: Annotated[str | None, Security(_HEADER)],
+) -> str | None:
+    """The key that came in a header."""
+    return bearer.credentials if bearer else header
+
+
+def authenticated(request: Request, key: Annotated[str | None, Security(presented_key)]) -> Source:
+    """The source whose key came with the request."""
+    return source_of_key(request.app.state.sources, key)
+
+
+def source_of_key(sources: Sources, key: str | None) -> Source:
+    """The source that has this key.
+
+    Raises:
+        Problem: 401.
+    """
+    source = sources.of_key(key) if key else None
+    if source is None:
+        metrics.REFUSED.labels("key").inc()
+        raise Problem(
+            HTTPStatus.UNAUTHORIZED,
+            "Wrong or missing API key",
+            "Send the source's key as `Authorization: Bearer …` or `X-API-Key`, or a form's as its field `_key`. "
+            "Nothing was stored.",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+    return source

@@ -1,0 +1,38 @@
+"""`POST /v1/calls`: an inbound call as JSON."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+
+from relance_ingest.acceptance import NewLead
+from relance_ingest.domain.submissions import CallSubmission, FieldError, call_contact
+from relance_ingest.http.authentication import authenticated
+from relance_ingest.http.receipts import REFUSALS, IdempotencyKey, Receipt, accept, wrong_fields
+from relance_ingest.sources import Source
+
+router = APIRouter(tags=["calls"])
+
+
+@router.post("/v1/calls", status_code=HTTPStatus.ACCEPTED, summary="Submit a call", responses=REFUSALS)
+async def submit_call(
+    request: Request,
+    source: Annotated[Source, Depends(authenticated)],
+    call: CallSubmission,
+    idempotency_key: IdempotencyKey = None,
+) -> Receipt:
+    """Commits the call as a lead, then answers 202 with its id. The call's own id is its idempotency key."""
+    try:
+        contact, details = call_contact(call, source.default_country)
+    except FieldError as error:
+        raise wrong_fields(error) from error
+    lead = NewLead(
+        source=source.id,
+        channel="call",
+        campaign=call.campaign or source.campaign,
+        contact=contact,
+        fields=call.fields,
+        call=details,
+        idempotency_key=idempotency_key or f"call:{call.call_id}",
+    )
+    return await accept(request, lead)

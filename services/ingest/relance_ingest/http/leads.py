@@ -1,0 +1,45 @@
+"""`POST /v1/leads`: a lead as JSON."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+
+from relance_ingest.acceptance import NewLead
+from relance_ingest.domain.submissions import FieldError, LeadSubmission, lead_contact
+from relance_ingest.http.authentication import authenticated
+from relance_ingest.http.receipts import REFUSALS, IdempotencyKey, Receipt, accept, wrong_fields
+from relance_ingest.sources import Source
+
+router = APIRouter(tags=["leads"])
+
+
+@router.post("/v1/leads", status_code=HTTPStatus.ACCEPTED, summary="Submit a lead", responses=REFUSALS)
+async def submit_lead(
+    request: Request,
+    source: Annotated[Source, Depends(authenticated)],
+    lead: LeadSubmission,
+    idempotency_key: IdempotencyKey = None,
+) -> Receipt:
+    """Commits the lead, then answers 202 with its id."""
+    return await accept(request, new_lead(source, lead, idempotency_key))
+
+
+def new_lead(source: Source, lead: LeadSubmission, idempotency_key: str | None) -> NewLead:
+    """The lead, normalised.
+
+    Raises:
+        Problem: 422 that names every bad field.
+    """
+    try:
+        contact = lead_contact(lead, source.default_country)
+    except FieldError as error:
+        raise wrong_fields(error) from error
+    return NewLead(
+        source=source.id,
+        channel="form",
+        campaign=lead.campaign or source.campaign,
+        contact=contact,
+        fields=lead.fields,
+        idempotency_key=idempotency_key,
+    )

@@ -1,0 +1,74 @@
+"""Ingest: the one place where its parts are wired, and closed in reverse."""
+
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import typer
+from fastapi import FastAPI
+
+from relance import ids, migrations, service
+from relance.clock import utc_now
+from relance.command_line import service_commands
+from relance.database import Database
+from relance.http.serve import HttpServer, guarded
+from relance.kafka.publisher import KafkaPublisher
+from relance.kafka.topics import create_topics
+from relance.outbox import OutboxRelay
+from relance_ingest.acceptance import Acceptance
+from relance_ingest.http import calls, forms, leads
+from relance_ingest.settings import IngestSettings
+from relance_ingest.sources import Sources, SourcesRefused
+
+
+def _database(settings: IngestSettings) -> Database:
+    return Database(
+        settings.database_url,
+        schema="ingest",
+        pool_size=settings.database_pool_size,
+        timeout=settings.database_timeout,
+    )
+
+
+async def migrate(settings: IngestSettings) -> None:
+    """Prepare the schema and the topics."""
+    database = _database(settings)
+    try:
+        await migrations.upgrade(database, Path(__file__).parent / "migrations")
+    finally:
+        await database.close()
+    await create_topics(settings, [])
+
+
+def application(settings: IngestSettings, sources: Sources, database: Database, acceptance: Acceptance) -> FastAPI:
+    """The HTTP face. Ready means: can commit. Kafka may be away; what is accepted then is published later."""
+    app = FastAPI(title="Relance ingest", summary="Takes leads and calls from web forms", version="1")
+    guarded(app, settings, {"database": database.ping})
+    app.state.sources = sources
+    app.state.acceptance = acceptance
+    for part in (leads, forms, calls):
+        app.include_router(part.router)
+    return app
+
+
+async def serve(settings: IngestSettings) -> None:
+    """Run until SIGTERM."""
+    try:
+        sources = Sources.read(settings.sources_file)
+    except SourcesRefused as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from error
+    async with AsyncExitStack() as closing:
+        database = _database(settings)
+        closing.push_async_callback(database.close)
+        publisher = KafkaPublisher(settings.kafka_bootstrap_servers, client_id="ingest")
+        closing.push_async_callback(publisher.close)
+        relay = OutboxRelay(database, publisher, topic_prefix=settings.topic_prefix)
+        acceptance = Acceptance(database, ids.new_id, utc_now, relay.nudge)
+        app = application(settings, sources, database, acceptance)
+        await service.run(
+            [service.Part("http", HttpServer(app, settings)), service.Part("relay", relay)],
+            deadline=settings.shutdown_deadline,
+        )
+
+
+command_line = service_commands("ingest", IngestSettings, serve=serve, migrate=migrate)

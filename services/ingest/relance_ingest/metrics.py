@@ -1,0 +1,12 @@
+"""What ingest measures. Labels are bounded: sources come from sources.yaml."""
+
+from prometheus_client import Counter, Histogram
+
+ACCEPTED = Counter("relance_ingest_accepted_total", "Leads committed.", ["source", "channel"])
+REPEATED = Counter("relance_ingest_repeated_total", "Submissions that had been accepted before.", ["source", "channel"])
+REFUSED = Counter("relance_ingest_refused_total", "Submissions refused, by what was wrong.", ["why"])
+ACCEPT_SECONDS = Histogram(
+    "relance_ingest_accept_seconds",
+    "Time to commit one submission.",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5),
+)

@@ -1,0 +1,82 @@
+"""What the SLA monitor does with a polled batch: clocks start, and answers stop them."""
+
+from collections.abc import Sequence
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from relance import outbox, tracing
+from relance.events import AssignmentEnded, AssignmentMade, BreachWithdrawn, Envelope, ResponseRecorded
+from relance.ids import AssignmentId, EventId, NewId
+from relance_sla_monitor import metrics
+from relance_sla_monitor.clocks import StoredClock, hear_of_stops, lock_clocks, start_clocks, store_clocks
+from relance_sla_monitor.domain.clocks import Clock, breach_withdrawn, settle, start
+from relance_sla_monitor.domain.working_time import Calendar
+
+SOURCE = "relance/sla-monitor"
+
+
+class ClockHandler:
+    """Handles `leads.assignments` and `leads.responses`."""
+
+    def __init__(self, calendar: Calendar, new_id: NewId) -> None:
+        self._calendar = calendar
+        self._new_id = new_id
+
+    async def __call__(self, connection: AsyncConnection, events: Sequence[Envelope]) -> None:
+        """Make the effects of these events in the transaction given."""
+        started = [
+            (event.data, start(event.data, self._calendar), event.traceparent)
+            for event in events
+            if isinstance(event.data, AssignmentMade)
+        ]
+        answers = [event.data for event in events if isinstance(event.data, ResponseRecorded)]
+        ends = [event.data for event in events if isinstance(event.data, AssignmentEnded)]
+        if started:
+            await start_clocks(connection, started)
+        stops = [(answer.assignment_id, answer.answer, answer.responded_at) for answer in answers]
+        stops += [(end.assignment_id, end.reason, end.ended_at) for end in ends]
+        if stops:
+            await hear_of_stops(connection, stops)
+        # An answer may be heard of before its assignment, so a new clock too may have been stopped already.
+        concerned = {made.assignment_id for made, _, _ in started} | {assignment for assignment, _, _ in stops}
+        if concerned:
+            await self._settle(connection, sorted(concerned))
+
+    async def _settle(self, connection: AsyncConnection, assignments: Sequence[AssignmentId]) -> None:
+        changed: list[tuple[StoredClock, Clock]] = []
+        for stored in await lock_clocks(connection, assignments):
+            settled = settle(stored.clock, stored.stops)
+            if settled != stored.clock:
+                changed.append((stored, settled))
+        if not changed:
+            return
+        await store_clocks(connection, [(stored.assignment_id, settled) for stored, settled in changed])
+        withdrawn = [
+            self._withdrawal(stored, settled) for stored, settled in changed if breach_withdrawn(stored.clock, settled)
+        ]
+        await outbox.append(connection, withdrawn)
+        for stored, settled in changed:
+            if stored.clock.stopped_at is None and settled.stopped_at and settled.stopped_by != "reassigned":
+                taken = settled.stopped_at - settled.started_at
+                metrics.RESPONSE_SECONDS.labels(stored.team, stored.source).observe(taken.total_seconds())
+            if breach_withdrawn(stored.clock, settled):
+                metrics.WITHDRAWN.labels(stored.team).inc()
+
+    def _withdrawal(self, stored: StoredClock, settled: Clock) -> Envelope:
+        assert settled.stopped_at  # noqa: S101 - narrows the type: a withdrawn breach has been answered
+        return Envelope(
+            id=EventId(self._new_id()),
+            source=SOURCE,
+            subject=str(stored.lead_id),
+            time=settled.stopped_at,
+            traceparent=tracing.child_of(stored.traceparent),
+            data=BreachWithdrawn(
+                assignment_id=stored.assignment_id,
+                lead_id=stored.lead_id,
+                clock="response",
+                rep=stored.rep,
+                team=stored.team,
+                responded_at=settled.stopped_at,
+                deadline=settled.deadline,
+            ),
+        )

@@ -1,0 +1,1 @@
+"""The SLA monitor's tables, as Alembic revisions."""
