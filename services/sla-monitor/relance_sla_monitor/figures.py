@@ -81,7 +81,6 @@ class Figures(Collector):
             self._steps = list((await connection.execute(_STEPS)).all())
             self._at_risk = list((await connection.execute(_AT_RISK)).all())
 
-    @override
     def describe(self) -> Iterator[Metric]:
         return self._families([], [], [])
 

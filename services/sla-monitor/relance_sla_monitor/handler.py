@@ -1,6 +1,7 @@
 """What the SLA monitor does with a polled batch: clocks start, and answers stop them."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -9,7 +10,7 @@ from relance.events import AssignmentEnded, AssignmentMade, BreachWithdrawn, Env
 from relance.ids import AssignmentId, EventId, NewId
 from relance_sla_monitor import metrics
 from relance_sla_monitor.clocks import StoredClock, hear_of_stops, lock_clocks, start_clocks, store_clocks
-from relance_sla_monitor.domain.clocks import Clock, breach_withdrawn, settle, start
+from relance_sla_monitor.domain.clocks import Clock, StopCause, breach_withdrawn, settle, start
 from relance_sla_monitor.domain.working_time import Calendar
 
 SOURCE = "relance/sla-monitor"
@@ -33,7 +34,9 @@ class ClockHandler:
         ends = [event.data for event in events if isinstance(event.data, AssignmentEnded)]
         if started:
             await start_clocks(connection, started)
-        stops = [(answer.assignment_id, answer.answer, answer.responded_at) for answer in answers]
+        stops: list[tuple[AssignmentId, StopCause, datetime]] = [
+            (answer.assignment_id, answer.answer, answer.responded_at) for answer in answers
+        ]
         stops += [(end.assignment_id, end.reason, end.ended_at) for end in ends]
         if stops:
             await hear_of_stops(connection, stops)
