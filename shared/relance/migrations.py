@@ -32,6 +32,12 @@ INBOX_V1 = """
     CREATE INDEX inbox_handled_at ON inbox USING brin (handled_at)
 """
 
+
+def statements(*scripts: str) -> list[str]:
+    """The statements of SQL scripts, each of which ends in a semicolon at the end of its line (the last may not)."""
+    return [statement for script in scripts for statement in script.split(";\n") if statement.strip()]
+
+
 _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtext(:name))")
 
 

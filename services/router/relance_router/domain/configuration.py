@@ -5,11 +5,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, TypeVar
 
-from pydantic import AnyHttpUrl, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, AnyHttpUrl, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from relance.events.assignment import StepAction
+
+Entry = TypeVar("Entry")
 
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
 
@@ -32,6 +34,17 @@ def _fraction(value: object) -> object:
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Fraction = Annotated[float, BeforeValidator(_fraction), Field(gt=0, le=10)]
+
+
+def _filled(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    # Not `min_length`: pydantic then calls a tuple too short in which one entry is wrong.
+    if not entries:
+        raise ValueError("must not be empty")
+    return entries
+
+
+Filled = Annotated[tuple[Entry, ...], AfterValidator(_filled)]
+"""A list with at least one entry."""
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 """Appears in metrics and addresses: lower case letters, digits, `-` and `_`."""
 Path = tuple[str | int, ...]
@@ -63,7 +76,7 @@ class Team(_Entry):
 
     id: Name
     manager: AnyHttpUrl = Field(description="Webhook of the team's manager, for escalations.")
-    members: tuple[Member, ...] = Field(min_length=1)
+    members: Filled[Member]
 
 
 class PolicyStep(_Entry):
@@ -79,7 +92,7 @@ class EscalationPolicy(_Entry):
     """What happens, in order, while a rep does not answer."""
 
     id: Name
-    steps: tuple[PolicyStep, ...] = Field(min_length=1)
+    steps: Filled[PolicyStep]
 
 
 class Promise(_Entry):
@@ -120,9 +133,9 @@ LEAD_FIELDS = ("source", "channel", "campaign", "country", "company", "email_dom
 class Configuration(_Entry):
     """The whole of routing.yaml."""
 
-    reps: tuple[Rep, ...] = Field(min_length=1)
-    teams: tuple[Team, ...] = Field(min_length=1)
-    escalation_policies: tuple[EscalationPolicy, ...] = Field(min_length=1)
+    reps: Filled[Rep]
+    teams: Filled[Team]
+    escalation_policies: Filled[EscalationPolicy]
     rules: tuple[Rule, ...] = ()
     fallback: Promise | None = Field(None, description="For leads that no rule matches; none: they stand unrouted.")
 

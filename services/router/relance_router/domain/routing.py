@@ -8,7 +8,7 @@ from typing import Any
 from relance.events import LeadReceived
 from relance_router.domain import rules
 from relance_router.domain.configuration import Configuration, Promise, Team
-from relance_router.domain.fair_choice import Choice, Turns, earliest_turn
+from relance_router.domain.fair_choice import Choice, Turns, earliest_turn, may_begin
 
 
 class UnroutedReason(StrEnum):
@@ -144,7 +144,7 @@ def _choice_explained(choice: Choice, weights: Mapping[str, int]) -> dict[str, A
     return {
         "virtual_time": str(choice.virtual_time),
         "candidates": {
-            rep: {"weight": weights[rep], "start": str(start), "may_begin": start < choice.virtual_time}
+            rep: {"weight": weights[rep], "start": str(start), "may_begin": may_begin(start, choice.virtual_time)}
             for rep, start in sorted(choice.starts.items())
         },
         "chosen": choice.rep,

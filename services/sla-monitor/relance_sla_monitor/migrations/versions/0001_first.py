@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from relance.migrations import INBOX_V1, OUTBOX_V1
+from relance.migrations import INBOX_V1, OUTBOX_V1, statements
 
 revision = "0001"
 down_revision = None
@@ -64,5 +64,5 @@ VIEWS = """
 
 
 def upgrade() -> None:
-    for statement in f"{TABLES};{OUTBOX_V1};{INBOX_V1};{VIEWS}".split(";"):
+    for statement in statements(TABLES, OUTBOX_V1, INBOX_V1, VIEWS):
         op.execute(statement)

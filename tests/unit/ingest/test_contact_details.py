@@ -1,0 +1,61 @@
+"""Promises of normalising phone numbers and addresses."""
+
+import phonenumbers
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relance_ingest.domain.contact_details import (
+    NotReachable,
+    identity_key,
+    normal_email,
+    normal_phone,
+    phone_country,
+)
+
+EXAMPLES = {
+    region: phonenumbers.example_number_for_type(region, phonenumbers.PhoneNumberType.MOBILE)
+    for region in ("DE", "AT", "CH", "FR", "US", "GB", "IN", "BR")
+}
+
+
+@given(st.sampled_from(sorted(EXAMPLES)), st.sampled_from(list(range(4))))
+def test_a_number_is_the_same_however_it_is_written(region: str, style: int) -> None:
+    """International, national, E.164 or RFC 3966: one person."""
+    written = phonenumbers.format_number(EXAMPLES[region], style)
+    assert normal_phone(written, region) == phonenumbers.format_number(EXAMPLES[region], 0)
+
+
+def test_the_country_of_a_number_is_found() -> None:
+    """Rules may ask for it."""
+    assert phone_country("+493012345678") == "DE"
+    assert phone_country("+80012345678") is None
+
+
+@pytest.mark.parametrize("value", ["", "call me", "12", "+49 1", "+999 123456789", "0" * 40])
+def test_what_no_phone_can_dial_is_refused_with_a_reason(value: str) -> None:
+    """Sales cannot call it."""
+    with pytest.raises(NotReachable, match=r"\w"):
+        normal_phone(value, "DE")
+
+
+def test_a_number_without_country_code_needs_a_country() -> None:
+    """And the error says so."""
+    with pytest.raises(NotReachable, match="country code"):
+        normal_phone("030 12345678", None)
+
+
+@pytest.mark.parametrize(
+    "value", ["anna@", "@example.com", "anna example.com", "anna@exa mple.com", "a" * 300 + "@b.de"]
+)
+def test_what_is_no_address_is_refused(value: str) -> None:
+    """With the library's sentence."""
+    with pytest.raises(NotReachable, match=r"\w"):
+        normal_email(value)
+
+
+def test_one_person_has_one_identity_however_the_address_is_spelt() -> None:
+    """Case of letters is no difference; the e-mail address goes before the phone."""
+    upper, lower = normal_email("Anna@EXAMPLE.com"), normal_email("anna@example.com")
+    assert identity_key(upper, "+493012345678") == identity_key(lower, None)
+    assert identity_key(None, "+493012345678") != identity_key(None, "+493012345679")

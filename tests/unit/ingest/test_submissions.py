@@ -1,0 +1,97 @@
+"""Promises of what may be submitted."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from relance_ingest.domain.submissions import (
+    CallSubmission,
+    FieldError,
+    LeadSubmission,
+    call_contact,
+    lead_contact,
+    lead_from_form,
+)
+
+CALL = {
+    "call_id": "c-1",
+    "caller": "0171 1234567",
+    "called_number": "+49 30 12345678",
+    "status": "missed",
+    "started_at": "2026-11-24T10:00:00+01:00",
+    "duration_seconds": 12.5,
+}
+
+
+def test_a_lead_is_normalised_and_its_country_found() -> None:
+    """Phone to E.164 by the source's country, which is then the lead's."""
+    contact = lead_contact(LeadSubmission(email="Anna@Example.COM", phone="030 12345678"), "DE")
+    assert (contact.email, contact.phone, contact.country) == ("Anna@example.com", "+493012345678", "DE")
+
+
+def test_every_bad_field_is_named() -> None:
+    """Not only the first."""
+    with pytest.raises(FieldError) as error:
+        lead_contact(LeadSubmission(email="anna@", phone="12"), "DE")
+    assert set(error.value.faults) == {"email", "phone"}
+
+
+def test_a_lead_that_nobody_can_answer_is_refused() -> None:
+    """Neither e-mail nor phone."""
+    with pytest.raises(ValidationError, match="Give an email or a phone"):
+        LeadSubmission(name="Anna")
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"email": "a\x00@b.de"}, "email"),
+        ({"fields": {"note": "a\x00b"}}, "fields"),
+        ({"fields": {f"f{place}": "x" for place in range(51)}}, "fields"),
+        ({"country": "Germany"}, "country"),
+        ({"surname": "typo"}, "surname"),
+        ({"name": "x" * 201}, "name"),
+    ],
+)
+def test_what_cannot_be_stored_or_understood_is_refused_by_field(change: dict[str, Any], field: str) -> None:
+    """The error's location is the field."""
+    with pytest.raises(ValidationError) as error:
+        LeadSubmission.model_validate({"email": "anna@example.com", **change})
+    assert error.value.errors()[0]["loc"][0] == field
+
+
+def test_a_call_is_normalised() -> None:
+    """Numbers to E.164, times to UTC."""
+    contact, call = call_contact(CallSubmission.model_validate(CALL), "DE")
+    assert contact.phone == "+491711234567"
+    assert call.called_number == "+493012345678"
+    assert call.started_at == datetime(2026, 11, 24, 9, tzinfo=UTC)
+    assert call.started_at.tzinfo is UTC
+
+
+def test_a_call_names_both_numbers_when_both_are_wrong() -> None:
+    """The phone system's maker mends both at once."""
+    with pytest.raises(FieldError) as error:
+        call_contact(CallSubmission.model_validate({**CALL, "caller": "anonymous", "called_number": "7"}), "DE")
+    assert set(error.value.faults) == {"caller", "called_number"}
+
+
+@pytest.mark.parametrize(
+    "change", [{"started_at": "2026-11-24T10:00:00"}, {"duration_seconds": -1}, {"status": "rang"}, {"call_id": ""}]
+)
+def test_a_call_of_the_wrong_shape_is_refused(change: dict[str, Any]) -> None:
+    """A time without its zone is nobody's time."""
+    with pytest.raises(ValidationError):
+        CallSubmission.model_validate({**CALL, **change})
+
+
+def test_a_form_keeps_what_it_does_not_know_and_drops_what_was_left_blank() -> None:
+    """Browsers send empty fields; marketing adds its own."""
+    form = {"email": "anna@example.com", "phone": " ", "budget": "10k", "utm_campaign": "spring", "fields": "x"}
+    assert lead_from_form(form) == {
+        "email": "anna@example.com",
+        "campaign": "spring",
+        "fields": {"budget": "10k", "utm_campaign": "spring", "fields": "x"},
+    }

@@ -1,0 +1,23 @@
+"""Promises of the dead-letter limit."""
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relance.kafka.dead_letters import WINDOW, DeadLetterLimit
+
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+
+
+@given(st.lists(st.tuples(st.integers(0, 90), st.integers(1, 4)), max_size=30), st.integers(1, 10))
+def test_the_limit_is_over_when_too_many_died_within_the_hour(deaths: list[tuple[int, int]], limit: int) -> None:
+    """Against counting all of them every time."""
+    policy = DeadLetterLimit(limit)
+    history: list[datetime] = []
+    now = NOW
+    for minutes, count in deaths:
+        now += timedelta(minutes=minutes)
+        history += [now] * count
+        recent = [moment for moment in history if moment > now - WINDOW]
+        assert policy.exceeded_by(count, now) == (len(recent) > limit)

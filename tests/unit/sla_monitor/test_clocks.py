@@ -1,0 +1,115 @@
+"""Promises of clocks."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relance.events import AssignmentMade, EscalationStep
+from relance.ids import AssignmentId, LeadId
+from relance_sla_monitor.domain.clocks import Clock, StopCause, breach_withdrawn, fire, settle, start
+from relance_sla_monitor.domain.working_time import AlwaysOpen
+
+BEGUN = datetime(2026, 11, 24, 9, tzinfo=UTC)
+WINDOW = timedelta(minutes=10)
+
+policies = st.lists(
+    st.builds(
+        EscalationStep,
+        name=st.uuids().map(str),
+        action=st.sampled_from(["remind_rep", "at_risk", "breach", "notify_manager", "reassign"]),
+        window_fraction=st.floats(0.01, 3),
+        delay=st.timedeltas(timedelta(), timedelta(hours=2)),
+    ),
+    max_size=6,
+).map(tuple)
+moments = st.integers(-60, 300).map(lambda minutes: BEGUN + timedelta(minutes=minutes))
+
+
+def clock_of(policy: tuple[EscalationStep, ...]) -> Clock:
+    made = AssignmentMade(
+        assignment_id=AssignmentId(UUID(int=1)),
+        lead_id=LeadId(UUID(int=2)),
+        ordinal=1,
+        rep="anna",
+        team="dach",
+        rule="r",
+        source="website",
+        channel="form",
+        campaign=None,
+        received_at=BEGUN,
+        assigned_at=BEGUN,
+        response_window=WINDOW,
+        escalation=policy,
+        configuration=1,
+    )
+    return start(made, AlwaysOpen())
+
+
+STANDARD = (
+    EscalationStep(name="remind", action="remind_rep", window_fraction=0.5, delay=timedelta()),
+    EscalationStep(name="breach", action="breach", window_fraction=1, delay=timedelta()),
+    EscalationStep(name="manager", action="notify_manager", window_fraction=1, delay=timedelta()),
+    EscalationStep(name="reassign", action="reassign", window_fraction=1, delay=timedelta(minutes=15)),
+)
+
+
+def test_steps_fall_due_at_their_share_of_the_window_and_their_delay() -> None:
+    """Half of ten minutes is five; fifteen minutes after the deadline is twenty-five."""
+    clock = clock_of(STANDARD)
+    assert clock.deadline == BEGUN + WINDOW
+    assert [(step.due_at - BEGUN) // timedelta(minutes=1) for step in clock.steps] == [5, 10, 10, 25]
+    assert [step.name for step in clock.steps] == ["remind", "breach", "manager", "reassign"]
+
+
+@given(policies, st.lists(moments, max_size=12))
+def test_every_step_fires_once_and_none_before_its_time(
+    policy: tuple[EscalationStep, ...], looks: list[datetime]
+) -> None:
+    """Whenever and however often somebody looks, also when the clock of a replica is behind."""
+    clock = clock_of(policy)
+    fired: list[str] = []
+    for now in looks:
+        clock, steps = fire(clock, now)
+        assert all(step.due_at <= now for step in steps)
+        fired += [step.name for step in steps]
+    assert len(fired) == len(set(fired))
+    last = max(looks, default=BEGUN)
+    assert set(fired) == {step.name for step in clock.steps if looks and step.due_at <= last}
+    assert clock.next_due_at == min((step.due_at for step in clock.steps if step.name not in fired), default=None)
+
+
+@given(policies, moments, moments)
+def test_an_answer_stops_the_chain(policy: tuple[EscalationStep, ...], answered: datetime, later: datetime) -> None:
+    """Nothing fires after it, and nothing falls due."""
+    stopped = settle(clock_of(policy), {"acknowledged": answered})
+    assert fire(stopped, later) == (stopped, ())
+    assert stopped.next_due_at is None
+
+
+@given(st.dictionaries(st.sampled_from(["acknowledged", "contacted", "declined", "reassigned"]), moments, min_size=1))
+def test_the_earliest_answer_counts_in_whatever_order_answers_are_heard_of(stops: dict[StopCause, datetime]) -> None:
+    """Topics have no order among each other."""
+    clock = clock_of(STANDARD)
+    heard: dict[StopCause, datetime] = {}
+    for cause, at in stops.items():
+        heard[cause] = at
+        clock = settle(clock, heard)
+    assert clock.stopped_at == min(stops.values())
+    assert clock.kept == (min(stops.values()) <= clock.deadline)
+
+
+def test_a_breach_is_withdrawn_when_the_answer_had_come_in_time() -> None:
+    """Kafka was slow, the rep was not."""
+    breached, _ = fire(clock_of(STANDARD), BEGUN + WINDOW)
+    in_time = settle(breached, {"acknowledged": BEGUN + timedelta(minutes=9)})
+    too_late = settle(breached, {"acknowledged": BEGUN + timedelta(minutes=11)})
+    assert breach_withdrawn(breached, in_time)
+    assert not breach_withdrawn(breached, too_late)
+    assert not breach_withdrawn(in_time, settle(in_time, {"acknowledged": BEGUN + timedelta(minutes=8)}))
+
+
+def test_an_answer_at_the_deadline_is_in_time() -> None:
+    """The window includes its end."""
+    assert settle(clock_of(STANDARD), {"contacted": BEGUN + WINDOW}).kept
