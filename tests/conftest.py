@@ -1,6 +1,58 @@
-"""What every test shares: Hypothesis without deadlines, because machines here are shared and noisy."""
+"""What tests share: the real parts, started once, and a database and topics for each test that wants them."""
 
+import tempfile
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
+from tests.system import System, running_system
 
+from relance_local.broker import Broker
+from relance_local.database_server import DatabaseServer
+from relance_local.services import INGEST, Configuration, Parts, Services
+from relance_local.stack import running_parts
+
+# Machines here are shared and noisy: no test is judged by how long it took.
 settings.register_profile("relance", deadline=None, print_blob=True)
 settings.load_profile("relance")
+
+_TEMPLATE = "template_relance"
+
+
+@pytest.fixture(scope="session")
+async def real_parts() -> AsyncIterator[tuple[DatabaseServer, Broker]]:
+    """PostgreSQL and Kafka, and in PostgreSQL a template with every service's tables."""
+    with tempfile.TemporaryDirectory(prefix="relance-tests-", ignore_cleanup_errors=True) as folder:
+        path = Path(folder)
+        async with running_parts(path, print) as (server, broker):
+            await server.create_relance_database(_TEMPLATE)
+            configuration = Configuration(path / "unused", path / "unused")
+            await Services(Parts(path, server, broker, _TEMPLATE, "template."), configuration).migrate()
+            yield server, broker
+
+
+@pytest.fixture
+async def database(real_parts: tuple[DatabaseServer, Broker]) -> str:
+    """The name of a database of the test's own, with every table and no row."""
+    server, _ = real_parts
+    name = f"test_{uuid.uuid4().hex}"
+    await server.create_database(name, template=_TEMPLATE)
+    return name
+
+
+@pytest.fixture
+async def system(real_parts: tuple[DatabaseServer, Broker], database: str, tmp_path: Path) -> AsyncIterator[System]:
+    """The three services, ready, with a database and topics of the test's own."""
+    async with running_system(real_parts, database, tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+async def ingest_only(
+    real_parts: tuple[DatabaseServer, Broker], database: str, tmp_path: Path
+) -> AsyncIterator[System]:
+    """Ingest alone, which is quicker to start."""
+    async with running_system(real_parts, database, tmp_path, services=[INGEST]) as running:
+        yield running

@@ -112,7 +112,10 @@ class Broker:
             NotInTime: it did not answer.
         """
         properties = self._folder / "server.properties"
-        if not properties.exists():
+        self._folder.mkdir(parents=True, exist_ok=True)
+        logs = self._folder / "logs"
+        properties.write_text(_PROPERTIES.format(port=self._port, controller_port=free_port(), logs=logs))
+        if not logs.exists():
             self._format(properties)
         process = self._process = ChildProcess(
             "Kafka", self._java("kafka.Kafka", str(properties)), log=self._folder / "kafka.log"
@@ -131,17 +134,13 @@ class Broker:
             await self._process.stop()
 
     def _format(self, properties: Path) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        written = properties.with_suffix(".new")
-        written.write_text(_PROPERTIES.format(port=self._port, controller_port=free_port(), logs=self._folder / "logs"))
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        arguments = ["format", "--cluster-id", cluster, "--config", str(written)]
+        arguments = ["format", "--cluster-id", cluster, "--config", str(properties)]
         done = subprocess.run(
             self._java("kafka.tools.StorageTool", *arguments), capture_output=True, text=True, check=False
         )
         if done.returncode:
             raise RuntimeError(f"Kafka's storage could not be formatted:\n{done.stdout}{done.stderr}")
-        written.rename(properties)
 
     def _java(self, *arguments: str) -> list[str]:
         # One core's worth of compiler and collector: on a small machine Kafka starts sooner so.

@@ -42,17 +42,17 @@ class Configuration:
     webhook_secret: str = field(default_factory=lambda: secrets.token_hex(24), repr=False)
     link_secret: str = field(default_factory=lambda: secrets.token_hex(24), repr=False)
     environment: Mapping[str, str] = field(default_factory=dict)
-    """Further settings, for all three."""
+    """Further settings for all three, named without their prefix."""
 
 
 class Services:
     """Starts, stops and finds the services. Each may have replicas."""
 
-    def __init__(self, parts: Parts, configuration: Configuration) -> None:
+    def __init__(self, parts: Parts, configuration: Configuration, ports: Mapping[str, int] | None = None) -> None:
         self._parts = parts
         self._configuration = configuration
-        self._router_port = free_port()
-        self._ports = {INGEST: free_port(), ROUTER: self._router_port, SLA_MONITOR: free_port()}
+        self._ports = {name: free_port() for name in NAMES} | dict(ports or {})
+        self._router_port = self._ports[ROUTER]
         self.running: dict[str, ChildProcess] = {}
 
     def url(self, name: str) -> str:

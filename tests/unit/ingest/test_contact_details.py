@@ -14,8 +14,9 @@ from relance_ingest.domain.contact_details import (
 )
 
 EXAMPLES = {
-    region: phonenumbers.example_number_for_type(region, phonenumbers.PhoneNumberType.MOBILE)
+    region: number
     for region in ("DE", "AT", "CH", "FR", "US", "GB", "IN", "BR")
+    if (number := phonenumbers.example_number_for_type(region, phonenumbers.PhoneNumberType.MOBILE))
 }
 
 

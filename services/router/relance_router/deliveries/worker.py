@@ -118,6 +118,7 @@ class DeliveryWorker:
             endpoint=notification.endpoint,
             attempt=notification.attempts,
             status=outcome.status,
+            error=outcome.error,
             led_to=type(step).__name__,
         )
         self._finished.append(_settled(notification, outcome, step))

@@ -2,10 +2,10 @@
 
 Every lead moves the team's virtual time on by 1/W, where W is the weight of all who are present, so that a rep of
 weight w is due w/W of the lead. A rep's n-th turn may begin once virtual time reaches n/w and should be taken by
-(n+1)/w; of those whose turn may begin, the one who should take it first is chosen, and of equals the one who has waited longest. For reps who are always present
-this keeps |given - share| below 1 after any number of leads (S. K. Baruah, N. K. Cohen, C. G. Plaxton, D. A. Varvel,
-"Proportionate progress: a notion of fairness in resource allocation", Algorithmica 15, 1996: on one resource,
-earliest deadline first meets every window).
+(n+1)/w; of those whose turn may begin, the one who should take it first is chosen, and of equals the one who has waited
+longest. For reps who are always present this keeps |given - share| below 1 after any number of leads (S. K. Baruah,
+N. K. Cohen, C. G. Plaxton, D. A. Varvel, "Proportionate progress: a notion of fairness in resource allocation",
+Algorithmica 15, 1996: on one resource, earliest deadline first meets every window).
 
 Who goes away takes the place in line along, ahead or behind, and resumes it on return: nobody back from leave is
 flooded with what was missed.
