@@ -7,7 +7,7 @@ other and never deadlock.
 from collections.abc import Iterable
 from decimal import Decimal
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relance_router.domain.fair_choice import Place, Turns
@@ -59,17 +59,17 @@ class LockedState:
         """Lock and read; teams and reps that are new start at nothing."""
         chosen = {"teams": list(teams)}
         members = {"reps": list(reps)}
-        times: dict[str, Decimal] = dict((await connection.execute(_TEAMS, chosen)).tuples().all())
+        times = await _pairs(connection, _TEAMS, chosen)
         if len(times) < len(chosen["teams"]):
             await connection.execute(_NEW_TEAMS, chosen)
-            times = dict((await connection.execute(_TEAMS, chosen)).tuples().all())
-        turns = {team: Turns(int(time)) for team, time in times.items()}
+            times = await _pairs(connection, _TEAMS, chosen)
+        turns = {team: Turns(time) for team, time in times.items()}
         for team, rep, start, away_since in await connection.execute(_PLACES, chosen):
             turns[team].places[rep] = Place(int(start), None if away_since is None else int(away_since))
-        in_hand: dict[str, int] = dict((await connection.execute(_REPS, members)).tuples().all())
+        in_hand = await _pairs(connection, _REPS, members)
         if len(in_hand) < len(members["reps"]):
             await connection.execute(_NEW_REPS, members)
-            in_hand = dict((await connection.execute(_REPS, members)).tuples().all())
+            in_hand = await _pairs(connection, _REPS, members)
         return cls(RoutingState(turns, in_hand))
 
     async def store(self, connection: AsyncConnection) -> None:
@@ -100,3 +100,7 @@ class LockedState:
             await connection.execute(_STORE_PLACES, columns)
         if in_hand:
             await connection.execute(_STORE_REPS, {"reps": list(in_hand), "open": list(in_hand.values())})
+
+
+async def _pairs(connection: AsyncConnection, query: TextClause, values: dict[str, list[str]]) -> dict[str, int]:
+    return {name: int(number) for name, number in await connection.execute(query, values)}

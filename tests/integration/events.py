@@ -1,0 +1,29 @@
+"""Events for tests."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from relance import tracing
+from relance.events import Contact, Envelope, LeadReceived
+from relance.ids import EventId, LeadId, new_id
+
+NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
+
+
+def lead(*, source: str = "website", team: str = "sales", lead_id: UUID | None = None) -> LeadReceived:
+    """A lead."""
+    return LeadReceived(
+        lead_id=LeadId(lead_id or new_id()),
+        source=source,
+        channel="form",
+        received_at=NOW,
+        identity_key="somebody",
+        contact=Contact(email="maria@example.com"),
+        fields={"team": team},
+    )
+
+
+def envelope(data: LeadReceived | None = None) -> Envelope:
+    """An event about it, keyed by lead."""
+    received = data or lead()
+    return Envelope(EventId(new_id()), "relance/tests", str(received.lead_id), NOW, tracing.child_of(None), received)

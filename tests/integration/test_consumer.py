@@ -1,0 +1,224 @@
+"""Promises of the consumer loop, on real Kafka and real PostgreSQL."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+from tests.integration.conftest import OpenDatabase
+from tests.integration.events import envelope, lead
+
+from relance import faults
+from relance.database import Database
+from relance.events import Envelope, LeadReceived, Topic
+from relance.kafka.consumer import BatchConsumer, Subscription
+from relance.kafka.publisher import KafkaPublisher, Message
+from relance.kafka.topics import dead_letter_topic
+from relance.settings import ServiceSettings
+from relance_local.conditions import wait_until
+
+GROUP = "tested"
+
+
+@dataclass
+class Effects:
+    """A handler whose effect is a row per event, and which can be told to fail."""
+
+    fail_permanently_on: str | None = None
+    fail_passingly: int = 0
+    batches: list[int] = field(default_factory=list)
+    entered: asyncio.Event = field(default_factory=asyncio.Event)
+    gate: asyncio.Event | None = None
+
+    async def __call__(self, connection: AsyncConnection, events: Sequence[Envelope]) -> None:
+        self.entered.set()
+        if self.gate:
+            await self.gate.wait()
+        if self.fail_passingly:
+            self.fail_passingly -= 1
+            raise faults.TryLater("not yet")
+        self.batches.append(len(events))
+        for event in events:
+            assert isinstance(event.data, LeadReceived)
+            if event.data.source == self.fail_permanently_on:
+                raise ZeroDivisionError("a fault of our own")
+            # The table stands in for any effect; without the inbox a repetition would break its key.
+            await connection.execute(
+                text("INSERT INTO leads (id, data, traceparent) VALUES (:id, '{}', '')"), {"id": event.data.lead_id}
+            )
+
+
+@asynccontextmanager
+async def running(
+    settings: ServiceSettings, database: Database, publisher: KafkaPublisher, effects: Effects
+) -> AsyncIterator[BatchConsumer]:
+    consumer = BatchConsumer(
+        Subscription(GROUP, (Topic.RECEIVED,), effects, lambda: None), settings, database, publisher
+    )
+    task = asyncio.create_task(consumer.run())
+    try:
+        yield consumer
+    finally:
+        consumer.request_stop()
+        await asyncio.wait_for(task, 30)
+
+
+async def publish(settings: ServiceSettings, publisher: KafkaPublisher, events: Sequence[Envelope]) -> None:
+    await publish_raw(settings, publisher, [event.to_message() for event in events])
+
+
+async def publish_raw(settings: ServiceSettings, publisher: KafkaPublisher, messages: Sequence[object]) -> None:
+    sent = [
+        Message(
+            settings.topic_prefix + Topic.RECEIVED,
+            str(message.key).encode(),  # type: ignore[attr-defined]
+            message.value,  # type: ignore[attr-defined]
+            list(message.headers.items()),  # type: ignore[attr-defined]
+        )
+        for message in messages
+    ]
+    count, failure = await publisher.publish(sent)
+    assert (count, failure) == (len(sent), None)
+
+
+async def handled(database: Database) -> int:
+    async with database.transaction() as connection:
+        return int((await connection.execute(text("SELECT count(*) FROM leads"))).scalar_one())
+
+
+async def wait_for(database: Database, count: int) -> None:
+    async def reached() -> bool:
+        return await handled(database) >= count
+
+    await wait_until(reached, what=f"{count} events to be handled")
+
+
+async def dead_letters(settings: ServiceSettings, count: int) -> list[ConsumerRecord[bytes, bytes]]:
+    consumer = AIOKafkaConsumer(
+        dead_letter_topic(settings.topic_prefix + GROUP),
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        auto_offset_reset="earliest",
+    )
+    await consumer.start()
+    try:
+        return [await asyncio.wait_for(consumer.getone(), 30) for _ in range(count)]
+    finally:
+        await consumer.stop()
+
+
+async def test_every_event_is_handled_once_however_often_it_is_sent(
+    settings: ServiceSettings, open_database: OpenDatabase, publisher: KafkaPublisher
+) -> None:
+    """The same events sent three times, in one batch and in several."""
+    database = open_database("router")
+    events = [envelope() for _ in range(50)]
+    await publish(settings, publisher, [*events, *events])
+    async with running(settings, database, publisher, Effects()):
+        await wait_for(database, 50)
+        last = envelope()
+        await publish(settings, publisher, [*events, last])
+        await wait_for(database, 51)
+    assert await handled(database) == 51
+
+
+async def test_what_was_handled_is_not_delivered_again_after_a_restart(
+    settings: ServiceSettings, open_database: OpenDatabase, publisher: KafkaPublisher
+) -> None:
+    """Offsets were committed: the second consumer's first batch is the new event."""
+    database = open_database("router")
+    await publish(settings, publisher, [envelope() for _ in range(20)])
+    async with running(settings, database, publisher, Effects()):
+        await wait_for(database, 20)
+    second = Effects()
+    await publish(settings, publisher, [envelope()])
+    async with running(settings, database, publisher, second):
+        await wait_for(database, 21)
+    assert second.batches == [1]
+
+
+async def test_a_message_that_is_no_event_goes_to_the_dead_letters_and_the_partition_goes_on(
+    settings: ServiceSettings, open_database: OpenDatabase, publisher: KafkaPublisher
+) -> None:
+    """With where it came from and what was wrong."""
+    database = open_database("router")
+    data = lead()
+    good, bad = envelope(data).to_message(), envelope(data).to_message()
+    bad.headers["ce_type"] = b"relance.nonsense.v9"
+    await publish_raw(settings, publisher, [good, bad, envelope(lead()).to_message()])
+    async with running(settings, database, publisher, Effects()):
+        await wait_for(database, 2)
+        (letter,) = await dead_letters(settings, 1)
+    headers = dict(letter.headers)
+    assert letter.value == bad.value
+    assert headers["dlq_topic"].decode() == settings.topic_prefix + Topic.RECEIVED
+    assert headers["dlq_error"] == b"MalformedEvent"
+    assert b"relance.nonsense.v9" in headers["dlq_reason"]
+    assert {"dlq_partition", "dlq_offset", "dlq_time", "ce_id"} <= headers.keys()
+
+
+async def test_a_fault_of_our_own_buries_its_message_only(
+    settings: ServiceSettings, open_database: OpenDatabase, publisher: KafkaPublisher
+) -> None:
+    """The other messages of the batch are handled, in transactions of their own."""
+    database = open_database("router")
+    await publish(settings, publisher, [*(envelope() for _ in range(9)), envelope(lead(source="poison"))])
+    async with running(settings, database, publisher, Effects(fail_permanently_on="poison")):
+        await wait_for(database, 9)
+        (letter,) = await dead_letters(settings, 1)
+    assert dict(letter.headers)["dlq_error"] == b"ZeroDivisionError"
+    assert await handled(database) == 9
+
+
+async def test_too_many_dead_letters_halt_the_consumer_and_say_what_to_do(
+    settings: ServiceSettings, open_database: OpenDatabase, publisher: KafkaPublisher
+) -> None:
+    """The topic is not emptied into the dead letters; the rest waits for the mended code."""
+    database = open_database("router")
+    await publish(settings, publisher, [envelope(lead(source="poison")) for _ in range(6)])
+    async with running(settings, database, publisher, Effects(fail_permanently_on="poison")) as consumer:
+        await wait_until(lambda: consumer.halted is not None, what="the consumer to halt")
+        assert "More than 5 messages" in str(consumer.halted)
+    async with running(settings, database, publisher, Effects()):
+        await wait_for(database, 6)
+
+
+async def test_a_passing_fault_loses_nothing(
+    settings: ServiceSettings, open_database: OpenDatabase, publisher: KafkaPublisher
+) -> None:
+    """The same batch again, until it goes through."""
+    database = open_database("router")
+    await publish(settings, publisher, [envelope() for _ in range(30)])
+    effects = Effects(fail_passingly=3)
+    async with running(settings, database, publisher, effects):
+        await wait_for(database, 30)
+    assert effects.fail_passingly == 0
+    assert await handled(database) == 30
+
+
+async def test_two_consumers_share_and_a_rebalance_waits_for_the_batch_in_hand(
+    settings: ServiceSettings, open_database: OpenDatabase, publisher: KafkaPublisher
+) -> None:
+    """A second consumer joins while the first one is in the middle of a batch; everything is handled once."""
+    database = open_database("router")
+    first, second = Effects(gate=asyncio.Event()), Effects()
+    await publish(settings, publisher, [envelope() for _ in range(100)])
+    async with running(settings, database, publisher, first):
+        await first.entered.wait()
+        async with running(settings, database, publisher, second):
+            assert first.gate
+            first.gate.set()
+            sent = 100
+
+            async def shared() -> bool:
+                nonlocal sent
+                await publish(settings, publisher, [envelope() for _ in range(40)])
+                sent += 40
+                return bool(second.batches)
+
+            await wait_until(shared, what="the second consumer to have a part")
+            await wait_for(database, sent)
+    assert await handled(database) == sent
+    assert sum(first.batches) + sum(second.batches) == sent

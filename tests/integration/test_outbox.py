@@ -1,0 +1,110 @@
+"""Promises of the outbox relay, on real Kafka and real PostgreSQL."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiokafka import AIOKafkaConsumer
+from sqlalchemy import text
+from tests.integration.conftest import OpenDatabase
+from tests.integration.events import envelope, lead
+
+from relance import outbox
+from relance.database import Database
+from relance.events import Envelope, Topic
+from relance.kafka.publisher import KafkaPublisher
+from relance.outbox import OutboxRelay
+from relance.settings import ServiceSettings
+from relance_local.conditions import wait_until
+
+
+@asynccontextmanager
+async def relaying(relay: OutboxRelay) -> AsyncIterator[None]:
+    task = asyncio.create_task(relay.run())
+    try:
+        yield
+    finally:
+        relay.request_stop()
+        await asyncio.wait_for(task, 30)
+
+
+async def append(database: Database, events: list[Envelope]) -> None:
+    async with database.transaction() as connection:
+        await outbox.append(connection, events)
+
+
+async def waiting(database: Database) -> int:
+    async with database.transaction() as connection:
+        return int((await connection.execute(text("SELECT count(*) FROM outbox"))).scalar_one())
+
+
+async def published(settings: ServiceSettings, count: int) -> list[Envelope]:
+    consumer = AIOKafkaConsumer(
+        settings.topic_prefix + Topic.RECEIVED,
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        auto_offset_reset="earliest",
+    )
+    await consumer.start()
+    try:
+        records = [await asyncio.wait_for(consumer.getone(), 30) for _ in range(count)]
+    finally:
+        await consumer.stop()
+    return [Envelope.from_message(record.headers, record.value) for record in records]
+
+
+async def test_events_of_one_lead_are_published_in_the_order_they_were_committed(
+    settings: ServiceSettings, open_database: OpenDatabase, publisher: KafkaPublisher
+) -> None:
+    """More than one batch of them; afterwards the outbox is empty."""
+    database = open_database("router")
+    data = lead()
+    events = [envelope(data) for _ in range(1200)]
+    for start in range(0, len(events), 100):
+        await append(database, events[start : start + 100])
+    relay = OutboxRelay(database, publisher, topic_prefix=settings.topic_prefix)
+    async with relaying(relay):
+        assert await published(settings, len(events)) == events
+    assert await waiting(database) == 0
+
+
+async def test_what_commits_late_is_published_although_its_id_is_lower(
+    settings: ServiceSettings, open_database: OpenDatabase, publisher: KafkaPublisher
+) -> None:
+    """Ids become visible out of order: "greater than the last seen" would lose this one."""
+    database = open_database("router")
+    early, late = envelope(), envelope()
+    relay = OutboxRelay(database, publisher, topic_prefix=settings.topic_prefix)
+    async with relaying(relay):
+        async with database.transaction() as connection:
+            await outbox.append(connection, [early])
+            await append(database, [late])
+            assert await published(settings, 1) == [late]
+        relay.nudge()
+        both = await published(settings, 2)
+        assert sorted(event.id for event in both) == sorted([early.id, late.id])
+
+
+async def test_one_of_two_relays_publishes_and_the_other_takes_over(
+    settings: ServiceSettings, open_database: OpenDatabase, publisher: KafkaPublisher
+) -> None:
+    """By advisory lock; nothing is published twice while both are well."""
+    database, other = open_database("router"), open_database("router")
+    first = OutboxRelay(database, publisher, topic_prefix=settings.topic_prefix)
+    second = OutboxRelay(other, publisher, topic_prefix=settings.topic_prefix)
+    async with relaying(second):
+        async with relaying(first):
+            before = [envelope() for _ in range(20)]
+            await append(database, before)
+            first.nudge()
+            second.nudge()
+            await published(settings, 20)
+
+        after = [envelope() for _ in range(20)]
+        await append(database, after)
+
+        async def taken_over() -> bool:
+            return await waiting(database) == 0
+
+        await wait_until(taken_over, what="the second relay to publish")
+    seen = await published(settings, 40)
+    assert sorted(event.id for event in seen) == sorted(event.id for event in [*before, *after])

@@ -1,0 +1,250 @@
+"""Promises of routing that the database keeps: one owner, fair shares, right counts, under concurrency."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+from tests.integration.conftest import OpenDatabase
+from tests.integration.events import NOW, envelope, lead
+from tests.system import Endpoints, routing
+
+from relance.database import Database
+from relance.events import Envelope, LeadReceived, StepFired
+from relance.events.assignment import StepAction
+from relance.ids import AssignmentId, EventId, LeadId, new_id
+from relance_local.services import ROUTER
+from relance_router.answers.links import AnswerLinks
+from relance_router.answers.recording import AnswerRecorder
+from relance_router.configuration.versions import ConfigurationVersions
+from relance_router.deliveries.messages import Messages
+from relance_router.domain.answers import Refused
+from relance_router.domain.routing import recompute
+from relance_router.routing.assigning import Assigner
+from relance_router.routing.handler import RoutingHandler
+from relance_router.routing.unrouted import UnroutedRetry
+
+TEAM = ("anna", "ben", "chloe")
+
+
+class Router:
+    """A router without Kafka and HTTP."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        links = AnswerLinks(public_url="http://router", secret="s" * 32, lifetime=timedelta(days=1))
+        self.versions = ConfigurationVersions()
+        messages = Messages(links, new_id)
+        assigner = Assigner(messages, new_id)
+        self.handler = RoutingHandler(self.versions, assigner, messages)
+        self.recorder = AnswerRecorder(database, self.versions, assigner, new_id, lambda: None)
+        self.unrouted = UnroutedRetry(database, self.versions, assigner, lambda: None)
+
+    async def apply(self, content: str) -> None:
+        async with self.database.transaction() as connection:
+            await self.versions.apply(connection, content)
+
+    async def handle(self, events: Sequence[Envelope]) -> None:
+        async with self.database.transaction() as connection:
+            await self.handler(connection, events)
+
+    async def leads(self, count: int, team: str = "sales") -> list[LeadReceived]:
+        leads = [lead(team=team) for _ in range(count)]
+        await self.handle([envelope(each) for each in leads])
+        return leads
+
+    async def rows(self, query: str, **values: Any) -> list[dict[str, Any]]:
+        async with self.database.transaction() as connection:
+            return [dict(row) for row in (await connection.execute(text(query), values)).mappings()]
+
+    async def owner(self, lead_id: LeadId) -> dict[str, Any]:
+        (row,) = await self.rows("SELECT * FROM assignments WHERE lead_id = :id AND ended_at IS NULL", id=lead_id)
+        return row
+
+    async def books(self) -> None:
+        """What must hold whatever has happened."""
+        counted = "SELECT rep, count(*) AS held FROM assignments WHERE state IN ('open', 'acknowledged') GROUP BY rep"
+        held = {row["rep"]: row["held"] for row in await self.rows(counted)}
+        kept = {row["rep"]: row["open_leads"] for row in await self.rows("SELECT * FROM reps WHERE open_leads > 0")}
+        assert kept == held, "leads in hand"
+        nowhere = await self.rows("""
+            SELECT id FROM leads l WHERE
+                (SELECT count(*) FROM assignments a WHERE a.lead_id = l.id AND ended_at IS NULL)
+                + (SELECT count(*) FROM unrouted u WHERE u.lead_id = l.id) <> 1
+        """)
+        assert nowhere == [], "every lead has one owner or stands unrouted"
+        told = await self.rows("SELECT count(*) FROM notifications WHERE kind = 'assignment'")
+        assert told == await self.rows("SELECT count(*) FROM assignments"), "one notification per assignment"
+
+
+def step(assignment: dict[str, Any], action: StepAction, name: str | None = None) -> Envelope:
+    """The SLA monitor says that a step fell due."""
+    fired = StepFired(
+        assignment_id=AssignmentId(assignment["id"]),
+        lead_id=LeadId(assignment["lead_id"]),
+        clock="response",
+        step=name or action,
+        action=action,
+        rep=assignment["rep"],
+        team=assignment["team"],
+        due_at=NOW,
+        fired_at=NOW,
+        deadline=NOW,
+        response_window=timedelta(minutes=1),
+    )
+    return Envelope(EventId(new_id()), "relance/sla-monitor", str(assignment["lead_id"]), NOW, "", fired)
+
+
+@pytest.fixture
+async def router(open_database: OpenDatabase) -> Router:
+    """A router with one team of three."""
+    made = Router(open_database(ROUTER))
+    await made.apply(routing(Endpoints(), {"sales": TEAM}))
+    return made
+
+
+async def test_a_batch_is_shared_fairly_and_each_assignment_explains_itself(router: Router) -> None:
+    """Invariants 3, 4 and 5, after one transaction."""
+    await router.leads(100)
+    rows = await router.rows("SELECT rep, explanation FROM assignments")
+    given = Counter(row["rep"] for row in rows)
+    assert sorted(given.values()) == [33, 33, 34]
+    assert all(recompute(row["explanation"]) == row["rep"] for row in rows)
+    await router.books()
+
+
+async def test_replicas_that_route_at_once_stay_fair_together(router: Router, open_database: OpenDatabase) -> None:
+    """Four routers, forty transactions side by side: the team's row makes them take turns."""
+    routers = [router, *(Router(open_database(ROUTER)) for _ in range(3))]
+    await asyncio.gather(*(each.leads(7) for each in routers for _ in range(10)))
+    given = Counter(row["rep"] for row in await router.rows("SELECT rep FROM assignments"))
+    assert sum(given.values()) == 280
+    assert max(given.values()) - min(given.values()) <= 1
+    await router.books()
+
+
+async def test_a_second_owner_is_impossible(router: Router) -> None:
+    """Invariant 3 is a constraint, not a convention."""
+    (given,) = await router.leads(1)
+    with pytest.raises(IntegrityError, match="one_owner"):
+        await router.rows(
+            """
+            INSERT INTO assignments SELECT gen_random_uuid(), lead_id, 2, 'ben', team, weight, rule, 'open',
+                assigned_at, respond_by, NULL, configuration, explanation FROM assignments WHERE lead_id = :id
+            RETURNING id
+            """,
+            id=given.lead_id,
+        )
+
+
+async def test_declines_and_ignored_leads_go_round_the_team_and_stop_at_the_right_place(router: Router) -> None:
+    """A decline that nobody is left for stands unrouted; an ignored lead stays with its last owner."""
+    declined, ignored = await router.leads(2)
+    for _ in TEAM:
+        owner = await router.owner(declined.lead_id)
+        await router.recorder.record(owner["id"], "declined", "not mine")
+    (standing,) = await router.rows("SELECT lead_id, reason FROM unrouted")
+    assert standing == {"lead_id": declined.lead_id, "reason": "everybody_available_had_it"}
+
+    owners = []
+    for _ in range(4):
+        owner = await router.owner(ignored.lead_id)
+        owners.append(owner["rep"])
+        await router.handle([step(owner, "reassign")])
+    assert sorted(owners[:3]) == sorted(TEAM)
+    assert owners[3] == owners[2]
+    await router.books()
+
+
+async def test_an_answered_lead_is_not_taken_away(router: Router) -> None:
+    """The answer was committed before the escalation arrived."""
+    (given,) = await router.leads(1)
+    owner = await router.owner(given.lead_id)
+    await router.recorder.record(owner["id"], "acknowledged", None)
+    await router.handle([step(owner, "reassign"), step(owner, "remind_rep"), step(owner, "notify_manager")])
+    assert (await router.owner(given.lead_id))["id"] == owner["id"]
+    assert await router.rows("SELECT kind FROM notifications") == [{"kind": "assignment"}]
+    await router.books()
+
+
+async def test_reminders_and_escalations_are_told_once_per_step(router: Router) -> None:
+    """Also when the event is another one for the same step."""
+    (given,) = await router.leads(1)
+    owner = await router.owner(given.lead_id)
+    for _ in range(2):
+        await router.handle([step(owner, "remind_rep", "half"), step(owner, "notify_manager", "boss")])
+    told = await router.rows("SELECT kind, endpoint FROM notifications ORDER BY kind")
+    assert told == [
+        {"kind": "assignment", "endpoint": f"rep:{owner['rep']}"},
+        {"kind": "step:boss", "endpoint": "manager:sales"},
+        {"kind": "step:half", "endpoint": f"rep:{owner['rep']}"},
+    ]
+
+
+async def test_a_declined_lead_is_no_longer_announced(router: Router) -> None:
+    """What was not delivered yet is cancelled."""
+    (given,) = await router.leads(1)
+    owner = await router.owner(given.lead_id)
+    await router.recorder.record(owner["id"], "declined", None)
+    states = await router.rows("SELECT state FROM notifications WHERE assignment_id = :id", id=owner["id"])
+    assert states == [{"state": "cancelled"}]
+
+
+async def test_an_answer_and_a_reassignment_at_once_leave_one_owner(router: Router) -> None:
+    """Either the answer counts and the lead stays, or it comes too late and the rep is told so."""
+    leads = await router.leads(30)
+    owners = [await router.owner(each.lead_id) for each in leads]
+
+    async def answer(owner: dict[str, Any]) -> bool:
+        taken = await router.recorder.record(owner["id"], "acknowledged", None)
+        return not isinstance(taken.verdict, Refused)
+
+    outcomes = await asyncio.gather(
+        *(answer(owner) for owner in owners), *(router.handle([step(owner, "reassign")]) for owner in owners)
+    )
+    for owner, kept in zip(owners, outcomes[:30], strict=True):
+        assert ((await router.owner(owner["lead_id"]))["id"] == owner["id"]) is kept
+    await router.books()
+
+
+async def test_unrouted_leads_are_routed_when_the_configuration_changes(router: Router) -> None:
+    """And are told of as if they had just come."""
+    await router.leads(3, team="nobody")
+    assert await router.unrouted.retry() == 0, "the same configuration is not tried again at once"
+    await router.apply(routing(Endpoints(), {"sales": TEAM, "nobody": ["dan"]}))
+    assert await router.unrouted.retry() == 3
+    assert await router.rows("SELECT * FROM unrouted") == []
+    assert await router.rows("SELECT DISTINCT rep, configuration FROM assignments") == [
+        {"rep": "dan", "configuration": 2}
+    ]
+    assert len(await router.rows("SELECT 1 FROM outbox WHERE type = 'relance.lead.unrouted.v1'")) == 3
+    await router.books()
+
+
+async def test_capacity_holds_leads_back_until_one_is_contacted(router: Router) -> None:
+    """Nobody gets more than they take; what waits is tried again."""
+    await router.apply(routing(Endpoints(), {"sales": ["anna"]}, reps={"anna": {"capacity": 2}}))
+    leads = await router.leads(3)
+    (standing,) = await router.rows("SELECT lead_id, reason FROM unrouted")
+    assert standing["reason"] == "nobody_available"
+    held = next(each for each in leads if each.lead_id != standing["lead_id"])
+    await router.recorder.record((await router.owner(held.lead_id))["id"], "contacted", None)
+    # Patience is over: two seconds of the database's clock, moved instead of waited for.
+    await router.rows("UPDATE unrouted SET tried_at = tried_at - interval '1 minute' RETURNING lead_id")
+    assert await router.unrouted.retry() == 1
+    assert (await router.owner(standing["lead_id"]))["rep"] == "anna"
+    await router.books()
+
+
+async def test_the_explanation_of_an_unrouted_lead_says_which_rules_were_tried(router: Router) -> None:
+    """It can be shown to whoever asks why."""
+    await router.leads(1, team="nobody")
+    (row,) = await router.rows("SELECT explanation FROM unrouted")
+    assert row["explanation"]["rules_tried"] == [{"rule": "sales", "failed": "fields.team is nobody, wanted sales"}], (
+        json.dumps(row)
+    )
