@@ -93,9 +93,12 @@ async def test_services_killed_in_the_middle_lose_nothing_and_do_nothing_twice(
     async with running_system(real_parts, database, tmp_path) as system:
         accepted: list[str] = []
 
+        enough_faults = asyncio.Event()
+
         async def stream() -> None:
-            for _ in range(150):
-                accepted.append(await system.post_lead(fields={"team": "sales"}))
+            while not enough_faults.is_set():
+                accepted.extend(await system.post_leads("sales", 1))
+                await asyncio.sleep(0.02)
 
         streaming = asyncio.create_task(stream())
         for name in (ROUTER, SLA_MONITOR, ROUTER):
@@ -103,6 +106,7 @@ async def test_services_killed_in_the_middle_lose_nothing_and_do_nothing_twice(
             await system.until(lambda enough=enough: len(accepted) >= enough, "some more leads")  # type: ignore[misc]
             system.services.running[name].kill()
             await system.services.start([name])
+        enough_faults.set()
         await streaming
         system.services.running[INGEST].kill()
         await system.services.start([INGEST])

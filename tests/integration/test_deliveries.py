@@ -71,8 +71,8 @@ async def prepare(database: Database, endpoints: Endpoints, *, count: int, endpo
             await connection.execute(
                 text("""
                     WITH lead AS (INSERT INTO leads (id, data, traceparent) VALUES (:id, '{}', '') RETURNING id)
-                    INSERT INTO assignments SELECT :id, id, 1, 'anna', 'sales', 1, 'r', 'open', now(), now(), NULL, 1, '{}'
-                    FROM lead
+                    INSERT INTO assignments
+                    SELECT :id, id, 1, 'anna', 'sales', 1, 'r', 'open', now(), now(), NULL, 1, '{}' FROM lead
                 """),
                 {"id": assignment},
             )

@@ -195,6 +195,19 @@ async def test_a_declined_lead_is_no_longer_announced(router: Router) -> None:
     assert states == [{"state": "cancelled"}]
 
 
+async def test_the_manager_hears_of_an_ignored_lead_although_it_has_gone_to_somebody_else(router: Router) -> None:
+    """After an outage all steps fall due at once, and the reassignment comes right behind the escalation."""
+    (given,) = await router.leads(1)
+    owner = await router.owner(given.lead_id)
+    await router.handle([step(owner, "remind_rep"), step(owner, "notify_manager"), step(owner, "reassign")])
+    told = await router.rows("SELECT kind, state FROM notifications WHERE assignment_id = :id", id=owner["id"])
+    assert {row["kind"]: row["state"] for row in told} == {
+        "assignment": "cancelled",
+        "step:remind_rep": "cancelled",
+        "step:notify_manager": "pending",
+    }
+
+
 async def test_an_answer_and_a_reassignment_at_once_leave_one_owner(router: Router) -> None:
     """Either the answer counts and the lead stays, or it comes too late and the rep is told so."""
     leads = await router.leads(30)

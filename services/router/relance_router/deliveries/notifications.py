@@ -53,9 +53,10 @@ _WRITE = text("""
     )
     ON CONFLICT (assignment_id, kind) DO NOTHING
 """)
+# The manager is still to hear that a lead was ignored, also when it has gone to somebody else meanwhile.
 _CANCEL = text("""
     UPDATE notifications SET state = 'cancelled', settled_at = :now
-    WHERE assignment_id = ANY(CAST(:assignments AS uuid[])) AND state = 'pending'
+    WHERE assignment_id = ANY(CAST(:assignments AS uuid[])) AND state = 'pending' AND endpoint LIKE 'rep:%'
 """)
 # The claim is a lease: until it runs out nobody else takes the row, and after that anybody may. The share per
 # endpoint is counted before the lock, so that one slow endpoint cannot fill the whole worker.
@@ -111,7 +112,7 @@ async def write_notifications(connection: AsyncConnection, notifications: Sequen
 
 
 async def cancel_notifications(connection: AsyncConnection, assignments: Sequence[AssignmentId], now: datetime) -> None:
-    """Nobody is told any more of assignments that have ended."""
+    """Reps are told no more of assignments that have ended."""
     await connection.execute(_CANCEL, {"assignments": list(assignments), "now": now})
 
 
