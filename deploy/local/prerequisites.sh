@@ -1,0 +1,19 @@
+#!/bin/sh
+# Says, in one sentence with the command that helps, what this machine lacks. Takes the Python to use.
+set -u
+python=$1
+
+lacks() {
+    echo "$1 Install it with: $2" >&2
+    exit 1
+}
+
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
+    lacks "Python 3.11 or newer is missing." "apt-get install python3"
+"$python" -c 'import ensurepip, venv' 2>/dev/null ||
+    lacks "Python cannot make virtual environments." "apt-get install python3-venv"
+command -v java >/dev/null || lacks "Java is missing: Kafka needs it." "apt-get install openjdk-17-jre-headless"
+major=$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p')
+[ "${major:-0}" -ge 17 ] || lacks "Java 17 or newer is missing: Kafka needs it." "apt-get install openjdk-17-jre-headless"
+[ -n "$(ls -d .local/cache/kafka-*/ 2>/dev/null)" ] || command -v mvn >/dev/null ||
+    lacks "Maven is missing: it fetches Kafka." "apt-get install maven"

@@ -1,0 +1,107 @@
+"""Promises of docker-compose.yml and the first dashboard, as far as they can be kept without a container engine."""
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from relance_ingest.settings import IngestSettings
+from relance_local.broker import Broker
+from relance_local.database_server import DatabaseServer
+from relance_router.settings import RouterSettings
+from relance_sla_monitor.settings import SlaMonitorSettings
+
+ROOT = Path(__file__).parents[2]
+SETTINGS = {"ingest": IngestSettings, "router": RouterSettings, "sla-monitor": SlaMonitorSettings}
+
+
+def example_environment() -> dict[str, str]:
+    """What example.env asks for, filled in."""
+    lines = (ROOT / "deploy/containers/example.env").read_text().splitlines()
+    names = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    return {name: value or "s" * 48 for name, value in names.items()}
+
+
+async def resolved(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """What docker-compose makes of the file: checked against the schema, variables put in."""
+    command = shutil.which("docker-compose")
+    if command is None:
+        pytest.skip("docker-compose is missing: install it with `apt-get install docker-compose`")
+    return await asyncio.to_thread(
+        subprocess.run,
+        [command, "--file", str(ROOT / "docker-compose.yml"), "config"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], **environment},
+    )
+
+
+async def test_the_compose_file_is_valid_and_asks_for_every_secret() -> None:
+    """Right with example.env filled in; refused, with a sentence, when one is missing."""
+    environment = example_environment()
+    done = await resolved(environment)
+    assert done.returncode == 0, done.stderr
+    for name in environment:
+        missing = await resolved({key: value for key, value in environment.items() if key != name})
+        assert missing.returncode
+        assert "set it in .env" in missing.stderr
+
+
+async def test_services_are_told_what_their_settings_ask_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each service's environment in the compose file makes valid settings, without a misspelt one."""
+    services: dict[str, Any] = yaml.safe_load((await resolved(example_environment())).stdout)["services"]
+    for name, kind in SETTINGS.items():
+        environment = {key: str(value) for key, value in services[name]["environment"].items()}
+        assert {key.removeprefix("RELANCE_").lower() for key in environment} <= kind.model_fields.keys()
+        with monkeypatch.context() as patched:
+            for key, value in environment.items():
+                patched.setenv(key, value)
+            assert kind().kafka_bootstrap_servers == "kafka:9092"
+        assert services[f"{name}-migrate"]["environment"] == services[name]["environment"]
+
+
+def test_every_file_that_the_compose_file_mounts_is_there() -> None:
+    """A missing one would silently become an empty folder."""
+    services: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    sources = [mount.split(":")[0] for each in services.values() for mount in each.get("volumes", [])]
+    mounted = [source for source in sources if source.startswith(".")]
+    assert mounted
+    assert [source for source in mounted if not (ROOT / source).exists()] == []
+
+
+async def test_every_sql_panel_can_be_read_by_the_role_that_grafana_has(
+    real_parts: tuple[DatabaseServer, Broker], database: str
+) -> None:
+    """Against the real views."""
+    dashboard = json.loads((ROOT / "deploy/grafana/dashboards/overview.json").read_text())
+    queries = [target["rawSql"] for panel in dashboard["panels"] for target in panel["targets"] if "rawSql" in target]
+    assert queries
+    connection = await real_parts[0].connect(database, "reporting")
+    for query in queries:
+        await connection.fetch(re.sub(r"\$__timeFilter\((.*?)\)", r"\1 > now() - interval '1 day'", query))
+    await connection.close()
+
+
+def test_every_metric_on_the_dashboard_is_one_that_a_service_has() -> None:
+    """A misspelt metric is an empty panel that nobody notices."""
+    dashboard = json.loads((ROOT / "deploy/grafana/dashboards/overview.json").read_text())
+    asked = {
+        re.sub(r"_(total|bucket|sum|count)$", "", name)
+        for panel in dashboard["panels"]
+        for target in panel["targets"]
+        for name in re.findall(r"\brelance_\w+", target.get("expr", ""))
+    }
+    folders = [ROOT / "shared", *(ROOT / "services" / name for name in SETTINGS)]
+    code = "\n".join(file.read_text() for folder in folders for file in folder.rglob("*.py"))
+    had = {re.sub(r"_total$", "", name) for name in re.findall(r'"(relance_\w+)"', code)}
+    assert asked
+    assert asked <= had

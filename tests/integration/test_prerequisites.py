@@ -1,0 +1,56 @@
+"""Promises of what a person is told whose machine lacks something."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "deploy/local/prerequisites.sh"
+JAVA = "#!/bin/sh\necho 'openjdk version \"{}\"' >&2\n"
+
+
+def told(folder: Path, programs: dict[str, str], python: str = sys.executable) -> tuple[int, str]:
+    """What the script says where only these programs are, and no Kafka was fetched."""
+    path = folder / "bin"
+    path.mkdir()
+    for name in ("sh", "sed", "ls"):
+        (path / name).symlink_to(str(shutil.which(name)))
+    for name, text in programs.items():
+        (path / name).write_text(text)
+        (path / name).chmod(0o755)
+    done = subprocess.run(
+        [str(path / "sh"), str(SCRIPT), python],
+        env={"PATH": str(path)}, cwd=folder, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("programs", "command"),
+    [
+        ({}, "apt-get install openjdk-17-jre-headless"),
+        ({"java": JAVA.format("11.0.20")}, "apt-get install openjdk-17-jre-headless"),
+        ({"java": JAVA.format("17.0.15")}, "apt-get install maven"),
+    ],
+)
+def test_what_is_missing_is_told_in_one_line_with_the_command_that_helps(
+    tmp_path: Path, programs: dict[str, str], command: str
+) -> None:
+    """Java, a newer Java, Maven."""
+    status, said = told(tmp_path, programs)
+    assert status == 1
+    assert len(said.splitlines()) == 1
+    assert said.rstrip().endswith(f"Install it with: {command}")
+
+
+def test_a_missing_python_is_told_first(tmp_path: Path) -> None:
+    """Before anything needs it."""
+    status, said = told(tmp_path, {}, python="python-that-is-not-there")
+    assert (status, "Python 3.11 or newer is missing" in said) == (1, True)
+
+
+def test_a_machine_that_has_everything_is_told_nothing(tmp_path: Path) -> None:
+    """Silence is consent."""
+    assert told(tmp_path, {"java": JAVA.format("21"), "mvn": "#!/bin/sh\n"}) == (0, "")
