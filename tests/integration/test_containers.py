@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from relance.settings import ServiceSettings
 from relance_ingest.settings import IngestSettings
 from relance_local.broker import Broker
 from relance_local.database_server import DatabaseServer
@@ -19,7 +20,11 @@ from relance_router.settings import RouterSettings
 from relance_sla_monitor.settings import SlaMonitorSettings
 
 ROOT = Path(__file__).parents[2]
-SETTINGS = {"ingest": IngestSettings, "router": RouterSettings, "sla-monitor": SlaMonitorSettings}
+SETTINGS: dict[str, type[ServiceSettings]] = {
+    "ingest": IngestSettings,
+    "router": RouterSettings,
+    "sla-monitor": SlaMonitorSettings,
+}
 
 
 def example_environment() -> dict[str, str]:
