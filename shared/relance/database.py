@@ -7,7 +7,7 @@ from datetime import timedelta
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from relance.settings import AsyncpgUrl
+from relance.settings import AsyncpgUrl, ServiceSettings
 
 
 class Database:
@@ -35,6 +35,16 @@ class Database:
                     "idle_in_transaction_session_timeout": f"{int(seconds * 4000)}ms",
                 },
             },
+        )
+
+    @classmethod
+    def of(cls, settings: ServiceSettings, schema: str) -> "Database":
+        """As the settings say."""
+        return cls(
+            settings.database_url,
+            schema=schema,
+            pool_size=settings.database_pool_size,
+            timeout=settings.database_timeout,
         )
 
     @asynccontextmanager

@@ -4,14 +4,12 @@ The handled event's id is written in the transaction of its effects. A second ow
 waits on the first one's uncommitted row and then finds the event handled.
 """
 
-import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from relance import faults
 from relance.database import Database
 from relance.ids import EventId
 from relance.logs import get_logger
@@ -38,30 +36,9 @@ async def claim(connection: AsyncConnection, consumer: str, events: Sequence[Eve
     return set(rows.scalars())
 
 
-class InboxPruner:
-    """Forgets handled events that Kafka cannot deliver again."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._stopping = asyncio.Event()
-
-    def request_stop(self) -> None:
-        """Stop pruning."""
-        self._stopping.set()
-
-    async def run(self) -> None:
-        """Prune once an hour until stopped."""
-        while not self._stopping.is_set():
-            try:
-                async with self._database.transaction() as connection:
-                    forgotten = (await connection.execute(_FORGET, {"age": REMEMBER})).rowcount
-                log.debug("inbox pruned", forgotten=forgotten)
-            except Exception as error:
-                if not faults.is_transient(error):
-                    raise
-                log.warning("inbox not pruned", error=repr(error))
-            try:
-                async with asyncio.timeout(FORGET_EVERY.total_seconds()):
-                    await self._stopping.wait()
-            except TimeoutError:
-                continue
+async def forget(database: Database) -> timedelta:
+    """Forget handled events that Kafka cannot deliver again; returns when to do so next."""
+    async with database.transaction() as connection:
+        forgotten = (await connection.execute(_FORGET, {"age": REMEMBER})).rowcount
+    log.debug("inbox pruned", forgotten=forgotten)
+    return FORGET_EVERY

@@ -3,6 +3,8 @@
 Expand first, contract in a later release: old and new code run side by side during a deployment.
 """
 
+from collections.abc import Iterable
+from datetime import timedelta
 from pathlib import Path
 
 from alembic import command, context
@@ -10,6 +12,8 @@ from alembic.config import Config
 from sqlalchemy import Connection, text
 
 from relance.database import Database
+from relance.kafka.topics import create_topics
+from relance.settings import ServiceSettings
 
 OUTBOX_V1 = """
     CREATE TABLE outbox (
@@ -38,11 +42,23 @@ def statements(*scripts: str) -> list[str]:
     return [statement for script in scripts for statement in script.split(";\n") if statement.strip()]
 
 
+_PATIENCE = timedelta(hours=1)
+"""One statement of a migration may have to rewrite a large table."""
 _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtext(:name))")
 
 
+async def prepare(settings: ServiceSettings, *, schema: str, folder: Path, groups: Iterable[str]) -> None:
+    """Bring a service's tables to the newest revision in `folder`, and create the topics that are missing."""
+    database = Database(settings.database_url, schema=schema, pool_size=1, timeout=_PATIENCE)
+    try:
+        await upgrade(database, folder)
+    finally:
+        await database.close()
+    await create_topics(settings, groups)
+
+
 async def upgrade(database: Database, folder: Path) -> None:
-    """Bring the schema to the newest revision in `folder`; replicas that start together take turns."""
+    """Bring the schema to the newest revision; replicas that start together take turns."""
 
     def run(connection: Connection) -> None:
         config = Config()

@@ -51,11 +51,11 @@ async def delivering(
         per_endpoint=per_endpoint,
         lease=timedelta(seconds=3),
     )
-    task = asyncio.create_task(worker.run())
+    task = asyncio.create_task(worker.ticker.run())
     try:
         yield worker
     finally:
-        worker.request_stop()
+        worker.ticker.request_stop()
         await asyncio.wait_for(task, 30)
         await sender.close()
 

@@ -27,7 +27,7 @@ from relance_router.domain.answers import Refused
 from relance_router.domain.routing import recompute
 from relance_router.routing.assigning import Assigner
 from relance_router.routing.handler import RoutingHandler
-from relance_router.routing.unrouted import UnroutedRetry
+from relance_router.routing.unrouted import UnroutedLeads
 
 TEAM = ("anna", "ben", "chloe")
 
@@ -43,7 +43,7 @@ class Router:
         assigner = Assigner(messages, new_id)
         self.handler = RoutingHandler(self.versions, assigner, messages)
         self.recorder = AnswerRecorder(database, self.versions, assigner, new_id, lambda: None)
-        self.unrouted = UnroutedRetry(database, self.versions, assigner, lambda: None)
+        self.unrouted = UnroutedLeads(database, self.versions, assigner, lambda: None)
 
     async def apply(self, content: str) -> None:
         async with self.database.transaction() as connection:
@@ -228,9 +228,10 @@ async def test_an_answer_and_a_reassignment_at_once_leave_one_owner(router: Rout
 async def test_unrouted_leads_are_routed_when_the_configuration_changes(router: Router) -> None:
     """And are told of as if they had just come."""
     await router.leads(3, team="nobody")
-    assert await router.unrouted.retry() == 0, "the same configuration is not tried again at once"
+    await router.unrouted.retry()
+    assert len(await router.rows("SELECT lead_id FROM unrouted")) == 3
     await router.apply(routing(Endpoints(), {"sales": TEAM, "nobody": ["dan"]}))
-    assert await router.unrouted.retry() == 3
+    await router.unrouted.retry()
     assert await router.rows("SELECT * FROM unrouted") == []
     assert await router.rows("SELECT DISTINCT rep, configuration FROM assignments") == [
         {"rep": "dan", "configuration": 2}
@@ -247,9 +248,10 @@ async def test_capacity_holds_leads_back_until_one_is_contacted(router: Router) 
     assert standing["reason"] == "nobody_available"
     held = next(each for each in leads if each.lead_id != standing["lead_id"])
     await router.recorder.record((await router.owner(held.lead_id))["id"], "contacted", None)
-    # Patience is over: two seconds of the database's clock, moved instead of waited for.
-    await router.rows("UPDATE unrouted SET tried_at = tried_at - interval '1 minute' RETURNING lead_id")
-    assert await router.unrouted.retry() == 1
+    await router.unrouted.retry()
+    assert len(await router.rows("SELECT lead_id FROM unrouted")) == 1, "patience, while nobody says that he is free"
+    router.unrouted.somebody_is_free()
+    await router.unrouted.retry()
     assert (await router.owner(standing["lead_id"]))["rep"] == "anna"
     await router.books()
 

@@ -12,31 +12,19 @@ from relance.command_line import service_commands
 from relance.database import Database
 from relance.http.serve import HttpServer, guarded
 from relance.kafka.publisher import KafkaPublisher
-from relance.kafka.topics import create_topics
 from relance.outbox import OutboxRelay
 from relance_ingest.acceptance import Acceptance
 from relance_ingest.http import calls, forms, leads
 from relance_ingest.settings import IngestSettings
 from relance_ingest.sources import Sources, SourcesRefused
 
-
-def _database(settings: IngestSettings) -> Database:
-    return Database(
-        settings.database_url,
-        schema="ingest",
-        pool_size=settings.database_pool_size,
-        timeout=settings.database_timeout,
-    )
+SCHEMA = "ingest"
 
 
 async def migrate(settings: IngestSettings) -> None:
     """Prepare the schema and the topics."""
-    database = _database(settings)
-    try:
-        await migrations.upgrade(database, Path(__file__).parent / "migrations")
-    finally:
-        await database.close()
-    await create_topics(settings, [])
+    folder = Path(__file__).parent / "migrations"
+    await migrations.prepare(settings, schema=SCHEMA, folder=folder, groups=[])
 
 
 def application(settings: IngestSettings, sources: Sources, database: Database, acceptance: Acceptance) -> FastAPI:
@@ -58,7 +46,7 @@ async def serve(settings: IngestSettings) -> None:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from error
     async with AsyncExitStack() as closing:
-        database = _database(settings)
+        database = Database.of(settings, SCHEMA)
         closing.push_async_callback(database.close)
         publisher = KafkaPublisher(settings.kafka_bootstrap_servers, client_id="ingest")
         closing.push_async_callback(publisher.close)

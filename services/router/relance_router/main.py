@@ -1,22 +1,22 @@
 """The router: the one place where its parts are wired, and closed in reverse."""
 
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 import typer
 from fastapi import FastAPI
 
-from relance import ids, migrations, service
+from relance import ids, inbox, migrations, service
 from relance.clock import utc_now
 from relance.command_line import load_settings, service_commands
 from relance.database import Database
 from relance.events import Topic
 from relance.http.serve import HttpServer, guarded
-from relance.inbox import InboxPruner
 from relance.kafka.consumer import BatchConsumer, Subscription
 from relance.kafka.publisher import KafkaPublisher
-from relance.kafka.topics import create_topics
 from relance.outbox import OutboxRelay
+from relance.ticker import Ticker
 from relance_router.answers.api import answer_api
 from relance_router.answers.links import AnswerLinks
 from relance_router.answers.page import answer_page
@@ -30,35 +30,23 @@ from relance_router.deliveries.sender import Sender
 from relance_router.deliveries.worker import DeliveryWorker
 from relance_router.routing.assigning import Assigner
 from relance_router.routing.handler import RoutingHandler
-from relance_router.routing.unrouted import UnroutedRetry
+from relance_router.routing.unrouted import UnroutedLeads
 from relance_router.settings import RouterSettings
 
+SCHEMA = "router"
 GROUP = "router"
-
-
-def _database(settings: RouterSettings) -> Database:
-    return Database(
-        settings.database_url,
-        schema="router",
-        pool_size=settings.database_pool_size,
-        timeout=settings.database_timeout,
-    )
 
 
 async def migrate(settings: RouterSettings) -> None:
     """Prepare the schema and the topics."""
-    database = _database(settings)
-    try:
-        await migrations.upgrade(database, Path(__file__).parent / "migrations")
-    finally:
-        await database.close()
-    await create_topics(settings, [GROUP])
+    folder = Path(__file__).parent / "migrations"
+    await migrations.prepare(settings, schema=SCHEMA, folder=folder, groups=[GROUP])
 
 
 async def serve(settings: RouterSettings) -> None:
     """Run until SIGTERM."""
     async with AsyncExitStack() as closing:
-        database = _database(settings)
+        database = Database.of(settings, SCHEMA)
         closing.push_async_callback(database.close)
         publisher = KafkaPublisher(settings.kafka_bootstrap_servers, client_id=GROUP)
         closing.push_async_callback(publisher.close)
@@ -90,12 +78,14 @@ async def serve(settings: RouterSettings) -> None:
 
         def committed() -> None:
             relay.nudge()
-            deliveries.nudge()
+            deliveries.ticker.nudge()
 
-        unrouted = UnroutedRetry(database, versions, assigner, committed)
+        unrouted_leads = UnroutedLeads(database, versions, assigner, committed)
+        unrouted = Ticker("unrouted", unrouted_leads.retry)
 
         def answered() -> None:
             committed()
+            unrouted_leads.somebody_is_free()
             unrouted.nudge()
 
         watcher = ConfigurationWatcher(settings.routing_file, database, versions, unrouted.nudge)
@@ -116,10 +106,10 @@ async def serve(settings: RouterSettings) -> None:
             [
                 service.Part("consumer", consumer),
                 service.Part("http", HttpServer(app, settings)),
-                service.Part("watcher", watcher),
+                service.Part("watcher", Ticker("watcher", watcher.look)),
                 service.Part("unrouted", unrouted),
-                service.Part("deliveries", deliveries),
-                service.Part("inbox", InboxPruner(database)),
+                service.Part("deliveries", deliveries.ticker),
+                service.Part("inbox", Ticker("inbox", partial(inbox.forget, database))),
                 service.Part("relay", relay),
             ],
             deadline=settings.shutdown_deadline,

@@ -3,20 +3,15 @@
 Because each replica reports the same figures, a query takes `max` over replicas and never `sum`.
 """
 
-import asyncio
 from collections.abc import Iterator
 from datetime import timedelta
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import REGISTRY, Collector
+from prometheus_client.registry import Collector
 from sqlalchemy import Row, text
 from typing_extensions import override
 
-from relance import faults
 from relance.database import Database
-from relance.logs import get_logger
-
-log = get_logger(__name__)
 
 _CLOCKS = text("""
     SELECT team, source, coalesce(campaign, '') AS campaign,
@@ -46,40 +41,17 @@ class Figures(Collector):
     def __init__(self, database: Database, every: timedelta) -> None:
         self._database = database
         self._every = every
-        self._stopping = asyncio.Event()
         self._clocks: list[Row[tuple[object, ...]]] = []
         self._steps: list[Row[tuple[object, ...]]] = []
         self._at_risk: list[Row[tuple[object, ...]]] = []
 
-    def request_stop(self) -> None:
-        """Stop counting."""
-        self._stopping.set()
-
-    async def run(self) -> None:
-        """Count until stopped."""
-        REGISTRY.register(self)
-        try:
-            while not self._stopping.is_set():
-                try:
-                    await self.count()
-                except Exception as error:
-                    if not faults.is_transient(error):
-                        raise
-                    log.warning("figures not counted", error=repr(error))
-                try:
-                    async with asyncio.timeout(self._every.total_seconds()):
-                        await self._stopping.wait()
-                except TimeoutError:
-                    continue
-        finally:
-            REGISTRY.unregister(self)
-
-    async def count(self) -> None:
-        """Count now."""
+    async def count(self) -> timedelta:
+        """Count now; returns when to count next."""
         async with self._database.transaction() as connection:
             self._clocks = list((await connection.execute(_CLOCKS)).all())
             self._steps = list((await connection.execute(_STEPS)).all())
             self._at_risk = list((await connection.execute(_AT_RISK)).all())
+        return self._every
 
     def describe(self) -> Iterator[Metric]:
         return self._families([], [], [])

@@ -5,9 +5,9 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from relance import outbox, tracing
+from relance import outbox
 from relance.events import AssignmentEnded, AssignmentMade, BreachWithdrawn, Envelope, ResponseRecorded
-from relance.ids import AssignmentId, EventId, NewId
+from relance.ids import AssignmentId, NewId
 from relance_sla_monitor import metrics
 from relance_sla_monitor.clocks import StoredClock, hear_of_stops, lock_clocks, start_clocks, store_clocks
 from relance_sla_monitor.domain.clocks import Clock, StopCause, breach_withdrawn, settle, start
@@ -67,19 +67,20 @@ class ClockHandler:
 
     def _withdrawal(self, stored: StoredClock, settled: Clock) -> Envelope:
         assert settled.stopped_at  # noqa: S101 - narrows the type: a withdrawn breach has been answered
-        return Envelope(
-            id=EventId(self._new_id()),
+        withdrawn = BreachWithdrawn(
+            assignment_id=stored.assignment_id,
+            lead_id=stored.lead_id,
+            clock="response",
+            rep=stored.rep,
+            team=stored.team,
+            responded_at=settled.stopped_at,
+            deadline=settled.deadline,
+        )
+        return Envelope.caused_by(
+            stored.traceparent,
+            withdrawn,
             source=SOURCE,
             subject=str(stored.lead_id),
             time=settled.stopped_at,
-            traceparent=tracing.child_of(stored.traceparent),
-            data=BreachWithdrawn(
-                assignment_id=stored.assignment_id,
-                lead_id=stored.lead_id,
-                clock="response",
-                rep=stored.rep,
-                team=stored.team,
-                responded_at=settled.stopped_at,
-                deadline=settled.deadline,
-            ),
+            new_id=self._new_id,
         )

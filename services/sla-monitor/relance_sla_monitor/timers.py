@@ -5,17 +5,15 @@ Between batches the timer sleeps until the next due time by the database's clock
 `LOOK_EVERY`, for clocks that another replica has started.
 """
 
-import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from sqlalchemy import text
 
-from relance import faults, outbox, tracing
-from relance.backoff import Backoff
+from relance import outbox
 from relance.database import Database
 from relance.events import Envelope, StepFired
-from relance.ids import EventId, NewId
+from relance.ids import NewId
 from relance.logs import get_logger
 from relance_sla_monitor import metrics
 from relance_sla_monitor.clocks import StoredClock, lock_due_clocks, record_steps, store_clocks
@@ -38,33 +36,6 @@ class Timers:
         self._database = database
         self._new_id = new_id
         self._on_committed = on_committed
-        self._wake = asyncio.Event()
-        self._stopping = False
-
-    def nudge(self) -> None:
-        """Say that clocks have just been started."""
-        self._wake.set()
-
-    def request_stop(self) -> None:
-        """Stop after the batch in hand. What falls due meanwhile fires after the restart."""
-        self._stopping = True
-        self._wake.set()
-
-    async def run(self) -> None:
-        """Fire until stopped."""
-        backoff = Backoff()
-        while not self._stopping:
-            self._wake.clear()
-            try:
-                wait = await self.fire_due()
-                backoff.reset()
-            except Exception as error:
-                if not faults.is_transient(error):
-                    raise
-                wait = backoff.advance()
-                log.warning("timers interrupted", error=repr(error), retry_in_seconds=wait.total_seconds())
-            if wait > timedelta():
-                await self._sleep(wait)
 
     async def fire_due(self) -> timedelta:
         """Fire one batch; returns how long until something is due, at most `LOOK_EVERY`."""
@@ -90,30 +61,19 @@ class Timers:
         return LOOK_EVERY if wait is None else min(LOOK_EVERY, wait)
 
     def _event(self, stored: StoredClock, step: Step, now: datetime) -> Envelope:
-        return Envelope(
-            id=EventId(self._new_id()),
-            source=SOURCE,
-            subject=str(stored.lead_id),
-            time=now,
-            traceparent=tracing.child_of(stored.traceparent),
-            data=StepFired(
-                assignment_id=stored.assignment_id,
-                lead_id=stored.lead_id,
-                clock="response",
-                step=step.name,
-                action=step.action,
-                rep=stored.rep,
-                team=stored.team,
-                due_at=step.due_at,
-                fired_at=now,
-                deadline=stored.clock.deadline,
-                response_window=stored.clock.window,
-            ),
+        fired = StepFired(
+            assignment_id=stored.assignment_id,
+            lead_id=stored.lead_id,
+            clock="response",
+            step=step.name,
+            action=step.action,
+            rep=stored.rep,
+            team=stored.team,
+            due_at=step.due_at,
+            fired_at=now,
+            deadline=stored.clock.deadline,
+            response_window=stored.clock.window,
         )
-
-    async def _sleep(self, limit: timedelta) -> None:
-        try:
-            async with asyncio.timeout(limit.total_seconds()):
-                await self._wake.wait()
-        except TimeoutError:
-            return
+        return Envelope.caused_by(
+            stored.traceparent, fired, source=SOURCE, subject=str(stored.lead_id), time=now, new_id=self._new_id
+        )

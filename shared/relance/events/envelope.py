@@ -14,9 +14,10 @@ from cloudevents.core.v1.event import CloudEvent
 from pydantic import ValidationError
 from typing_extensions import override
 
+from relance import tracing
 from relance.events.catalogue import EVENT_TYPES
 from relance.events.data import EventData
-from relance.ids import EventId
+from relance.ids import EventId, NewId
 
 
 class MalformedEvent(ValueError):
@@ -66,6 +67,13 @@ class Envelope:
     time: datetime
     traceparent: str
     data: EventData
+
+    @classmethod
+    def caused_by(
+        cls, traceparent: str, data: EventData, *, source: str, subject: str, time: datetime, new_id: NewId
+    ) -> "Envelope":
+        """A new event in the trace of what caused it."""
+        return cls(EventId(new_id()), source, subject, time, tracing.child_of(traceparent), data)
 
     def to_message(self) -> KafkaMessage:
         """Headers, key and value as they go to Kafka."""

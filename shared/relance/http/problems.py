@@ -107,7 +107,9 @@ def install(app: FastAPI) -> None:
     async def _failed(_request: Request, error: Exception) -> JSONResponse:
         if faults.is_transient(error):
             log.warning("dependency away", error=type(error).__name__)
-            return unavailable("The database cannot be reached just now. Nothing was stored: send it again.").response()
+            return unavailable(
+                "The database cannot be reached just now, so this was not accepted: send it again."
+            ).response()
         log.error("request failed", exc_info=error)
         detail = "This is our fault, and it is in our log. Nothing was stored."
         return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error", detail).response()

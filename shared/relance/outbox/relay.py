@@ -19,6 +19,7 @@ from relance.database import Database
 from relance.kafka.publisher import KafkaPublisher, Message
 from relance.logs import get_logger
 from relance.metrics import OUTBOX_AGE, OUTBOX_DEPTH, OUTBOX_PUBLISHED, OUTBOX_RELAY_FAULTS
+from relance.ticker import Wake
 
 log = get_logger(__name__)
 
@@ -45,22 +46,20 @@ class OutboxRelay:
         self._publisher = publisher
         self._topic_prefix = topic_prefix
         self._channel = f"{database.schema}_outbox"
-        self._wake = asyncio.Event()
-        self._stopping = False
+        self._wake = Wake()
 
     def nudge(self) -> None:
         """Say that rows have just been committed."""
-        self._wake.set()
+        self._wake.nudge()
 
     def request_stop(self) -> None:
         """Publish what is there, then return from `run`."""
-        self._stopping = True
-        self._wake.set()
+        self._wake.request_stop()
 
     async def run(self) -> None:
         """Relay until stopped, over every loss of PostgreSQL or Kafka."""
         backoff = Backoff()
-        while not self._stopping:
+        while not self._wake.stopping:
             try:
                 async with self._dedicated_connection() as connection:
                     if await self._stand_by(connection):
@@ -89,11 +88,11 @@ class OutboxRelay:
 
         False when the service stopped first.
         """
-        while not self._stopping:
+        while not self._wake.stopping:
             if (await connection.execute(_LOCK, {"name": self._channel})).scalar_one():
                 log.info("outbox relay active")
                 return True
-            if await self._sleep(POLL):
+            if await self._wake.sleep(POLL):
                 # A local commit, and another replica publishes: tell it. Outside any transaction, because a
                 # NOTIFY inside one makes every commit of the database queue up behind it.
                 await connection.execute(text(f"NOTIFY {self._channel}"))
@@ -104,18 +103,17 @@ class OutboxRelay:
         if not isinstance(raw, asyncpg.Connection):
             raise TypeError("the outbox relay needs asyncpg")
         loop = asyncio.get_running_loop()
-        await raw.add_listener(self._channel, lambda *_: self._wake.set())
+        await raw.add_listener(self._channel, lambda *_: self._wake.nudge())
         measure_at = 0.0
         while True:
-            self._wake.clear()
             published = await self._publish_batch(connection)
             if loop.time() >= measure_at:
                 measure_at = loop.time() + MEASURE_EVERY.total_seconds()
                 await self._measure(connection)
             if published < BATCH:
-                if self._stopping:
+                if self._wake.stopping:
                     return
-                await self._sleep(POLL)
+                await self._wake.sleep(POLL)
 
     async def _publish_batch(self, connection: AsyncConnection) -> int:
         rows = (await connection.execute(_TAKE, {"batch": BATCH})).all()
@@ -142,13 +140,3 @@ class OutboxRelay:
         depth, age = (await connection.execute(_MEASURE)).one()
         OUTBOX_DEPTH.set(depth)
         OUTBOX_AGE.set(float(age))
-
-    async def _sleep(self, limit: timedelta) -> bool:
-        """Wait for a nudge; returns whether one came before the limit."""
-        try:
-            async with asyncio.timeout(limit.total_seconds()):
-                await self._wake.wait()
-        except TimeoutError:
-            return False
-        self._wake.clear()
-        return True

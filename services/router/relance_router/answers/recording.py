@@ -7,11 +7,11 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from relance import outbox, tracing
+from relance import outbox
 from relance.database import Database
 from relance.events import Envelope, LeadReceived, ResponseRecorded
 from relance.events.response import Answer
-from relance.ids import AssignmentId, EventId, NewId
+from relance.ids import AssignmentId, NewId
 from relance_router import metrics
 from relance_router.configuration.versions import ConfigurationVersions
 from relance_router.domain.answers import AssignmentState, Recorded, Refused, Repeated, answer
@@ -105,13 +105,9 @@ class AnswerRecorder:
             responded_at=now,
             reason=reason,
         )
-        return Envelope(
-            id=EventId(self._new_id()),
-            source=SOURCE,
-            subject=str(owned.lead.lead_id),
-            time=now,
-            traceparent=tracing.child_of(owned.traceparent),
-            data=response,
+        lead = str(owned.lead.lead_id)
+        return Envelope.caused_by(
+            owned.traceparent, response, source=SOURCE, subject=lead, time=now, new_id=self._new_id
         )
 
 

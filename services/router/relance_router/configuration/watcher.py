@@ -1,11 +1,9 @@
 """Applying routing.yaml whenever it changes. A wrong file is refused, and what runs goes on running."""
 
-import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-from relance import faults
 from relance.database import Database
 from relance.logs import get_logger
 from relance_router.configuration.routing_file import ConfigurationRefused, parse
@@ -28,7 +26,6 @@ class ConfigurationWatcher:
         self._versions = versions
         self._on_applied = on_applied
         self._seen: str | None = None
-        self._stopping = asyncio.Event()
         self.refused: str | None = None
         """Why the file's present content does not run; None when it does."""
 
@@ -37,27 +34,12 @@ class ConfigurationWatcher:
         async with self._database.transaction() as connection:
             await self._versions.running(connection)
 
-    def request_stop(self) -> None:
-        """Stop looking."""
-        self._stopping.set()
+    async def look(self) -> timedelta:
+        """Apply the file's content if it is new and right; returns when to look next."""
+        await self._look()
+        return LOOK_EVERY
 
-    async def run(self) -> None:
-        """Look until stopped."""
-        while not self._stopping.is_set():
-            try:
-                await self.look()
-            except Exception as error:
-                if not faults.is_transient(error):
-                    raise
-                log.warning("configuration not applied yet", error=repr(error))
-            try:
-                async with asyncio.timeout(LOOK_EVERY.total_seconds()):
-                    await self._stopping.wait()
-            except TimeoutError:
-                continue
-
-    async def look(self) -> None:
-        """Apply the file's content if it is new and right."""
+    async def _look(self) -> None:
         try:
             content = self._file.read_text()
         except (OSError, UnicodeDecodeError) as error:

@@ -9,10 +9,9 @@ import random
 from collections import Counter
 from datetime import timedelta
 
-from relance import faults
-from relance.backoff import Backoff
 from relance.database import Database
 from relance.logs import get_logger
+from relance.ticker import Ticker
 from relance_router import metrics
 from relance_router.configuration.versions import ConfigurationVersions
 from relance_router.deliveries.endpoints import address
@@ -24,7 +23,7 @@ from relance_router.domain.retry_schedule import Delivered, GiveUp, Outcome, Try
 log = get_logger(__name__)
 
 POLL = timedelta(seconds=1)
-"""How often other replicas' notifications and expired leases are looked for; `nudge` makes it at once."""
+"""How often other replicas' notifications and expired leases are looked for; the ticker's `nudge` makes it at once."""
 
 
 class DeliveryWorker:
@@ -48,39 +47,13 @@ class DeliveryWorker:
         self._lease = lease
         self._under_way: dict[asyncio.Task[None], str] = {}
         self._finished: list[Settled] = []
-        self._wake = asyncio.Event()
-        self._stopping = False
+        self.ticker = Ticker("deliveries", self._turn, drained=lambda: not (self._under_way or self._finished))
 
-    def nudge(self) -> None:
-        """Say that notifications have just been committed."""
-        self._wake.set()
-
-    def request_stop(self) -> None:
-        """Claim no more; finish what is under way and store its outcome."""
-        self._stopping = True
-        self._wake.set()
-
-    async def run(self) -> None:
-        """Deliver until stopped."""
-        backoff = Backoff()
-        while not self._stopping or self._under_way or self._finished:
-            self._wake.clear()
-            try:
-                wait = await self._turn()
-                backoff.reset()
-            except Exception as error:
-                if not faults.is_transient(error):
-                    raise
-                wait = backoff.advance()
-                log.warning("deliveries interrupted", error=repr(error), retry_in_seconds=wait.total_seconds())
-            if wait:
-                await self._sleep(wait)
-
-    async def _turn(self) -> timedelta | None:
+    async def _turn(self) -> timedelta:
         """Store outcomes, claim and start what is due. Returns how long there is nothing to do."""
         await self._store()
         free = self._concurrency - len(self._under_way)
-        if self._stopping or free <= 0:
+        if self.ticker.stopping or free <= 0:
             return POLL
         in_flight = Counter(self._under_way.values())
         busy = [endpoint for endpoint, count in in_flight.items() if count >= self._per_endpoint]
@@ -99,7 +72,7 @@ class DeliveryWorker:
             self._under_way[task] = notification.endpoint
             task.add_done_callback(self._attempt_ended)
         if claimed:
-            return None
+            return timedelta()
         metrics.NOTIFICATIONS_PENDING.set(count)
         return POLL if due_in is None or due_in <= 0 else min(POLL, timedelta(seconds=due_in))
 
@@ -125,7 +98,7 @@ class DeliveryWorker:
 
     def _attempt_ended(self, task: "asyncio.Task[None]") -> None:
         del self._under_way[task]
-        self._wake.set()
+        self.ticker.nudge()
         if not task.cancelled() and (error := task.exception()):
             log.error("attempt failed in our own code; its lease will run out", exc_info=error)
 
@@ -136,13 +109,6 @@ class DeliveryWorker:
         async with self._database.transaction() as connection:
             await settle(connection, outcomes)
         del self._finished[: len(outcomes)]
-
-    async def _sleep(self, limit: timedelta) -> None:
-        try:
-            async with asyncio.timeout(limit.total_seconds()):
-                await self._wake.wait()
-        except TimeoutError:
-            return
 
 
 def _settled(notification: Claimed, outcome: Outcome, step: Delivered | TryAgain | GiveUp) -> Settled:

@@ -9,10 +9,10 @@ from enum import StrEnum
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from relance import outbox, tracing
+from relance import outbox
 from relance.events import AssignmentEnded, AssignmentMade, Envelope, EscalationStep, LeadReceived, LeadUnrouted
 from relance.events.data import EventData
-from relance.ids import AssignmentId, EventId, NewId
+from relance.ids import AssignmentId, NewId
 from relance_router import metrics
 from relance_router.configuration.versions import Running
 from relance_router.deliveries.messages import Messages
@@ -246,14 +246,8 @@ class Assigner:
         return self._event(event, made.request, now)
 
     def _event(self, data: EventData, request: Request, now: datetime) -> Envelope:
-        return Envelope(
-            id=EventId(self._new_id()),
-            source=SOURCE,
-            subject=str(request.lead.lead_id),
-            time=now,
-            traceparent=tracing.child_of(request.traceparent),
-            data=data,
-        )
+        lead = str(request.lead.lead_id)
+        return Envelope.caused_by(request.traceparent, data, source=SOURCE, subject=lead, time=now, new_id=self._new_id)
 
 
 async def _lock_state(

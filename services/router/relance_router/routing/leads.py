@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -31,12 +31,18 @@ _LOCK_OWNED = text("""
     ORDER BY l.id
     FOR UPDATE OF l, a
 """)
+# The longer a lead has stood, the longer until it is tried again: two seconds at first, a minute at most. Without a
+# rule for it, only another configuration helps.
 _LOCK_UNROUTED = text("""
     SELECT l.data, l.traceparent,
         (SELECT coalesce(array_agg(earlier.rep ORDER BY earlier.ordinal), '{}') FROM assignments earlier
          WHERE earlier.lead_id = l.id) AS had_it
     FROM unrouted u JOIN leads l ON l.id = u.lead_id
-    WHERE u.configuration <> :configuration OR u.tried_at <= now() - CAST(:patience AS interval)
+    WHERE u.configuration <> :configuration
+        OR u.reason <> 'no_rule_matches' AND (
+            :impatient OR u.tried_at <= now() - greatest(interval '2 seconds', least(interval '1 minute',
+                (u.tried_at - u.since) / 2))
+        )
     ORDER BY u.since
     LIMIT :batch
     FOR UPDATE OF l, u SKIP LOCKED
@@ -84,11 +90,11 @@ async def lock_owned(connection: AsyncConnection, assignments: Sequence[Assignme
 
 
 async def lock_unrouted(
-    connection: AsyncConnection, *, configuration: int, patience: timedelta, batch: int
+    connection: AsyncConnection, *, configuration: int, impatient: bool, batch: int
 ) -> list[Request]:
-    """Lock leads that stand unrouted and are due for another try: the configuration is new, or time has passed."""
+    """Lock leads that stand unrouted and are due for another try, the one that has stood longest first."""
     rows = await connection.execute(
-        _LOCK_UNROUTED, {"configuration": configuration, "patience": patience, "batch": batch}
+        _LOCK_UNROUTED, {"configuration": configuration, "impatient": impatient, "batch": batch}
     )
     return [Request(Cause.RETRIED, _lead(row), row.traceparent, tuple(row.had_it)) for row in rows]
 
