@@ -91,7 +91,7 @@ def install(app: FastAPI) -> None:
         faults_found = [FieldFault(_pointer(fault["loc"]), fault["msg"]) for fault in error.errors()]
         if any(fault["type"] == "json_invalid" for fault in error.errors()):
             detail = f"The body is not valid JSON: {error.errors()[0]['ctx']['error']}. Nothing was stored."
-            return Problem(HTTPStatus.BAD_REQUEST, "Malformed JSON", detail, faults_found).response()
+            return Problem(HTTPStatus.BAD_REQUEST, "Malformed JSON", detail).response()
         return invalid_fields(faults_found).response()
 
     @app.exception_handler(HTTPException)

@@ -63,14 +63,16 @@ class Reps:
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
 
-    def fall_silent(self) -> None:
+    async def fall_silent(self) -> None:
         """Answer no more; go on listening."""
-        for task in self._answering:
+        answering = list(self._answering)
+        for task in answering:
             task.cancel()
+        await asyncio.gather(*answering, return_exceptions=True)
 
     async def stop(self) -> None:
         """Stop listening."""
-        self.fall_silent()
+        await self.fall_silent()
         if self._runner and self._session:
             await self._session.close()
             await self._runner.cleanup()

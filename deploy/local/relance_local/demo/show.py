@@ -83,7 +83,7 @@ async def show_demo(folder: Path, *, seconds: int, per_second: float, seed: int,
                 environment={"WEBHOOK_ALLOWED_HOSTS": '["127.0.0.1"]'},
             )
             services = await stack.enter_async_context(running_services(folder, (server, broker), configuration, tell))
-            stack.callback(reps.fall_silent)
+            stack.push_async_callback(reps.fall_silent)
             connection = await server.connect("relance", role="reporting")
             stack.push_async_callback(connection.close)
         forms = WebForms(services.url("ingest"), People(seed))
@@ -136,6 +136,7 @@ async def _watch(
             console.print(f"[red]{error}[/]")
         finally:
             traffic.cancel()
+            await asyncio.gather(traffic, return_exceptions=True)
 
 
 async def _summary(connection: asyncpg.Connection, forms: WebForms, reps: Reps, seconds: float) -> Summary:
