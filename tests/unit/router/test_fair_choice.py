@@ -17,7 +17,7 @@ def shares_after(weights: dict[str, int], leads: int) -> dict[str, Fraction]:
 
 
 def take(turns: Turns, present: dict[str, int], *, barred: frozenset[str] = frozenset(), new: bool = True) -> str:
-    turns.observe(present, frozenset())
+    turns.observe(present)
     choice = turns.take(present, barred, new_lead=new)
     assert choice is not None
     return choice.rep
@@ -64,7 +64,7 @@ def test_a_rep_back_from_leave_is_not_flooded(weights: dict[str, int], before: i
     for _ in range(before):
         take(turns, weights)
     for _ in range(away):
-        turns.observe(others, frozenset([absent]))
+        turns.observe(others)
         turns.take(others, frozenset(), new_lead=True)
     since = dict.fromkeys(weights, 0)
     for count in range(1, after + 1):
@@ -103,7 +103,7 @@ def test_two_of_weight_two_and_one_take_turns_as_one_would_by_hand() -> None:
 def test_nobody_left_is_none_and_moves_nothing() -> None:
     """A lead that everybody has had costs nobody a turn."""
     turns = Turns()
-    turns.observe({"anna": 1}, frozenset())
+    turns.observe({"anna": 1})
     assert turns.take({"anna": 1}, frozenset(["anna"]), new_lead=True) is None
     assert turns.virtual_time == 0
     assert turns.places == {"anna": Place(0)}
@@ -130,7 +130,7 @@ def test_a_hundred_thousand_leads_stay_fair(leads: int) -> None:
     team = {"a": 1, "b": 3, "c": 7, "d": 9973}
     turns = Turns()
     given_to = dict.fromkeys(team, 0)
-    turns.observe(team, frozenset())
+    turns.observe(team)
     for _ in range(leads):
         choice = turns.take(team, frozenset(), new_lead=True)
         assert choice

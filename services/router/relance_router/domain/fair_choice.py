@@ -15,7 +15,7 @@ together stays under `ROUNDING`; and moments that differ at all differ by more: 
 up to 10 000 and teams of up to 1 000 000 in sum is above 2**-34.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 UNIT = 2**80
@@ -49,17 +49,16 @@ class Turns:
         self.virtual_time = virtual_time
         self.places = dict(places or {})
 
-    def observe(self, present: Mapping[str, int], away: frozenset[str]) -> None:
-        """Note who is here (with weights) and who is away, before a decision."""
+    def observe(self, present: Collection[str]) -> None:
+        """Note who is here, before a decision. Everybody else with a place in line is away, or has left the team."""
         for rep in present:
             place = self.places.get(rep)
             if place is None:
                 self.places[rep] = Place(self.virtual_time)
             elif place.away_since is not None:
                 self.places[rep] = Place(place.start + self.virtual_time - place.away_since)
-        for rep in away:
-            place = self.places.get(rep, Place(self.virtual_time))
-            if place.away_since is None:
+        for rep, place in self.places.items():
+            if rep not in present and place.away_since is None:
                 self.places[rep] = Place(place.start, self.virtual_time)
 
     def take(self, present: Mapping[str, int], barred: frozenset[str], *, new_lead: bool) -> Choice | None:

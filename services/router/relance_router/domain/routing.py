@@ -99,7 +99,7 @@ def decide(
 
     present, away = _presence(configuration, team, state)
     turns = state.turns.setdefault(team.id, Turns())
-    turns.observe(present, frozenset(away))
+    turns.observe(present)
     choice = turns.take(present, had_it, new_lead=new_lead)
     explanation |= {
         "team": team.id,
