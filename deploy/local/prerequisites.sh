@@ -15,5 +15,6 @@ lacks() {
 command -v java >/dev/null || lacks "Java is missing: Kafka needs it." "apt-get install openjdk-17-jre-headless"
 major=$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p')
 [ "${major:-0}" -ge 17 ] || lacks "Java 17 or newer is missing: Kafka needs it." "apt-get install openjdk-17-jre-headless"
-[ -n "$(ls -d .local/cache/kafka-*/ 2>/dev/null)" ] || command -v mvn >/dev/null ||
+kafka=$(sed -n 's/.*<kafka.version>\(.*\)<.*/\1/p' "${0%/*}/pom.xml")
+[ -d ".local/cache/kafka-$kafka" ] || command -v mvn >/dev/null ||
     lacks "Maven is missing: it fetches Kafka." "apt-get install maven"

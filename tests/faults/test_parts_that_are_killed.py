@@ -84,7 +84,7 @@ async def test_committed_rows_are_there_after_a_kill_and_a_restart_of_postgresql
         await open_transaction.start()
         await insert(connection, -1)
         address = server.url("postgres", "postgres")
-        server.process.kill()
+        await server.kill()
         connection.terminate()
         await server.start()
         assert server.url("postgres", "postgres") == address

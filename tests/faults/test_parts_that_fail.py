@@ -53,7 +53,7 @@ async def test_postgresql_away_means_503_with_retry_after_and_back_by_itself(tmp
     """Nothing is accepted that cannot be kept; what was accepted is there afterwards."""
     async with own_system(tmp_path) as system:
         before = await system.post_leads("sales", 5)
-        system.server.process.kill()
+        await system.server.kill()
         status, retry_after, problem = await try_post(system)
         assert (status, retry_after, problem["title"]) == (503, "5", "Try again")
         async with system.http.get(system.url(INGEST, "/readyz")) as answer:

@@ -3,8 +3,6 @@
 import asyncio
 import uuid
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
-from functools import partial
 from typing import Literal
 
 import pytest
@@ -12,8 +10,6 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import (
-    CommitFailedError,
-    IllegalStateError,
     KafkaConnectionError,
     TopicAlreadyExistsError,
     UnknownTopicOrPartitionError,
@@ -75,10 +71,6 @@ async def read(consumer: AIOKafkaConsumer, count: int) -> list[bytes]:
     """The next `count` messages."""
     async with asyncio.timeout(20):
         return [(await consumer.getone()).value or b"" for _ in range(count)]
-
-
-def owns_fewer_than(member: AIOKafkaConsumer, count: int) -> bool:
-    return len(member.assignment()) < count
 
 
 async def read_all(servers: str, topic: str, isolation: Literal["read_committed", "read_uncommitted"]) -> list[bytes]:
@@ -159,21 +151,6 @@ async def test_members_share_the_partitions_and_the_last_one_gets_them_all(serve
                 what="two members to share",
             )
         await wait_until(lambda: staying.assignment() == everything, what="the member that stayed to own all again")
-
-
-async def test_a_member_cannot_commit_what_has_another_owner_now(servers: str, topic: str) -> None:
-    """Its offsets must not count: the new owner handles the message again."""
-    await send(servers, topic, [b"0"])
-    async with group_member(servers, topic, f"{topic}.group") as old, AsyncExitStack() as closing:
-        assert await read(old, 1) == [b"0"]
-        # Who owns what is Kafka's choice: members join until the first one has lost partition 0.
-        moved = TopicPartition(topic, 0)
-        while moved in old.assignment():
-            before = len(old.assignment())
-            await closing.enter_async_context(group_member(servers, topic, f"{topic}.group"))
-            await wait_until(partial(owns_fewer_than, old, before), what="the group to rebalance")
-        with pytest.raises((CommitFailedError, IllegalStateError)):
-            await old.commit({moved: 1})
 
 
 async def test_read_committed_skips_what_was_aborted_and_waits_for_what_is_open(servers: str, topic: str) -> None:

