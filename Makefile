@@ -5,18 +5,18 @@ BIN := $(VENV)/bin
 PACKAGES := shared services/ingest services/router services/sla-monitor deploy/local
 SET_UP := $(VENV)/.set-up
 
-.PHONY: demo up down test lint lock set-up clean
+.PHONY: demo up down test lint lock set-up clean prerequisites
 
-demo: $(SET_UP)
+demo: prerequisites $(SET_UP)
 	$(BIN)/relance-local demo $(ARGS)
 
-up: $(SET_UP)
+up: prerequisites $(SET_UP)
 	$(BIN)/relance-local up
 
 down: $(SET_UP)
 	$(BIN)/relance-local down
 
-test: $(SET_UP)
+test: prerequisites $(SET_UP)
 	$(BIN)/pytest $(ARGS)
 
 lint: $(SET_UP)
@@ -25,10 +25,12 @@ lint: $(SET_UP)
 	$(BIN)/mypy $(PACKAGES) tests
 	$(BIN)/lint-imports
 
-set-up: $(SET_UP)
+set-up: prerequisites $(SET_UP)
+
+prerequisites:
+	@sh deploy/local/prerequisites.sh "$(PYTHON)"
 
 $(SET_UP): requirements.lock $(addsuffix /pyproject.toml,$(PACKAGES))
-	@sh deploy/local/prerequisites.sh "$(PYTHON)"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(addprefix --editable ,$(PACKAGES))

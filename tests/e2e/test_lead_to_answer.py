@@ -129,13 +129,13 @@ async def test_nobody_answers_reminder_breach_manager_and_the_next_rep(
     real_parts: tuple[DatabaseServer, Broker], database: str, tmp_path: Path
 ) -> None:
     """The whole chain, each step once; when everybody has ignored it, the last one keeps it."""
-    async with running_system(real_parts, database, tmp_path, window="2s") as system:
+    async with running_system(real_parts, database, tmp_path, window="4s") as system:
         (lead_id,) = await system.post_leads("sales", 1)
         first = await system.told(lead_id)
         second = await system.told(lead_id, times=2)
         assert first.data["rep"] != second.data["rep"]
         steps = await system.wait_for_rows(
-            "SELECT * FROM reporting.steps ORDER BY fired_at, due_at, step", count=10, seconds=30
+            "SELECT * FROM reporting.steps ORDER BY fired_at, due_at, step", count=10, seconds=60
         )
         for assignment in (first, second):
             fired = [row for row in steps if str(row["assignment_id"]) == assignment.data["assignment_id"]]

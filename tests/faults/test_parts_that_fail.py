@@ -119,7 +119,7 @@ async def test_deadlines_that_pass_while_the_monitor_is_dead_fire_once_after_its
     real_parts: tuple[DatabaseServer, Broker], database: str, tmp_path: Path
 ) -> None:
     """Two monitors, both killed; then both back."""
-    async with running_system(real_parts, database, tmp_path, window="3s") as system:
+    async with running_system(real_parts, database, tmp_path, window="8s") as system:
         await system.services.start_replica(SLA_MONITOR, "second-monitor")
         leads = await system.post_leads("sales", 4)
         for lead_id in leads:
@@ -133,7 +133,7 @@ async def test_deadlines_that_pass_while_the_monitor_is_dead_fire_once_after_its
         await system.services.start([SLA_MONITOR])
         await system.services.start_replica(SLA_MONITOR, "third-monitor")
         # Ignored by both reps: two assignments, a breach of each.
-        await system.wait_for_rows("SELECT 1 FROM reporting.steps WHERE action = 'breach'", count=8)
+        await system.wait_for_rows("SELECT 1 FROM reporting.steps WHERE action = 'breach'", count=8, seconds=60)
         twice = await system.rows("SELECT assignment_id, step FROM reporting.steps GROUP BY 1, 2 HAVING count(*) > 1")
         assert twice == []
         await system.until(lambda: len(system.endpoints.of_type("lead.escalated")) >= 8, "managers to be told")

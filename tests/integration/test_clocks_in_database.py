@@ -99,8 +99,8 @@ async def test_replicas_that_fire_at_once_fire_each_step_once(monitor: Monitor, 
 
 async def test_a_timer_knows_when_something_is_due_next(monitor: Monitor) -> None:
     """It sleeps until then, by the database's clock, and no longer than a second."""
-    await monitor.handle(assigned(timedelta(), window=timedelta(seconds=1)))
-    assert timedelta() < await monitor.timers.fire_due() <= timedelta(seconds=0.5)
+    await monitor.handle(assigned(timedelta(), window=timedelta(seconds=1.8)))
+    assert timedelta() < await monitor.timers.fire_due() <= timedelta(seconds=0.9)
     assert await monitor.rows("SELECT * FROM steps") == []
 
 
