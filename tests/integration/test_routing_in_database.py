@@ -42,7 +42,7 @@ class Router:
         messages = Messages(links, new_id)
         assigner = Assigner(messages, new_id)
         self.handler = RoutingHandler(self.versions, assigner, messages)
-        self.recorder = AnswerRecorder(database, self.versions, assigner, new_id, lambda: None)
+        self.recorder = AnswerRecorder(database, self.versions, assigner, new_id, lambda _: None)
         self.unrouted = UnroutedLeads(database, self.versions, assigner, lambda: None)
 
     async def apply(self, content: str) -> None:

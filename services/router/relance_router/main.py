@@ -28,6 +28,7 @@ from relance_router.deliveries.endpoints import signing_secret
 from relance_router.deliveries.messages import Messages
 from relance_router.deliveries.sender import Sender
 from relance_router.deliveries.worker import DeliveryWorker
+from relance_router.domain.answers import AssignmentState
 from relance_router.routing.assigning import Assigner
 from relance_router.routing.handler import RoutingHandler
 from relance_router.routing.unrouted import UnroutedLeads
@@ -83,10 +84,11 @@ async def serve(settings: RouterSettings) -> None:
         unrouted_leads = UnroutedLeads(database, versions, assigner, committed)
         unrouted = Ticker("unrouted", unrouted_leads.retry)
 
-        def answered() -> None:
+        def answered(state: AssignmentState) -> None:
             committed()
-            unrouted_leads.somebody_is_free()
-            unrouted.nudge()
+            if state is not AssignmentState.ACKNOWLEDGED:
+                unrouted_leads.somebody_is_free()
+                unrouted.nudge()
 
         watcher = ConfigurationWatcher(settings.routing_file, database, versions, unrouted.nudge)
         handler = RoutingHandler(versions, assigner, messages)

@@ -47,8 +47,9 @@ class AnswerRecorder:
         versions: ConfigurationVersions,
         assigner: Assigner,
         new_id: NewId,
-        on_committed: Callable[[], None],
+        on_committed: Callable[[AssignmentState], None],
     ) -> None:
+        """`on_committed` is told where the assignment stands after an answer that counted."""
         self._database = database
         self._versions = versions
         self._assigner = assigner
@@ -78,7 +79,7 @@ class AnswerRecorder:
         if not isinstance(verdict, Recorded):
             return AnswerTaken(verdict, owned.state, owned.lead)
         metrics.ANSWERS.labels(given).inc()
-        self._on_committed()
+        self._on_committed(verdict.state)
         return AnswerTaken(verdict, verdict.state, owned.lead)
 
     async def _effect(
