@@ -1,5 +1,6 @@
 """The whole system as a test sees it: what it posts, what reps' webhooks receive, and what the reporting views say."""
 
+import asyncio
 import hashlib
 import json
 import uuid
@@ -57,6 +58,8 @@ class Endpoints:
     port: int = field(default_factory=free_port)
     received: list[Received] = field(default_factory=list)
     answers_with: dict[str, int] = field(default_factory=dict)
+    hold: asyncio.Event | None = None
+    """When given, webhooks are answered only once it is set."""
 
     def url(self, endpoint: str) -> str:
         """The address of `rep:anna` or `manager:team`."""
@@ -70,6 +73,8 @@ class Endpoints:
         self.received.append(
             Received(endpoint, request.headers["webhook-id"], message["type"], message["data"], dict(request.headers))
         )
+        if self.hold:
+            await self.hold.wait()
         return web.Response(status=self.answers_with.get(endpoint, 200))
 
     def of_type(self, type_: str) -> list[Received]:

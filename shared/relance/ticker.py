@@ -23,7 +23,7 @@ class Wake:
         self._event.set()
 
     def request_stop(self) -> None:
-        """Say that it is to end; cuts every further sleep short too."""
+        """Say that it is to end; `stopping` stays true."""
         self.stopping = True
         self._event.set()
 
@@ -34,8 +34,8 @@ class Wake:
                 await self._event.wait()
         except TimeoutError:
             return False
-        if not self.stopping:
-            self._event.clear()
+        # Also when stopping: whoever drains must go on sleeping between turns, or starve what it waits for.
+        self._event.clear()
         return True
 
 

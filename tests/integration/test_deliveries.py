@@ -143,6 +143,20 @@ async def test_an_endpoint_that_is_gone_is_given_up(router_database: Database) -
     assert (state["attempts"], state["last_error"]) == (1, "the endpoint answered 410 Gone")
 
 
+async def test_a_stop_waits_for_the_attempt_in_hand_and_stores_what_came_of_it(router_database: Database) -> None:
+    """Otherwise every deployment would tell reps twice."""
+    endpoints = Endpoints(hold=asyncio.Event())
+    await prepare(router_database, endpoints, count=1)
+    async with listening(endpoints):
+        async with delivering(router_database) as worker:
+            await wait_until(lambda: bool(endpoints.received), what="the attempt to be under way")
+            worker.ticker.request_stop()
+            assert endpoints.hold
+            endpoints.hold.set()
+        (state,) = await states(router_database)
+    assert (state["state"], state["attempts"], len(endpoints.received)) == ("delivered", 1, 1)
+
+
 async def test_an_internal_address_is_never_called(router_database: Database) -> None:
     """Invariant 7: unless the operator allows the host."""
     endpoints = Endpoints()
