@@ -43,6 +43,7 @@ class ConfigurationWatcher:
         try:
             content = self._file.read_text()
         except (OSError, UnicodeDecodeError) as error:
+            self._seen = None
             self._refuse(f"{self._file}: cannot be read: {error}")
             return
         if content == self._seen:
