@@ -29,4 +29,3 @@ TOPICS: dict[type[EventData], Topic] = {
 }
 
 EVENT_TYPES: dict[str, type[EventData]] = {model.TYPE: model for model in TOPICS}
-TOPIC_OF_TYPE: dict[str, Topic] = {model.TYPE: topic for model, topic in TOPICS.items()}

@@ -1,10 +1,20 @@
-"""An endpoint's address and signing secret."""
+"""An endpoint: its name, its address and its signing secret."""
 
 import base64
 import hashlib
 import hmac
 
 from relance_router.domain.configuration import Configuration
+
+
+def rep_endpoint(rep: str) -> str:
+    """The endpoint's name; its address is looked up when sending, so that a mended address helps what waits."""
+    return f"rep:{rep}"
+
+
+def manager_endpoint(team: str) -> str:
+    """The endpoint of a team's manager."""
+    return f"manager:{team}"
 
 
 def address(configuration: Configuration, endpoint: str) -> str | None:

@@ -7,18 +7,9 @@ from relance import tracing
 from relance.events import LeadReceived, StepFired
 from relance.ids import AssignmentId, NewId, NotificationId
 from relance_router.answers.links import AnswerLinks
+from relance_router.deliveries.endpoints import manager_endpoint, rep_endpoint
 from relance_router.deliveries.notifications import NewNotification
 from relance_router.domain.routing import Assigned
-
-
-def rep_endpoint(rep: str) -> str:
-    """The endpoint's name; its address is looked up when sending, so that a mended address helps what waits."""
-    return f"rep:{rep}"
-
-
-def manager_endpoint(team: str) -> str:
-    """The endpoint of a team's manager."""
-    return f"manager:{team}"
 
 
 class Messages:

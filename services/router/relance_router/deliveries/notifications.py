@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relance.ids import AssignmentId, NotificationId
+from relance_router.deliveries.endpoints import rep_endpoint
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ _WRITE = text("""
 # The manager is still to hear that a lead was ignored, also when it has gone to somebody else meanwhile.
 _CANCEL = text("""
     UPDATE notifications SET state = 'cancelled', settled_at = :now
-    WHERE assignment_id = ANY(CAST(:assignments AS uuid[])) AND state = 'pending' AND endpoint LIKE 'rep:%'
+    WHERE assignment_id = ANY(CAST(:assignments AS uuid[])) AND state = 'pending' AND endpoint LIKE :reps
 """)
 # The claim is a lease: until it runs out nobody else takes the row, and after that anybody may. The share per
 # endpoint is counted before the lock, so that one slow endpoint cannot fill the whole worker.
@@ -113,7 +114,7 @@ async def write_notifications(connection: AsyncConnection, notifications: Sequen
 
 async def cancel_notifications(connection: AsyncConnection, assignments: Sequence[AssignmentId], now: datetime) -> None:
     """Reps are told no more of assignments that have ended."""
-    await connection.execute(_CANCEL, {"assignments": list(assignments), "now": now})
+    await connection.execute(_CANCEL, {"assignments": list(assignments), "now": now, "reps": rep_endpoint("%")})
 
 
 async def claim(

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, AnyHttpUrl, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
@@ -139,13 +140,23 @@ class Configuration(_Entry):
     rules: tuple[Rule, ...] = ()
     fallback: Promise | None = Field(None, description="For leads that no rule matches; none: they stand unrouted.")
 
+    @cached_property
+    def reps_by_id(self) -> Mapping[str, Rep]:
+        """Every rep; looked up for each member of a team, for each lead."""
+        return {rep.id: rep for rep in self.reps}
+
+    @cached_property
+    def teams_by_id(self) -> Mapping[str, Team]:
+        """Every team."""
+        return {team.id: team for team in self.teams}
+
     def rep(self, rep: str) -> Rep | None:
         """The rep of that id."""
-        return next((each for each in self.reps if each.id == rep), None)
+        return self.reps_by_id.get(rep)
 
     def team(self, team: str) -> Team | None:
         """The team of that id."""
-        return next((each for each in self.teams if each.id == team), None)
+        return self.teams_by_id.get(team)
 
     def policy(self, policy: str) -> EscalationPolicy:
         """The policy of that id; `faults` has seen that it exists."""

@@ -1,6 +1,5 @@
 """Leads as the router keeps them, and what the escalation policy asks for."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -106,4 +105,4 @@ async def transaction_time(connection: AsyncConnection) -> datetime:
 
 
 def _lead(row: Row[tuple[object, ...]]) -> LeadReceived:
-    return LeadReceived.model_validate_json(json.dumps(row.data))
+    return LeadReceived.model_validate(row.data)
