@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+from tests.integration.conftest import OpenDatabase
+from tests.system import Endpoints, routing
+
 from relance_local.services import ROUTER
 from relance_router.configuration.versions import ConfigurationVersions
 from relance_router.configuration.watcher import ConfigurationWatcher
-from tests.integration.conftest import OpenDatabase
-from tests.system import Endpoints, routing
 
 
 async def test_a_file_that_was_away_for_a_moment_is_no_longer_refused(
