@@ -70,7 +70,7 @@ class Sources:
 
     def of_key(self, key: str) -> Source | None:
         """The source that has this key."""
-        return self._by_key.get(hashlib.sha256(key.encode()).hexdigest())
+        return self._by_key.get(hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest())
 
     def named(self, source: str) -> Source | None:
         """The source of that name."""

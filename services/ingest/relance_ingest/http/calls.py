@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request
 from relance_ingest.acceptance import NewLead
 from relance_ingest.domain.submissions import CallSubmission, FieldError, call_contact
 from relance_ingest.http.authentication import authenticated
-from relance_ingest.http.receipts import REFUSALS, IdempotencyKey, Receipt, accept, wrong_fields
+from relance_ingest.http.receipts import REFUSALS, IdempotencyHeader, Receipt, accept, wrong_fields
 from relance_ingest.sources import Source
 
 router = APIRouter(tags=["calls"])
@@ -19,7 +19,7 @@ async def submit_call(
     request: Request,
     source: Annotated[Source, Depends(authenticated)],
     call: CallSubmission,
-    idempotency_key: IdempotencyKey = None,
+    idempotency_key: IdempotencyHeader = None,
 ) -> Receipt:
     """Commits the call as a lead, then answers 202 with its id. The call's own id is its idempotency key."""
     try:

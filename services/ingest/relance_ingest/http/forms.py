@@ -7,15 +7,15 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response, Security
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from starlette.datastructures import UploadFile
 
 from relance.http.problems import FieldFault, Problem, invalid_fields
 from relance_ingest import metrics
-from relance_ingest.domain.submissions import MOST_FIELDS, LeadSubmission, lead_from_form
+from relance_ingest.domain.submissions import MOST_FIELDS, IdempotencyKey, LeadSubmission, lead_from_form
 from relance_ingest.http.authentication import presented_key, source_of_key
 from relance_ingest.http.leads import new_lead
-from relance_ingest.http.receipts import REFUSALS, IdempotencyKey, Receipt, accept
+from relance_ingest.http.receipts import REFUSALS, IdempotencyHeader, Receipt, accept
 from relance_ingest.sources import Source, Sources
 
 router = APIRouter(tags=["forms"])
@@ -23,6 +23,7 @@ router = APIRouter(tags=["forms"])
 KEY_FIELD = "_key"
 """A form cannot send headers, so the source's key may come as this hidden field."""
 IDEMPOTENCY_FIELD = "_idempotency_key"
+_IDEMPOTENCY_KEY: TypeAdapter[str] = TypeAdapter(IdempotencyKey)
 
 _ANY_FIELDS = {"type": "object", "additionalProperties": {"type": "string"}}
 _BODY = {
@@ -53,7 +54,7 @@ async def submit_form(
     request: Request,
     source: str,
     header_key: Annotated[str | None, Security(presented_key)],
-    idempotency_key: IdempotencyKey = None,
+    idempotency_key: IdempotencyHeader = None,
 ) -> Response:
     """Commits the lead, then sends a browser to the source's thanks page, or answers 202 with the lead's id."""
     known = _known_source(request.app.state.sources, source)
@@ -61,15 +62,24 @@ async def submit_form(
     key = form.pop(KEY_FIELD, None)
     if source_of_key(request.app.state.sources, header_key or key) is not known:
         raise Problem(HTTPStatus.UNAUTHORIZED, "Wrong API key", f"This key is not that of source {source!r}.")
-    field_key = form.pop(IDEMPOTENCY_FIELD, None) or None
+    field_key = form.pop(IDEMPOTENCY_FIELD, None)
+    try:
+        form_key = _IDEMPOTENCY_KEY.validate_python(field_key) if field_key else None
+    except ValidationError as error:
+        raise _wrong_body(error, IDEMPOTENCY_FIELD) from error
     try:
         lead = LeadSubmission.model_validate(lead_from_form(form))
     except ValidationError as error:
-        raise RequestValidationError([{**fault, "loc": ("body", *fault["loc"])} for fault in error.errors()]) from error
-    receipt = await accept(request, new_lead(known, lead, idempotency_key or field_key))
+        raise _wrong_body(error) from error
+    receipt = await accept(request, new_lead(known, lead, idempotency_key or form_key))
     if known.thanks_url and not _wants_json(request):
         return RedirectResponse(str(known.thanks_url), HTTPStatus.SEE_OTHER)
     return JSONResponse(receipt.model_dump(mode="json"), HTTPStatus.ACCEPTED)
+
+
+def _wrong_body(error: ValidationError, *within: str) -> RequestValidationError:
+    """As FastAPI would raise it for a body that it reads itself."""
+    return RequestValidationError([{**fault, "loc": ("body", *within, *fault["loc"])} for fault in error.errors()])
 
 
 def _known_source(sources: Sources, name: str) -> Source:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request
 from relance_ingest.acceptance import NewLead
 from relance_ingest.domain.submissions import FieldError, LeadSubmission, lead_contact
 from relance_ingest.http.authentication import authenticated
-from relance_ingest.http.receipts import REFUSALS, IdempotencyKey, Receipt, accept, wrong_fields
+from relance_ingest.http.receipts import REFUSALS, IdempotencyHeader, Receipt, accept, wrong_fields
 from relance_ingest.sources import Source
 
 router = APIRouter(tags=["leads"])
@@ -19,7 +19,7 @@ async def submit_lead(
     request: Request,
     source: Annotated[Source, Depends(authenticated)],
     lead: LeadSubmission,
-    idempotency_key: IdempotencyKey = None,
+    idempotency_key: IdempotencyHeader = None,
 ) -> Receipt:
     """Commits the lead, then answers 202 with its id."""
     return await accept(request, new_lead(source, lead, idempotency_key))

@@ -5,15 +5,15 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Header, Request
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, Field
 
 from relance.http.problems import FieldFault, Problem, ProblemDocument, invalid_fields
 from relance_ingest import metrics
 from relance_ingest.acceptance import Acceptance, Accepted, KeyUsedTwice, NewLead
-from relance_ingest.domain.submissions import FieldError
+from relance_ingest.domain.submissions import FieldError, IdempotencyKey
 
-IdempotencyKey = Annotated[
-    Annotated[str, StringConstraints(min_length=1, max_length=255)] | None,
+IdempotencyHeader = Annotated[
+    IdempotencyKey | None,
     Header(alias="Idempotency-Key", description="The same key sent again gives the same lead, not another."),
 ]
 
