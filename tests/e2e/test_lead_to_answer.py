@@ -92,6 +92,8 @@ async def test_a_token_works_for_its_own_assignment_only(system: System) -> None
         assert (answer.status, answer.content_type) == (401, "application/problem+json")
     async with system.http.post(told[1].data["answer"]["decline"], headers={"Authorization": "Bearer x.y"}) as answer:
         assert answer.status == 401
+    status, problem = await system.answer(told[1], "decline", "a\x00b")
+    assert (status, problem["errors"][0]["pointer"]) == (422, "/reason")
     states = await system.rows("SELECT DISTINCT state FROM reporting.assignments")
     assert states == [{"state": "open"}]
 

@@ -5,7 +5,6 @@ from datetime import UTC, timedelta
 from typing import Annotated, Literal, Self
 
 from pydantic import (
-    AfterValidator,
     AnyHttpUrl,
     AwareDatetime,
     BaseModel,
@@ -17,21 +16,14 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from relance.events import CallDetails, Contact
+from relance.storable import STORABLE
 from relance_ingest.domain.contact_details import NotReachable, normal_email, normal_phone, phone_country
 
 MOST_FIELDS = 50
 
-
-def _storable(value: str) -> str:
-    # PostgreSQL keeps every character but this one.
-    if "\x00" in value:
-        raise ValueError("NUL characters are not taken")
-    return value
-
-
-Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_storable)]
-Text = Annotated[str, StringConstraints(max_length=5_000), AfterValidator(_storable)]
-IdempotencyKey = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(_storable)]
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), STORABLE]
+Text = Annotated[str, StringConstraints(max_length=5_000), STORABLE]
+IdempotencyKey = Annotated[str, StringConstraints(min_length=1, max_length=255), STORABLE]
 FieldName = Annotated[str, StringConstraints(pattern=r"^[^\s=&\x00]{1,64}$")]
 Country = Annotated[str, StringConstraints(strip_whitespace=True, to_upper=True, pattern=r"^[A-Za-z]{2}$")]
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from relance.events.response import Answer
 from relance.http.problems import Problem, ProblemDocument
 from relance.ids import AssignmentId
+from relance.storable import STORABLE
 from relance_router.answers.links import AnswerLinks, LinkRefused
 from relance_router.answers.recording import AnswerRecorder, UnknownAssignment
 from relance_router.domain.answers import Refused
@@ -24,7 +25,7 @@ class AnswerBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    reason: str | None = Field(None, max_length=500, description="Why it was declined.")
+    reason: Annotated[str, STORABLE] | None = Field(None, max_length=500, description="Why it was declined.")
 
 
 class AnswerReceipt(BaseModel):

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Form
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from relance.storable import STORABLE
 from relance_router.answers.api import ANSWERS
 from relance_router.answers.links import AnswerLinks, LinkRefused
 from relance_router.answers.recording import AnswerRecorder, UnknownAssignment
@@ -43,7 +44,7 @@ def answer_page(recorder: AnswerRecorder, links: AnswerLinks) -> APIRouter:
     async def press_button(
         token: str,
         answer: Annotated[Literal["acknowledge", "contacted", "decline"], Form()],
-        reason: Annotated[str | None, Form(max_length=500)] = None,
+        reason: Annotated[Annotated[str, STORABLE] | None, Form(max_length=500)] = None,
     ) -> HTMLResponse:
         try:
             taken = await recorder.record(links.read(token), ANSWERS[answer], reason or None)
