@@ -16,7 +16,8 @@ up: prerequisites $(SET_UP)
 down: $(SET_UP)
 	$(BIN)/relance-local down
 
-test: prerequisites $(SET_UP)
+test: $(SET_UP)
+	@sh deploy/local/prerequisites.sh "$(PYTHON)" tests
 	$(BIN)/pytest $(ARGS)
 
 lint: $(SET_UP)

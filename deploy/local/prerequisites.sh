@@ -1,5 +1,6 @@
 #!/bin/sh
-# Says, in one sentence with the command that helps, what this machine lacks. Takes the Python to use.
+# Says, in one sentence with the command that helps, what this machine lacks. Takes the Python to use, and
+# `tests` when the tests are to run.
 set -u
 python=$1
 
@@ -18,3 +19,5 @@ major=$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p')
 kafka=$(sed -n 's/.*<kafka.version>\(.*\)<.*/\1/p' "${0%/*}/pom.xml")
 [ -d ".local/cache/kafka-$kafka" ] || command -v mvn >/dev/null ||
     lacks "Maven is missing: it fetches Kafka." "apt-get install maven"
+[ "${2:-}" != tests ] || command -v chromium >/dev/null ||
+    lacks "Chromium is missing: pages are tested in it." "apt-get install chromium"

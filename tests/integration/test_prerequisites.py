@@ -11,7 +11,7 @@ SCRIPT = Path(__file__).parents[2] / "deploy/local/prerequisites.sh"
 JAVA = "#!/bin/sh\necho 'openjdk version \"{}\"' >&2\n"
 
 
-def told(folder: Path, programs: dict[str, str], python: str = sys.executable) -> tuple[int, str]:
+def told(folder: Path, programs: dict[str, str], *what: str, python: str = sys.executable) -> tuple[int, str]:
     """What the script says where only these programs are, and no Kafka was fetched."""
     path = folder / "bin"
     path.mkdir()
@@ -21,7 +21,7 @@ def told(folder: Path, programs: dict[str, str], python: str = sys.executable) -
         (path / name).write_text(text)
         (path / name).chmod(0o755)
     done = subprocess.run(
-        [str(path / "sh"), str(SCRIPT), python],
+        [str(path / "sh"), str(SCRIPT), python, *what],
         env={"PATH": str(path)}, cwd=folder, capture_output=True, text=True, check=False,
     )  # fmt: skip
     return done.returncode, done.stderr
@@ -43,6 +43,12 @@ def test_what_is_missing_is_told_in_one_line_with_the_command_that_helps(
     assert status == 1
     assert len(said.splitlines()) == 1
     assert said.rstrip().endswith(f"Install it with: {command}")
+
+
+def test_only_tests_need_a_browser(tmp_path: Path) -> None:
+    """The demo runs without."""
+    status, said = told(tmp_path, {"java": JAVA.format("21"), "mvn": "#!/bin/sh\n"}, "tests")
+    assert (status, said.rstrip().endswith("Install it with: apt-get install chromium")) == (1, True)
 
 
 def test_a_missing_python_is_told_first(tmp_path: Path) -> None:
