@@ -16,8 +16,8 @@ up: prerequisites $(SET_UP)
 down: $(SET_UP)
 	$(BIN)/relance-local down
 
-test: $(SET_UP)
-	@sh deploy/local/prerequisites.sh "$(PYTHON)" tests
+test: NEEDED_FOR = tests
+test: prerequisites $(SET_UP)
 	$(BIN)/pytest $(ARGS)
 
 lint: $(SET_UP)
@@ -29,7 +29,7 @@ lint: $(SET_UP)
 set-up: prerequisites $(SET_UP)
 
 prerequisites:
-	@sh deploy/local/prerequisites.sh "$(PYTHON)"
+	@sh deploy/local/prerequisites.sh "$(PYTHON)" $(NEEDED_FOR)
 
 $(SET_UP): requirements.lock $(addsuffix /pyproject.toml,$(PACKAGES))
 	$(PYTHON) -m venv $(VENV)
