@@ -109,7 +109,7 @@ def routing(
         "rules": [{"id": team, "when": {"fields.team": team}, "team": team, **promise} for team in teams]
         if rules is None
         else [{**promise, **rule} for rule in rules],
-        "fallback": {"team": fallback, **promise} if fallback else None,
+        "fallback": {"team": fallback or next(iter(teams)), **promise},
     }
     return yaml.safe_dump(document, sort_keys=False)
 

@@ -18,9 +18,12 @@ from relance.database import Database
 from relance.ids import AssignmentId, NotificationId, new_id
 from relance_local.conditions import wait_until
 from relance_local.services import ROUTER
+from relance_router.answers.links import AnswerLinks
 from relance_router.configuration.versions import ConfigurationVersions
 from relance_router.deliveries.addresses import PublicResolver, check_url, is_public
-from relance_router.deliveries.notifications import NewNotification, write_notifications
+from relance_router.deliveries.announcements import NewNotification
+from relance_router.deliveries.messages import Messages
+from relance_router.deliveries.notifications import write_notifications
 from relance_router.deliveries.sender import Sender
 from relance_router.deliveries.worker import DeliveryWorker
 
@@ -47,6 +50,7 @@ async def delivering(
         database,
         ConfigurationVersions(),
         sender,
+        Messages(AnswerLinks(public_url="http://router", secret="s" * 32, lifetime=timedelta(days=1))),
         concurrency=20,
         per_endpoint=per_endpoint,
         lease=timedelta(seconds=3),
@@ -78,12 +82,13 @@ async def prepare(database: Database, endpoints: Endpoints, *, count: int, endpo
             )
             notifications.append(
                 NewNotification(
-                    NotificationId(new_id()),
-                    assignment,
-                    "assignment",
-                    endpoint,
-                    f'{{"type":"lead.assigned","data":{{"place":{place}}}}}',
-                    "",
+                    id=NotificationId(new_id()),
+                    key=f"{assignment}:assigned",
+                    type="lead.assigned",
+                    endpoint=endpoint,
+                    details={"at": "2026-11-24T09:00:00Z", "place": place},
+                    traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+                    assignment_id=assignment,
                 )
             )
         await write_notifications(connection, notifications)

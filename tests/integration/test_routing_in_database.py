@@ -19,10 +19,8 @@ from relance.events import Envelope, LeadReceived, StepFired
 from relance.events.assignment import StepAction
 from relance.ids import AssignmentId, EventId, LeadId, new_id
 from relance_local.services import ROUTER
-from relance_router.answers.links import AnswerLinks
 from relance_router.answers.recording import AnswerRecorder
 from relance_router.configuration.versions import ConfigurationVersions
-from relance_router.deliveries.messages import Messages
 from relance_router.domain.answers import Refused
 from relance_router.domain.routing import recompute
 from relance_router.routing.assigning import Assigner
@@ -37,11 +35,9 @@ class Router:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        links = AnswerLinks(public_url="http://router", secret="s" * 32, lifetime=timedelta(days=1))
         self.versions = ConfigurationVersions()
-        messages = Messages(links, new_id)
-        assigner = Assigner(messages, new_id)
-        self.handler = RoutingHandler(self.versions, assigner, messages)
+        assigner = Assigner(new_id)
+        self.handler = RoutingHandler(self.versions, assigner, new_id)
         self.recorder = AnswerRecorder(database, self.versions, assigner, new_id, lambda _: None)
         self.unrouted = UnroutedLeads(database, self.versions, assigner, lambda: None)
 
@@ -78,7 +74,7 @@ class Router:
                 + (SELECT count(*) FROM unrouted u WHERE u.lead_id = l.id) <> 1
         """)
         assert nowhere == [], "every lead has one owner or stands unrouted"
-        told = await self.rows("SELECT count(*) FROM notifications WHERE kind = 'assignment'")
+        told = await self.rows("SELECT count(*) FROM notifications WHERE type = 'lead.assigned'")
         assert told == await self.rows("SELECT count(*) FROM assignments"), "one notification per assignment"
 
 
@@ -168,7 +164,7 @@ async def test_an_answered_lead_is_not_taken_away(router: Router) -> None:
     await router.recorder.record(owner["id"], "acknowledged", None)
     await router.handle([step(owner, "reassign"), step(owner, "remind_rep"), step(owner, "notify_manager")])
     assert (await router.owner(given.lead_id))["id"] == owner["id"]
-    assert await router.rows("SELECT kind FROM notifications") == [{"kind": "assignment"}]
+    assert await router.rows("SELECT type FROM notifications") == [{"type": "lead.assigned"}]
     await router.books()
 
 
@@ -178,11 +174,11 @@ async def test_reminders_and_escalations_are_told_once_per_step(router: Router) 
     owner = await router.owner(given.lead_id)
     for _ in range(2):
         await router.handle([step(owner, "remind_rep", "half"), step(owner, "notify_manager", "boss")])
-    told = await router.rows("SELECT kind, endpoint FROM notifications ORDER BY kind")
+    told = await router.rows("SELECT type, endpoint FROM notifications ORDER BY type")
     assert told == [
-        {"kind": "assignment", "endpoint": f"rep:{owner['rep']}"},
-        {"kind": "step:boss", "endpoint": "manager:sales"},
-        {"kind": "step:half", "endpoint": f"rep:{owner['rep']}"},
+        {"type": "lead.assigned", "endpoint": f"rep:{owner['rep']}"},
+        {"type": "lead.escalated", "endpoint": "manager:sales"},
+        {"type": "lead.reminder", "endpoint": f"rep:{owner['rep']}"},
     ]
 
 
@@ -200,11 +196,11 @@ async def test_the_manager_hears_of_an_ignored_lead_although_it_has_gone_to_some
     (given,) = await router.leads(1)
     owner = await router.owner(given.lead_id)
     await router.handle([step(owner, "remind_rep"), step(owner, "notify_manager"), step(owner, "reassign")])
-    told = await router.rows("SELECT kind, state FROM notifications WHERE assignment_id = :id", id=owner["id"])
-    assert {row["kind"]: row["state"] for row in told} == {
-        "assignment": "cancelled",
-        "step:remind_rep": "cancelled",
-        "step:notify_manager": "pending",
+    told = await router.rows("SELECT type, state FROM notifications WHERE assignment_id = :id", id=owner["id"])
+    assert {row["type"]: row["state"] for row in told} == {
+        "lead.assigned": "cancelled",
+        "lead.reminder": "cancelled",
+        "lead.escalated": "pending",
     }
 
 

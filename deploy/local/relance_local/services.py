@@ -41,6 +41,7 @@ class Configuration:
     sources_file: Path
     webhook_secret: str = field(default_factory=lambda: secrets.token_hex(24), repr=False)
     link_secret: str = field(default_factory=lambda: secrets.token_hex(24), repr=False)
+    operator_token: str = field(default_factory=lambda: secrets.token_hex(24), repr=False)
     environment: Mapping[str, str] = field(default_factory=dict)
     """Further settings for all three, named without their prefix."""
 
@@ -130,6 +131,7 @@ class Services:
             "PUBLIC_URL": f"http://127.0.0.1:{self._router_port}",
             "WEBHOOK_SECRET": configuration.webhook_secret,
             "LINK_SECRET": configuration.link_secret,
+            "OPERATOR_TOKEN": configuration.operator_token,
             **configuration.environment,
         }
         return {f"RELANCE_{name}": value for name, value in settings.items()}

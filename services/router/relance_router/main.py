@@ -65,13 +65,14 @@ async def serve(settings: RouterSettings) -> None:
             lifetime=settings.answer_link_lifetime,
         )
         versions = ConfigurationVersions()
-        messages = Messages(links, ids.new_id)
-        assigner = Assigner(messages, ids.new_id)
+        messages = Messages(links)
+        assigner = Assigner(ids.new_id)
         relay = OutboxRelay(database, publisher, topic_prefix=settings.topic_prefix)
         deliveries = DeliveryWorker(
             database,
             versions,
             sender,
+            messages,
             concurrency=settings.webhook_concurrency,
             per_endpoint=settings.webhook_concurrency_per_endpoint,
             lease=3 * settings.webhook_timeout,
@@ -91,7 +92,7 @@ async def serve(settings: RouterSettings) -> None:
                 unrouted.nudge()
 
         watcher = ConfigurationWatcher(settings.routing_file, database, versions, unrouted.nudge)
-        handler = RoutingHandler(versions, assigner, messages)
+        handler = RoutingHandler(versions, assigner, ids.new_id)
         consumer = BatchConsumer(
             Subscription(GROUP, (Topic.RECEIVED, Topic.SLA), handler, committed), settings, database, publisher
         )

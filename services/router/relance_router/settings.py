@@ -22,6 +22,9 @@ class RouterSettings(ServiceSettings):
         min_length=32,
         description="Master key from which each endpoint's signing secret is derived; see `relance-router secret`.",
     )
+    operator_token: SecretStr = Field(
+        min_length=32, description="Bearer token of operators, for the configuration API and `relance`."
+    )
     webhook_allowed_hosts: frozenset[str] = Field(
         frozenset(),
         description='Hosts to which webhooks may go although their addresses are internal, as a JSON list: `["chat"]`.',

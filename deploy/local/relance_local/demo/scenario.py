@@ -57,11 +57,12 @@ def write_sources(file: Path) -> None:
 
 
 def write_routing(file: Path, webhooks: str) -> None:
-    """The demo's routing.yaml; `webhooks` is where the reps listen. Brazil is nobody's: it stands unrouted."""
+    """The demo's routing.yaml; `webhooks` is where the reps listen. Who sells to Brazil is away: it waits."""
     promise = {"respond_within": f"{WINDOW_SECONDS}s", "escalation": "compressed"}
     teams = sorted({rep.team for rep in REPS})
     document = {
-        "reps": [{"id": rep.id, "webhook": f"{webhooks}/reps/{rep.id}", "capacity": 30} for rep in REPS],
+        "reps": [{"id": rep.id, "webhook": f"{webhooks}/reps/{rep.id}", "capacity": 30} for rep in REPS]
+        + [{"id": "gil", "webhook": f"{webhooks}/reps/gil", "available": False}],
         "teams": [
             {
                 "id": team,
@@ -69,7 +70,8 @@ def write_routing(file: Path, webhooks: str) -> None:
                 "members": [{"rep": rep.id, "weight": rep.weight} for rep in REPS if rep.team == team],
             }
             for team in teams
-        ],
+        ]
+        + [{"id": "brazil", "manager": f"{webhooks}/managers/brazil", "members": [{"rep": "gil"}]}],
         "escalation_policies": [
             {
                 "id": "compressed",
@@ -87,5 +89,6 @@ def write_routing(file: Path, webhooks: str) -> None:
             {"id": "dach", "when": {"country": ["DE", "AT", "CH"]}, "team": "dach", **promise},
             {"id": "world", "when": {"country": ["FR", "GB", "US", "NL"]}, "team": "world", **promise},
         ],
+        "fallback": {"team": "brazil", **promise},
     }
     file.write_text(yaml.safe_dump(document, sort_keys=False))

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import hmac
 
-from relance_router.domain.configuration import Configuration
+from relance_router.domain.configuration import Configuration, Reachable
 
 
 def rep_endpoint(rep: str) -> str:
@@ -17,14 +17,13 @@ def manager_endpoint(team: str) -> str:
     return f"manager:{team}"
 
 
-def address(configuration: Configuration, endpoint: str) -> str | None:
-    """The URL of `rep:<id>` or `manager:<team>`; None when the configuration no longer has it."""
+def contact(configuration: Configuration, endpoint: str) -> Reachable | None:
+    """Where `rep:<id>` or `manager:<team>` is told; None when the configuration no longer has it."""
     kind, _, name = endpoint.partition(":")
     if kind == "rep":
-        rep = configuration.rep(name)
-        return str(rep.webhook) if rep else None
-    team = configuration.team(name)
-    return str(team.manager) if team else None
+        return configuration.reps_by_id.get(name)
+    team = configuration.teams_by_id.get(name)
+    return team.manager if team else None
 
 
 def signing_secret(master: str, endpoint: str) -> str:

@@ -1,26 +1,18 @@
 """Notifications in the database: written with what they tell of, claimed by a worker, settled with the outcome."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from relance.events import LeadReceived
 from relance.ids import AssignmentId, NotificationId
+from relance_router.deliveries.announcements import NewNotification
 from relance_router.deliveries.endpoints import rep_endpoint
-
-
-@dataclass(frozen=True)
-class NewNotification:
-    """One message to one endpoint. One per (assignment, kind), whatever is redelivered."""
-
-    id: NotificationId
-    assignment_id: AssignmentId
-    kind: str
-    endpoint: str
-    payload: str
-    traceparent: str
 
 
 @dataclass(frozen=True)
@@ -28,8 +20,11 @@ class Claimed:
     """A notification that this worker is to send; `attempts` counts this one."""
 
     id: NotificationId
+    type: str
     endpoint: str
-    payload: str
+    details: Mapping[str, Any]
+    assignment_id: AssignmentId | None
+    lead: LeadReceived | None
     traceparent: str
     attempts: int
     age: timedelta
@@ -47,12 +42,13 @@ class Settled:
 
 
 _WRITE = text("""
-    INSERT INTO notifications (id, assignment_id, kind, endpoint, payload, traceparent)
-    SELECT * FROM unnest(
-        CAST(:ids AS uuid[]), CAST(:assignments AS uuid[]), CAST(:kinds AS text[]), CAST(:endpoints AS text[]),
-        CAST(:payloads AS text[]), CAST(:traceparents AS text[])
-    )
-    ON CONFLICT (assignment_id, kind) DO NOTHING
+    INSERT INTO notifications (id, key, type, endpoint, details, traceparent, lead_id, assignment_id)
+    SELECT id, key, type, endpoint, CAST(details AS jsonb), traceparent, lead_id, assignment_id
+    FROM unnest(
+        CAST(:ids AS uuid[]), CAST(:keys AS text[]), CAST(:types AS text[]), CAST(:endpoints AS text[]),
+        CAST(:details AS text[]), CAST(:traceparents AS text[]), CAST(:leads AS uuid[]), CAST(:assignments AS uuid[])
+    ) AS given (id, key, type, endpoint, details, traceparent, lead_id, assignment_id)
+    ON CONFLICT (key) DO NOTHING
 """)
 # The manager is still to hear that a lead was ignored, also when it has gone to somebody else meanwhile.
 _CANCEL = text("""
@@ -75,7 +71,9 @@ _CLAIM = text("""
     )
     UPDATE notifications n SET attempts = attempts + 1, next_attempt_at = now() + CAST(:lease AS interval)
     FROM taken WHERE n.id = taken.id
-    RETURNING n.id, n.endpoint, n.payload, n.traceparent, n.attempts, now() - n.created_at AS age
+    RETURNING n.id, n.type, n.endpoint, n.details, n.assignment_id,
+        (SELECT l.data FROM leads l WHERE l.id = n.lead_id) AS lead,
+        n.traceparent, n.attempts, now() - n.created_at AS age
 """)
 # A notification cancelled while it was under way stays cancelled, unless it has arrived.
 _SETTLE = text("""
@@ -103,11 +101,13 @@ async def write_notifications(connection: AsyncConnection, notifications: Sequen
         return
     columns = {
         "ids": [each.id for each in notifications],
-        "assignments": [each.assignment_id for each in notifications],
-        "kinds": [each.kind for each in notifications],
+        "keys": [each.key for each in notifications],
+        "types": [each.type for each in notifications],
         "endpoints": [each.endpoint for each in notifications],
-        "payloads": [each.payload for each in notifications],
+        "details": [json.dumps(each.details) for each in notifications],
         "traceparents": [each.traceparent for each in notifications],
+        "leads": [each.lead_id for each in notifications],
+        "assignments": [each.assignment_id for each in notifications],
     }
     await connection.execute(_WRITE, columns)
 
@@ -124,7 +124,20 @@ async def claim(
     rows = await connection.execute(
         _CLAIM, {"batch": batch, "per_endpoint": per_endpoint, "busy": list(busy), "lease": lease}
     )
-    return [Claimed(*row) for row in rows]
+    return [
+        Claimed(
+            id=NotificationId(row.id),
+            type=row.type,
+            endpoint=row.endpoint,
+            details=row.details,
+            assignment_id=AssignmentId(row.assignment_id) if row.assignment_id else None,
+            lead=LeadReceived.model_validate(row.lead) if row.lead else None,
+            traceparent=row.traceparent,
+            attempts=row.attempts,
+            age=row.age,
+        )
+        for row in rows
+    ]
 
 
 async def settle(connection: AsyncConnection, outcomes: Sequence[Settled]) -> None:

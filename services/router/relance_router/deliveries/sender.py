@@ -31,13 +31,13 @@ class Sender:
             cookie_jar=aiohttp.DummyCookieJar(),
         )
 
-    async def send(self, notification: Claimed, address: str) -> Outcome:
+    async def send(self, notification: Claimed, body: str, address: str) -> Outcome:
         """Make one attempt."""
         url = URL(address)
         try:
             check_url(url, self._allowed_hosts)
             async with self._session.post(
-                url, data=notification.payload.encode(), headers=self._headers(notification), allow_redirects=False
+                url, data=body.encode(), headers=self._headers(notification, body), allow_redirects=False
             ) as answer:
                 return Outcome(
                     answer.status, retry_after=_retry_after(answer.headers.get("Retry-After"), self._clock())
@@ -54,7 +54,7 @@ class Sender:
         """Close every connection."""
         await self._session.close()
 
-    def _headers(self, notification: Claimed) -> dict[str, str]:
+    def _headers(self, notification: Claimed, body: str) -> dict[str, str]:
         now = self._clock()
         signer = Webhook(signing_secret(self._master_secret, notification.endpoint))
         return {
@@ -62,7 +62,7 @@ class Sender:
             "user-agent": USER_AGENT,
             "webhook-id": str(notification.id),
             "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": signer.sign(str(notification.id), now, notification.payload),
+            "webhook-signature": signer.sign(str(notification.id), now, body),
             "traceparent": notification.traceparent,
         }
 

@@ -14,7 +14,8 @@ from relance.logs import get_logger
 from relance.ticker import Ticker
 from relance_router import metrics
 from relance_router.configuration.versions import ConfigurationVersions
-from relance_router.deliveries.endpoints import address
+from relance_router.deliveries.endpoints import contact
+from relance_router.deliveries.messages import Messages
 from relance_router.deliveries.notifications import Claimed, Settled, claim, pending, settle
 from relance_router.deliveries.sender import Sender
 from relance_router.domain.configuration import Configuration
@@ -34,6 +35,7 @@ class DeliveryWorker:
         database: Database,
         versions: ConfigurationVersions,
         sender: Sender,
+        messages: Messages,
         *,
         concurrency: int,
         per_endpoint: int,
@@ -42,6 +44,7 @@ class DeliveryWorker:
         self._database = database
         self._versions = versions
         self._sender = sender
+        self._messages = messages
         self._concurrency = concurrency
         self._per_endpoint = per_endpoint
         self._lease = lease
@@ -77,12 +80,13 @@ class DeliveryWorker:
         return POLL if due_in is None or due_in <= 0 else min(POLL, timedelta(seconds=due_in))
 
     async def _attempt(self, notification: Claimed, configuration: Configuration) -> None:
-        url = address(configuration, notification.endpoint)
+        reachable = contact(configuration, notification.endpoint)
+        address = reachable.address if reachable else None
         with metrics.NOTIFICATION_SECONDS.time():
-            if url is None:
+            if address is None:
                 outcome = Outcome(None, f"the configuration has no {notification.endpoint}")
             else:
-                outcome = await self._sender.send(notification, url)
+                outcome = await self._sender.send(notification, self._messages.body(notification), address[1])
         step = next_step(notification.attempts, notification.age, outcome, random.random())  # noqa: S311 - spreads load
         metrics.NOTIFIED.labels(type(step).__name__).inc()
         log.info(

@@ -5,16 +5,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from relance.events import LeadReceived
 from relance_router.domain import rules
 from relance_router.domain.configuration import Configuration, Promise, Team
 from relance_router.domain.fair_choice import Choice, Turns, earliest_turn, may_begin
+from relance_router.domain.lead_facts import LeadFacts
 
 
 class UnroutedReason(StrEnum):
     """Why nobody could be given a lead."""
 
-    NO_RULE = "no_rule_matches"
     NOBODY_AVAILABLE = "nobody_available"
     EVERYBODY_HAD_IT = "everybody_available_had_it"
 
@@ -49,32 +48,13 @@ class Decision:
     explanation: dict[str, Any]
 
 
-def lead_fields(lead: LeadReceived) -> dict[str, str]:
-    """The fields that rules may ask for."""
-    contact = lead.contact
-    known = {
-        "source": lead.source,
-        "channel": lead.channel,
-        "campaign": lead.campaign,
-        "country": contact.country,
-        "company": contact.company,
-        "email_domain": contact.email.rpartition("@")[2] if contact.email else None,
-        "call_status": lead.call.status if lead.call else None,
-        "called_number": lead.call.called_number if lead.call else None,
-    }
-    return {name: value for name, value in known.items() if value is not None} | {
-        f"fields.{name}": value for name, value in lead.fields.items()
-    }
-
-
-def teams_concerned(configuration: Configuration, lead: Mapping[str, str]) -> frozenset[str]:
+def teams_concerned(configuration: Configuration, lead: LeadFacts) -> frozenset[str]:
     """The teams whose state `decide` will want for this lead."""
-    promise = rules.match(configuration, lead).promise
-    return frozenset([promise.team]) if promise else frozenset()
+    return frozenset([rules.match(configuration, lead).promise.team])
 
 
 def decide(
-    lead: Mapping[str, str],
+    lead: LeadFacts,
     configuration: Configuration,
     version: int,
     state: RoutingState,
@@ -93,9 +73,7 @@ def decide(
         "rules_tried": [{"rule": tried.rule, "failed": tried.failed} for tried in found.tried],
         "rule": found.rule,
     }
-    team = configuration.team(found.promise.team) if found.promise else None
-    if found.promise is None or found.rule is None or team is None:
-        return _unrouted(UnroutedReason.NO_RULE, explanation)
+    team = configuration.teams_by_id[found.promise.team]
 
     present, away = _presence(configuration, team, state)
     turns = state.turns.setdefault(team.id, Turns())
@@ -128,11 +106,11 @@ def _presence(configuration: Configuration, team: Team, state: RoutingState) -> 
     present: dict[str, int] = {}
     away: dict[str, str] = {}
     for member in team.members:
-        rep = configuration.rep(member.rep)
+        rep = configuration.reps_by_id.get(member.rep)
         open_leads = state.open_leads.get(member.rep, 0)
         if rep is None or not rep.available:
             away[member.rep] = "not available"
-        elif rep.capacity is not None and open_leads >= rep.capacity:
+        elif rep.capacity.open is not None and open_leads >= rep.capacity.open:
             away[member.rep] = f"has {open_leads} leads in hand, which is the most they take"
         else:
             present[member.rep] = member.weight

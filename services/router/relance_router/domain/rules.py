@@ -1,9 +1,11 @@
 """Which rule a lead falls under: the first whose every condition holds."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from relance_router.domain.configuration import Configuration, Promise, Rule
+from relance_router.domain.lead_facts import LeadFacts
 
 FALLBACK = "fallback"
 """The name under which the fallback appears where a rule's would."""
@@ -19,24 +21,46 @@ class RuleTried:
 
 @dataclass(frozen=True)
 class Match:
-    """The promise a lead falls under, None when nothing fits, and the rules tried on the way."""
+    """The promise that a lead falls under, by which rule, and the rules tried on the way."""
 
-    rule: str | None
-    promise: Promise | None
+    rule: str
+    promise: Promise
     tried: Sequence[RuleTried]
+    arm: int | None = None
+    """Which arm of the rule's split, from 0; None without a split."""
 
 
-def match(configuration: Configuration, lead: Mapping[str, str]) -> Match:
-    """Try the rules in order, then the fallback. `lead` maps field names to values; missing ones are absent."""
+def match(configuration: Configuration, lead: LeadFacts) -> Match:
+    """Try the rules in order, then the fallback."""
     tried: list[RuleTried] = []
     for rule in configuration.rules:
-        failed = _first_failure(rule, lead)
+        failed = _first_failure(rule, lead.fields)
         tried.append(RuleTried(rule.id, failed))
         if failed is None:
-            return Match(rule.id, rule, tried)
-    if configuration.fallback:
-        return Match(FALLBACK, configuration.fallback, tried)
-    return Match(None, None, tried)
+            arm = arm_of(rule, lead.identity)
+            return Match(rule.id, _promise(rule, arm), tried, arm)
+    return Match(FALLBACK, configuration.fallback, tried)
+
+
+def arm_of(rule: Rule, identity: str) -> int | None:
+    """The arm for a person: by a hash of rule and person, so that it stays the same and rules are independent."""
+    if not rule.split:
+        return None
+    digest = hashlib.sha256(f"{rule.id}\0{identity}".encode()).digest()
+    point = int.from_bytes(digest[:8], "big") / 2**64
+    passed = 0.0
+    for place, arm in enumerate(rule.split):
+        passed += arm.share
+        if point < passed:
+            return place
+    return len(rule.split) - 1
+
+
+def _promise(rule: Rule, arm: int | None) -> Promise:
+    given = rule.model_dump(include=set(Promise.model_fields))
+    if arm is not None:
+        given |= rule.split[arm].model_dump(include=set(Promise.model_fields), exclude_none=True)
+    return Promise.model_construct(**given | {"require": rule.require})
 
 
 def _first_failure(rule: Rule, lead: Mapping[str, str]) -> str | None:

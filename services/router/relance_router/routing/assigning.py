@@ -15,11 +15,13 @@ from relance.events.data import EventData
 from relance.ids import AssignmentId, NewId
 from relance_router import metrics
 from relance_router.configuration.versions import Running
-from relance_router.deliveries.messages import Messages
-from relance_router.deliveries.notifications import NewNotification, cancel_notifications, write_notifications
+from relance_router.deliveries import announcements
+from relance_router.deliveries.announcements import NewNotification
+from relance_router.deliveries.notifications import cancel_notifications, write_notifications
 from relance_router.domain.answers import AssignmentState
 from relance_router.domain.configuration import Configuration
-from relance_router.domain.routing import Assigned, Decision, UnroutedReason, decide, lead_fields, teams_concerned
+from relance_router.domain.lead_facts import lead_facts
+from relance_router.domain.routing import Assigned, Decision, UnroutedReason, decide, teams_concerned
 from relance_router.routing.routing_state import LockedState
 
 SOURCE = "relance/router"
@@ -100,8 +102,7 @@ _NO_LONGER_UNROUTED = text("DELETE FROM unrouted WHERE lead_id = ANY(CAST(:lead_
 class Assigner:
     """Assigns batches of leads. Needs the time and the running configuration; makes ids with `new_id`."""
 
-    def __init__(self, messages: Messages, new_id: NewId) -> None:
-        self._messages = messages
+    def __init__(self, new_id: NewId) -> None:
         self._new_id = new_id
 
     async def assign(
@@ -207,23 +208,28 @@ class Assigner:
             metrics.UNROUTED.labels(str(decision.outcome)).inc()
 
     def _made(self, request: Request, assigned: Assigned, decision: Decision, configuration: Configuration) -> _Made:
-        team = configuration.team(assigned.team)
+        team = configuration.teams_by_id.get(assigned.team)
         weight = next(member.weight for member in team.members if member.rep == assigned.rep) if team else 1
         return _Made(AssignmentId(self._new_id()), request, assigned, decision, weight)
 
     def _notification(self, made: _Made, now: datetime) -> NewNotification:
-        return self._messages.assignment(
+        assigned = made.assigned
+        return announcements.assigned(
             made.id,
-            made.request.lead,
-            made.assigned,
-            assigned_at=now,
+            made.request.lead.lead_id,
+            rep=assigned.rep,
+            team=assigned.team,
+            why=f"rule {assigned.rule!r}, your turn in team {assigned.team!r}",
             ordinal=len(made.request.had_it) + 1,
+            respond_by=now + assigned.promise.respond_within,
+            assigned_at=now,
             traceparent=made.request.traceparent,
+            new_id=self._new_id,
         )
 
     def _made_event(self, made: _Made, running: Running, now: datetime) -> Envelope:
         lead, assigned = made.request.lead, made.assigned
-        policy = running.configuration.policy(assigned.promise.escalation)
+        policy = running.configuration.policies_by_id[assigned.promise.escalation]
         event = AssignmentMade(
             assignment_id=made.id,
             lead_id=lead.lead_id,
@@ -256,12 +262,12 @@ async def _lock_state(
     teams: set[str] = set()
     reps: set[str] = set()
     for request in requests:
-        teams |= teams_concerned(configuration, lead_fields(request.lead))
+        teams |= teams_concerned(configuration, lead_facts(request.lead))
         if request.owner:
             teams.add(request.owner.team)
             reps.add(request.owner.rep)
     for name in teams:
-        team = configuration.team(name)
+        team = configuration.teams_by_id.get(name)
         reps |= {member.rep for member in team.members} if team else set()
     return await LockedState.load(connection, sorted(teams), sorted(reps))
 
@@ -271,7 +277,7 @@ def _decide(request: Request, running: Running, locked: LockedState) -> Decision
     if returned and request.owner:
         locked.state.turns[request.owner.team].give_back(request.owner.rep, request.owner.weight)
     return decide(
-        lead_fields(request.lead),
+        lead_facts(request.lead),
         running.configuration,
         running.version,
         locked.state,

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relance.events import Envelope, LeadReceived, StepFired
+from relance.ids import NewId
 from relance_router.configuration.versions import ConfigurationVersions, Running
-from relance_router.deliveries.messages import Messages
+from relance_router.deliveries import announcements
 from relance_router.deliveries.notifications import write_notifications
 from relance_router.domain.answers import AssignmentState
 from relance_router.routing.assigning import Assigner, Cause, Request
@@ -16,10 +17,10 @@ from relance_router.routing.leads import OwnedLead, keep, lock_owned, transactio
 class RoutingHandler:
     """Handles `leads.received` and `leads.sla`."""
 
-    def __init__(self, versions: ConfigurationVersions, assigner: Assigner, messages: Messages) -> None:
+    def __init__(self, versions: ConfigurationVersions, assigner: Assigner, new_id: NewId) -> None:
         self._versions = versions
         self._assigner = assigner
-        self._messages = messages
+        self._new_id = new_id
 
     async def __call__(self, connection: AsyncConnection, events: Sequence[Envelope]) -> None:
         """Make the effects of these events in the transaction given."""
@@ -52,7 +53,7 @@ class RoutingHandler:
         notifications = [
             notification
             for step, lead in waiting
-            if (notification := self._messages.escalation(step, lead.lead, lead.traceparent)) is not None
+            if (notification := announcements.escalated(step, lead.traceparent, self._new_id)) is not None
         ]
         await write_notifications(connection, notifications)
         ignored: dict[object, OwnedLead] = {

@@ -38,7 +38,7 @@ _LOCK_UNROUTED = text("""
          WHERE earlier.lead_id = l.id) AS had_it
     FROM unrouted u JOIN leads l ON l.id = u.lead_id
     WHERE u.configuration <> :configuration
-        OR u.reason <> 'no_rule_matches' AND (
+        OR (
             :impatient OR u.tried_at <= now() - greatest(interval '2 seconds', least(interval '1 minute',
                 (u.tried_at - u.since) / 2))
         )

@@ -1,0 +1,93 @@
+"""What reps and managers are to be told, as intents: written with what they tell of, put into words when sent."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from relance import tracing
+from relance.events import StepFired
+from relance.ids import AssignmentId, LeadId, NewId, NotificationId
+from relance_router.deliveries.endpoints import manager_endpoint, rep_endpoint
+
+
+@dataclass(frozen=True)
+class NewNotification:
+    """One message to one endpoint. One per `key`, whatever is redelivered.
+
+    `details` is what the message says beside the lead itself: plain JSON, without personal data.
+    """
+
+    id: NotificationId
+    key: str
+    type: str
+    endpoint: str
+    details: Mapping[str, Any]
+    traceparent: str
+    lead_id: LeadId | None = None
+    assignment_id: AssignmentId | None = None
+
+
+def assigned(
+    assignment: AssignmentId,
+    lead: LeadId,
+    *,
+    rep: str,
+    team: str,
+    why: str,
+    ordinal: int,
+    respond_by: datetime,
+    assigned_at: datetime,
+    traceparent: str,
+    new_id: NewId,
+) -> NewNotification:
+    """The rep has a new lead."""
+    return NewNotification(
+        id=NotificationId(new_id()),
+        key=f"{assignment}:assigned",
+        type="lead.assigned",
+        endpoint=rep_endpoint(rep),
+        details={
+            "rep": rep,
+            "team": team,
+            "why": why,
+            "ordinal": ordinal,
+            "at": utc(assigned_at),
+            "respond_by": utc(respond_by),
+        },
+        traceparent=tracing.child_of(traceparent),
+        lead_id=lead,
+        assignment_id=assignment,
+    )
+
+
+def escalated(step: StepFired, traceparent: str, new_id: NewId) -> NewNotification | None:
+    """A reminder to the rep or a word to the manager, when that is what the step asks for."""
+    ways = {
+        "remind_rep": ("lead.reminder", rep_endpoint(step.rep)),
+        "notify_manager": ("lead.escalated", manager_endpoint(step.team)),
+    }
+    if step.action not in ways:
+        return None
+    type_, endpoint = ways[step.action]
+    return NewNotification(
+        id=NotificationId(new_id()),
+        key=f"{step.assignment_id}:step:{step.step}",
+        type=type_,
+        endpoint=endpoint,
+        details={
+            "rep": step.rep,
+            "team": step.team,
+            "step": step.step,
+            "at": utc(step.fired_at),
+            "respond_by": utc(step.deadline),
+        },
+        traceparent=tracing.child_of(traceparent),
+        lead_id=step.lead_id,
+        assignment_id=step.assignment_id,
+    )
+
+
+def utc(moment: datetime) -> str:
+    """A time as messages write it."""
+    return moment.isoformat().replace("+00:00", "Z")

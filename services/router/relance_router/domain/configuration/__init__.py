@@ -1,0 +1,35 @@
+"""The routing configuration, as routing.yaml says it: a file for each kind of entry."""
+
+from relance_router.domain.configuration.configuration import Configuration
+from relance_router.domain.configuration.contacts import Format, Reachable
+from relance_router.domain.configuration.escalation import EscalationPolicy, PolicyStep
+from relance_router.domain.configuration.faults import Fault, faults
+from relance_router.domain.configuration.field_types import Path, in_words
+from relance_router.domain.configuration.owners import Account, Stickiness
+from relance_router.domain.configuration.people import Capacity, Leave, Member, Rep, Team
+from relance_router.domain.configuration.promises import Arm, Promise, Requirements, Rule
+from relance_router.domain.configuration.territories import Territory
+
+__all__ = [
+    "Account",
+    "Arm",
+    "Capacity",
+    "Configuration",
+    "EscalationPolicy",
+    "Fault",
+    "Format",
+    "Leave",
+    "Member",
+    "Path",
+    "PolicyStep",
+    "Promise",
+    "Reachable",
+    "Rep",
+    "Requirements",
+    "Rule",
+    "Stickiness",
+    "Team",
+    "Territory",
+    "faults",
+    "in_words",
+]

@@ -1,0 +1,44 @@
+"""The whole of routing.yaml."""
+
+from collections.abc import Mapping
+from functools import cached_property
+
+from pydantic import Field
+
+from relance_router.domain.configuration.escalation import EscalationPolicy
+from relance_router.domain.configuration.field_types import Document, Filled, Name
+from relance_router.domain.configuration.owners import Account, Stickiness
+from relance_router.domain.configuration.people import Rep, Team
+from relance_router.domain.configuration.promises import Promise, Rule
+from relance_router.domain.configuration.territories import Territory
+
+
+class Configuration(Document):
+    """Who works where, which lead goes to which team, and what is promised for it."""
+
+    reps: Filled[Rep]
+    teams: Filled[Team]
+    territories: tuple[Territory, ...] = ()
+    sources: tuple[Name, ...] = Field(
+        (), description="The sources that leads come from; when given, a rule that names another is a fault."
+    )
+    accounts: tuple[Account, ...] = ()
+    stickiness: Stickiness | None = Field(None, description="Known people and companies stay with their rep.")
+    escalation_policies: Filled[EscalationPolicy]
+    rules: tuple[Rule, ...] = ()
+    fallback: Promise = Field(description="For leads that no rule matches.")
+
+    @cached_property
+    def reps_by_id(self) -> Mapping[str, Rep]:
+        """Every rep; looked up for each member of a team, for each lead."""
+        return {rep.id: rep for rep in self.reps}
+
+    @cached_property
+    def teams_by_id(self) -> Mapping[str, Team]:
+        """Every team."""
+        return {team.id: team for team in self.teams}
+
+    @cached_property
+    def policies_by_id(self) -> Mapping[str, EscalationPolicy]:
+        """Every escalation policy."""
+        return {policy.id: policy for policy in self.escalation_policies}

@@ -1,0 +1,25 @@
+"""Whose a lead is before anybody's turn: named accounts, and people and companies that a rep knows already."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from relance_router.domain.configuration.field_types import Document, Domain, Filled, Name, Window
+
+
+class Account(Document):
+    """A company with a named owner."""
+
+    id: Name
+    owner: Name = Field(description="The rep who gets its leads while available.")
+    domains: Filled[Domain] = Field(description="Mail domains of the company; subdomains are included.")
+
+
+class Stickiness(Document):
+    """Whoever had a lead of the same person or company gets the next one, while available."""
+
+    by: tuple[Literal["person", "company"], ...] = ("person", "company")
+    within: Window = Field("90d", validate_default=True, description="How long after the last lead.")
+    public_domains: tuple[Domain, ...] = Field(
+        (), description="Mail domains that are no company's, beside the large free ones, which are known."
+    )
