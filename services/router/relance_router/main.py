@@ -82,14 +82,17 @@ async def serve(settings: RouterSettings) -> None:
             relay.nudge()
             deliveries.ticker.nudge()
 
-        unrouted_leads = UnroutedLeads(database, versions, assigner, committed)
+        unrouted_leads = UnroutedLeads(database, versions, assigner, ids.new_id, committed)
         unrouted = Ticker("unrouted", unrouted_leads.retry)
 
-        def answered(state: AssignmentState) -> None:
+        def answered(state: AssignmentState, rep: str) -> None:
             committed()
             if state is not AssignmentState.ACKNOWLEDGED:
-                unrouted_leads.somebody_is_free()
-                unrouted.nudge()
+                somebody_is_free(rep)
+
+        def somebody_is_free(rep: str) -> None:
+            unrouted_leads.is_free(versions.teams_of(rep))
+            unrouted.nudge()
 
         watcher = ConfigurationWatcher(settings.routing_file, database, versions, unrouted.nudge)
         handler = RoutingHandler(versions, assigner, ids.new_id)

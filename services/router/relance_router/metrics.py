@@ -21,3 +21,4 @@ CONFIGURATION_VERSION = Gauge("relance_router_configuration_version", "Version o
 CONFIGURATION_REFUSED = Gauge(
     "relance_router_configuration_refused", "1 while the routing file holds a configuration that was refused."
 )
+PAUSED = Counter("relance_router_pauses_total", "Reps paused, automatically or by hand.", ["how"])

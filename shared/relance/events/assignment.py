@@ -69,3 +69,4 @@ class LeadUnrouted(EventData):
     received_at: UtcDatetime
     unrouted_at: UtcDatetime
     reason: str
+    until: UtcDatetime | None = Field(None, description="When it is tried again, as far as that is known.")

@@ -5,8 +5,9 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from relance_router.domain.fair_choice import UNIT, Place, Turns
+from relance_router.domain.fair_choice import UNIT, Place, Turns, earliest_turn
 
 weights = st.dictionaries(st.sampled_from("abcdefgh"), st.integers(1, 50), min_size=1, max_size=8)
 
@@ -17,10 +18,10 @@ def shares_after(weights: dict[str, int], leads: int) -> dict[str, Fraction]:
 
 
 def take(turns: Turns, present: dict[str, int], *, barred: frozenset[str] = frozenset(), new: bool = True) -> str:
-    turns.observe(present)
-    choice = turns.take(present, barred, new_lead=new)
-    assert choice is not None
-    return choice.rep
+    turns.observe(present, {})
+    rep = turns.take(barred=barred, new_lead=new)
+    assert rep is not None
+    return rep
 
 
 @given(weights, st.integers(1, 400))
@@ -64,8 +65,7 @@ def test_a_rep_back_from_leave_is_not_flooded(weights: dict[str, int], before: i
     for _ in range(before):
         take(turns, weights)
     for _ in range(away):
-        turns.observe(others)
-        turns.take(others, frozenset(), new_lead=True)
+        take(turns, others)
     since = dict.fromkeys(weights, 0)
     for count in range(1, after + 1):
         since[take(turns, weights)] += 1
@@ -103,8 +103,9 @@ def test_two_of_weight_two_and_one_take_turns_as_one_would_by_hand() -> None:
 def test_nobody_left_is_none_and_moves_nothing() -> None:
     """A lead that everybody has had costs nobody a turn."""
     turns = Turns()
-    turns.observe({"anna": 1})
-    assert turns.take({"anna": 1}, frozenset(["anna"]), new_lead=True) is None
+    turns.observe({"anna": 1}, {})
+    assert turns.take(barred=["anna"]) is None
+    assert turns.take(among=[]) is None
     assert turns.virtual_time == 0
     assert turns.places == {"anna": Place(0)}
 
@@ -130,9 +131,91 @@ def test_a_hundred_thousand_leads_stay_fair(leads: int) -> None:
     team = {"a": 1, "b": 3, "c": 7, "d": 9973}
     turns = Turns()
     given_to = dict.fromkeys(team, 0)
-    turns.observe(team)
+    turns.observe(team, {})
     for _ in range(leads):
-        choice = turns.take(team, frozenset(), new_lead=True)
-        assert choice
-        given_to[choice.rep] += 1
+        rep = turns.take()
+        assert rep
+        given_to[rep] += 1
     assert all(abs(given_to[rep] - share) < 1 for rep, share in shares_after(team, leads).items())
+
+
+class Line(RuleBasedStateMachine):
+    """One line under everything that can happen to it, beside the rule in three lines over plain numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.turns = Turns()
+        self.present: dict[str, int] = {}
+        self.given: list[str] = []
+
+    @rule(rep=st.sampled_from("abcdefgh"), weight=st.integers(1, 9))
+    def arrive(self, rep: str, weight: int) -> None:
+        if rep not in self.present:
+            self.turns.arrive(rep, weight)
+            self.present[rep] = weight
+
+    @rule(rep=st.sampled_from("abcdefgh"))
+    def leave(self, rep: str) -> None:
+        if self.present.pop(rep, None):
+            self.turns.leave(rep, "away")
+
+    def away(self) -> dict[str, str]:
+        return dict.fromkeys(self.turns.places.keys() - self.present.keys(), "away")
+
+    @rule()
+    def observe_again(self) -> None:
+        self.turns.observe(self.present, self.away())
+
+    @rule()
+    def store_and_load(self) -> None:
+        self.turns = Turns(self.turns.virtual_time, self.turns.places, changes_before=self.turns.last_change)
+        self.turns.observe(self.present, self.away())
+        assert self.turns.changes == [], "nothing has changed"
+
+    @rule(
+        barred=st.sets(st.sampled_from("abcdefgh"), max_size=3),
+        among=st.none() | st.sets(st.sampled_from("abcdefgh")),
+        new_lead=st.booleans(),
+    )
+    def take(self, barred: set[str], among: set[str] | None, new_lead: bool) -> None:
+        free = {rep: weight for rep, weight in self.present.items() if rep not in barred}
+        free = {rep: weight for rep, weight in free.items() if among is None or rep in among}
+        starts = {rep: place.start for rep, place in self.turns.places.items()}
+        time = self.turns.virtual_time
+        chosen = self.turns.take(barred=barred, among=among, new_lead=new_lead)
+        if not free:
+            assert chosen is None
+            assert self.turns.virtual_time == time
+            return
+        if new_lead:
+            time += UNIT // sum(self.present.values())
+        assert self.turns.virtual_time == time
+        assert chosen == earliest_turn(time, free, starts)
+        self.given.append(chosen)
+
+    @precondition(lambda self: self.given)
+    @rule()
+    def give_back(self) -> None:
+        rep = self.given.pop()
+        if rep in self.present:
+            self.turns.give_back(rep, self.present[rep])
+
+    @rule(rep=st.sampled_from("abcdefgh"))
+    def charge(self, rep: str) -> None:
+        if rep in self.present:
+            before = self.turns.places[rep].start
+            self.turns.charge(rep)
+            assert self.turns.places[rep].start == before + UNIT // self.present[rep]
+
+    @invariant()
+    def changes_tell_every_place(self) -> None:
+        """Played back, the changes give the places: so any earlier moment can be seen again."""
+        played: dict[str, Place] = {}
+        for change in self.turns.changes:
+            played[change.rep] = change.place
+        assert all(self.turns.places[rep] == place for rep, place in played.items())
+        numbers = [change.number for change in self.turns.changes]
+        assert numbers == list(range(self.turns.last_change - len(numbers) + 1, self.turns.last_change + 1))
+
+
+TestLine = Line.TestCase

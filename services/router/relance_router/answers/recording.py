@@ -15,8 +15,11 @@ from relance.ids import AssignmentId, NewId
 from relance_router import metrics
 from relance_router.configuration.versions import ConfigurationVersions
 from relance_router.domain.answers import AssignmentState, Recorded, Refused, Repeated, answer
-from relance_router.routing.assigning import SOURCE, Assigner, Cause
+from relance_router.routing.assigning import Assigner
+from relance_router.routing.assignments import SOURCE
 from relance_router.routing.leads import OwnedLead, lock_owned, transaction_time
+from relance_router.routing.pauses import answered
+from relance_router.routing.requests import Cause
 
 _ANSWER = text("""
     INSERT INTO answers (assignment_id, answer, reason, responded_at) VALUES (:id, :answer, :reason, :now)
@@ -47,9 +50,9 @@ class AnswerRecorder:
         versions: ConfigurationVersions,
         assigner: Assigner,
         new_id: NewId,
-        on_committed: Callable[[AssignmentState], None],
+        on_committed: Callable[[AssignmentState, str], None],
     ) -> None:
-        """`on_committed` is told where the assignment stands after an answer that counted."""
+        """`on_committed` is told where the assignment of which rep stands after an answer that counted."""
         self._database = database
         self._versions = versions
         self._assigner = assigner
@@ -79,7 +82,7 @@ class AnswerRecorder:
         if not isinstance(verdict, Recorded):
             return AnswerTaken(verdict, owned.state, owned.lead)
         metrics.ANSWERS.labels(given).inc()
-        self._on_committed(verdict.state)
+        self._on_committed(verdict.state, owned.owner.rep)
         return AnswerTaken(verdict, verdict.state, owned.lead)
 
     async def _effect(
@@ -89,6 +92,7 @@ class AnswerRecorder:
         now = await transaction_time(connection)
         await connection.execute(_ANSWER, {"id": assignment, "answer": given, "reason": reason, "now": now})
         await outbox.append(connection, [self._event(owned, given, reason, now)])
+        await answered(connection, owned.owner.rep)
         if state is AssignmentState.DECLINED:
             running = await self._versions.running(connection)
             await self._assigner.assign(connection, running, [owned.needs_another(Cause.DECLINED)], now)

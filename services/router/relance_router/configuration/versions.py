@@ -59,3 +59,14 @@ class ConfigurationVersions:
             return None
         version: int = (await connection.execute(_ADD, {"content": content, "sha256": sha256})).scalar_one()
         return version
+
+    async def version(self, connection: AsyncConnection, version: int) -> Running:
+        """A version that ran at some time."""
+        if self._running is None or self._running.version != version:
+            content = (await connection.execute(_CONTENT, {"version": version})).scalar_one()
+            return Running(version, parse(content, f"configuration {version}"))
+        return self._running
+
+    def teams_of(self, rep: str) -> frozenset[str]:
+        """The teams that a rep is in, as far as this process knows."""
+        return self._running.configuration.teams_of.get(rep, frozenset()) if self._running else frozenset()

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from relance import tracing
 from relance.events import StepFired
@@ -58,6 +59,62 @@ def assigned(
         traceparent=tracing.child_of(traceparent),
         lead_id=lead,
         assignment_id=assignment,
+    )
+
+
+def offered(
+    offer: AssignmentId,
+    lead: LeadId,
+    *,
+    rep: str,
+    team: str,
+    why: str,
+    claim_by: datetime,
+    offered_at: datetime,
+    traceparent: str,
+    new_id: NewId,
+) -> NewNotification:
+    """The rep may claim a lead."""
+    return NewNotification(
+        id=NotificationId(new_id()),
+        key=f"{offer}:offered",
+        type="lead.offered",
+        endpoint=rep_endpoint(rep),
+        details={"rep": rep, "team": team, "why": why, "at": utc(offered_at), "claim_by": utc(claim_by)},
+        traceparent=tracing.child_of(traceparent),
+        lead_id=lead,
+        assignment_id=offer,
+    )
+
+
+def offer_over(
+    offer: AssignmentId, lead: LeadId, *, rep: str, at: datetime, traceparent: str, new_id: NewId
+) -> NewNotification:
+    """Somebody else has claimed the lead."""
+    return NewNotification(
+        id=NotificationId(new_id()),
+        key=f"{offer}:taken",
+        type="lead.taken",
+        endpoint=rep_endpoint(rep),
+        details={"rep": rep, "at": utc(at)},
+        traceparent=tracing.child_of(traceparent),
+        lead_id=lead,
+        assignment_id=offer,
+    )
+
+
+def pause_changed(
+    pause: UUID, *, rep: str, endpoint: str, resumed: bool, why: str, at: datetime, new_id: NewId
+) -> NewNotification:
+    """A rep takes no leads for now, or takes them again: told to the rep and to the managers of their teams."""
+    type_ = "rep.resumed" if resumed else "rep.paused"
+    return NewNotification(
+        id=NotificationId(new_id()),
+        key=f"{pause}:{type_}:{endpoint}",
+        type=type_,
+        endpoint=endpoint,
+        details={"rep": rep, "why": why, "at": utc(at)},
+        traceparent=tracing.child_of(None),
     )
 
 

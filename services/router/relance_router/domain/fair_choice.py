@@ -13,10 +13,14 @@ flooded with what was missed.
 Virtual time is an integer, in units of 2**-80. A lead rounds by at most one unit, so below 2**39 leads all rounding
 together stays under `ROUNDING`; and moments that differ at all differ by more: by 1 / (w W) at least, which for weights
 up to 10 000 and teams of up to 1 000 000 in sum is above 2**-34.
+
+`earliest_turn` is the rule, in three lines. `Turns` gives the same choice from two heaps, so that a lead costs the
+logarithm of the team's size: who may take a turn, by its end, and who may not yet, by its beginning.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from heapq import heapify, heappop, heappush
 
 UNIT = 2**80
 ROUNDING = 2**40
@@ -26,62 +30,160 @@ ROUNDING = 2**40
 class Place:
     """A rep's place in line: the virtual time from which the next turn may be taken.
 
-    `away_since` is the virtual time at which the rep went away, None for one who is present.
+    `away_since` is the virtual time at which the rep went away, and `away_because` the reason; None for who is present.
     """
 
     start: int
     away_since: int | None = None
+    away_because: str | None = None
 
 
 @dataclass(frozen=True)
-class Choice:
-    """Who was chosen, and between whom: virtual time and each candidate's place as they were compared."""
+class Change:
+    """A rep's place as it became by the `number`-th change of the team's line."""
 
+    number: int
     rep: str
-    virtual_time: int
-    starts: Mapping[str, int]
+    place: Place
 
 
 class Turns:
-    """The line of one team. Made from what is stored, changed by decisions, stored again."""
+    """The line of one team. Made from what is stored, changed by decisions, stored again.
 
-    def __init__(self, virtual_time: int = 0, places: Mapping[str, Place] | None = None) -> None:
+    Every change of a place is numbered and kept in `changes`, so that the line can be seen later as it was before any
+    decision.
+    """
+
+    def __init__(
+        self, virtual_time: int = 0, places: Mapping[str, Place] | None = None, *, changes_before: int = 0
+    ) -> None:
         self.virtual_time = virtual_time
         self.places = dict(places or {})
+        self.changes: list[Change] = []
+        self._changes_before = changes_before
+        self._weights: dict[str, int] = {}
+        self._total = 0
+        self._waiting: list[tuple[int, str]] = []
+        self._ready: list[tuple[int, int, str]] = []
 
-    def observe(self, present: Collection[str]) -> None:
-        """Note who is here, before a decision. Everybody else with a place in line is away, or has left the team."""
+    @property
+    def last_change(self) -> int:
+        """The number of the newest change."""
+        return self._changes_before + len(self.changes)
+
+    @property
+    def present(self) -> Mapping[str, int]:
+        """The weight of everybody who is here."""
+        return self._weights
+
+    def observe(self, present: Mapping[str, int], away: Mapping[str, str]) -> None:
+        """Note who is here, with weights, and why the others are not. Whoever else has a place has left the team."""
+        self._weights, self._total = dict(present), sum(present.values())
         for rep in present:
-            place = self.places.get(rep)
-            if place is None:
-                self.places[rep] = Place(self.virtual_time)
-            elif place.away_since is not None:
-                self.places[rep] = Place(place.start + self.virtual_time - place.away_since)
+            self._come(rep)
         for rep, place in self.places.items():
-            if rep not in present and place.away_since is None:
-                self.places[rep] = Place(place.start, self.virtual_time)
+            if rep not in present:
+                self._go(rep, place, away.get(rep, "no longer in the team"))
+        for rep in away.keys() - self.places.keys():
+            self._put(rep, Place(self.virtual_time, self.virtual_time, away[rep]))
+        self._waiting = [(self.places[rep].start, rep) for rep in present]
+        self._ready = []
+        heapify(self._waiting)
 
-    def take(self, present: Mapping[str, int], barred: frozenset[str], *, new_lead: bool) -> Choice | None:
+    def arrive(self, rep: str, weight: int) -> None:
+        """A rep is here from now on."""
+        self._weights[rep] = weight
+        self._total += weight
+        self._come(rep)
+        heappush(self._waiting, (self.places[rep].start, rep))
+
+    def leave(self, rep: str, because: str) -> None:
+        """A rep who was here is not from now on."""
+        self._total -= self._weights.pop(rep)
+        self._go(rep, self.places[rep], because)
+
+    def take(
+        self, *, barred: Collection[str] = (), among: Collection[str] | None = None, new_lead: bool = True
+    ) -> str | None:
         """Choose for one lead, and move the line on.
 
-        `present` gives the weight of everybody whom `observe` was told is here; `barred` are those who may not have
-        this lead (they declined it), but whose share it still counts towards. A lead that was given back has moved
-        the clock already: pass `new_lead=False`. None when nobody is left.
+        `barred` may not have this lead and `among`, when given, are those who may; the share of everybody present
+        still counts towards it. A lead that was given back has moved the clock already: pass `new_lead=False`. None
+        when nobody is left, which moves nothing.
         """
-        candidates = {rep: weight for rep, weight in present.items() if rep not in barred}
-        if not candidates:
+        candidates = self._candidates(barred, among)
+        if candidates is not None and not candidates:
             return None
-        if new_lead:
-            self.virtual_time += UNIT // sum(present.values())
-        starts = {rep: self.places[rep].start for rep in candidates}
-        rep = earliest_turn(self.virtual_time, candidates, starts)
-        self.places[rep] = Place(starts[rep] + UNIT // candidates[rep])
-        return Choice(rep, self.virtual_time, starts)
+        self._advance(new_lead)
+        rep = self._first_ready() if candidates is None else None
+        if rep is None:
+            weights = candidates or self._weights
+            if not weights:
+                return None
+            rep = earliest_turn(self.virtual_time, weights, {each: self.places[each].start for each in weights})
+        self._charge(rep)
+        return rep
+
+    def charge(self, rep: str, *, new_lead: bool = True) -> None:
+        """The lead goes to `rep`, who is present, for another reason than their turn; it is counted as a turn."""
+        self._advance(new_lead)
+        self._charge(rep)
 
     def give_back(self, rep: str, weight: int) -> None:
         """A declined lead gives its turn back: the rep stands where they stood before it."""
         place = self.places[rep]
-        self.places[rep] = Place(place.start - UNIT // weight, place.away_since)
+        self._put(rep, replace(place, start=place.start - UNIT // weight))
+        if rep in self._weights:
+            heappush(self._waiting, (self.places[rep].start, rep))
+
+    def _candidates(self, barred: Collection[str], among: Collection[str] | None) -> dict[str, int] | None:
+        """Weights of those who may have the lead; None for everybody, who need not be listed."""
+        if not barred and among is None:
+            return None if self._weights else {}
+        chosen = self._weights.keys() if among is None else among
+        return {rep: self._weights[rep] for rep in chosen if rep in self._weights and rep not in barred}
+
+    def _advance(self, new_lead: bool) -> None:
+        if new_lead and self._total:
+            self.virtual_time += UNIT // self._total
+        while self._waiting and may_begin(self._waiting[0][0], self.virtual_time):
+            start, rep = heappop(self._waiting)
+            if self._stands(rep, start):
+                heappush(self._ready, (start + UNIT // self._weights[rep], start, rep))
+
+    def _first_ready(self) -> str | None:
+        while self._ready:
+            _, start, rep = self._ready[0]
+            if self._stands(rep, start):
+                return rep
+            heappop(self._ready)
+        return None
+
+    def _stands(self, rep: str, start: int) -> bool:
+        """Whether an entry of a heap still says where the rep stands."""
+        return rep in self._weights and self.places[rep].start == start
+
+    def _charge(self, rep: str) -> None:
+        start = self.places[rep].start + UNIT // self._weights[rep]
+        self._put(rep, Place(start))
+        heappush(self._waiting, (start, rep))
+
+    def _come(self, rep: str) -> None:
+        place = self.places.get(rep)
+        if place is None:
+            self._put(rep, Place(self.virtual_time))
+        elif place.away_since is not None:
+            self._put(rep, Place(place.start + self.virtual_time - place.away_since))
+
+    def _go(self, rep: str, place: Place, because: str) -> None:
+        if place.away_since is None:
+            self._put(rep, Place(place.start, self.virtual_time, because))
+        elif place.away_because != because:
+            self._put(rep, replace(place, away_because=because))
+
+    def _put(self, rep: str, place: Place) -> None:
+        self.places[rep] = place
+        self.changes.append(Change(self.last_change + 1, rep, place))
 
 
 def may_begin(start: int, virtual_time: int) -> bool:

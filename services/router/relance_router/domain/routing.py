@@ -1,133 +1,266 @@
-"""The decision: a lead, the configuration and the state of the teams in; a rep, or why nobody, with reasons, out."""
+"""The decision: a lead, the configuration and the state of the teams in; a rep, or why nobody yet, out.
 
-from collections.abc import Mapping
+First come known owners, then the rule's team and the teams that it overflows to. In a team a lead goes by turns, to who
+has the fewest open leads, or to the first who claims it. What is decided can be decided again, to the same answer, from
+the record that comes with it, the configuration and the changes of the teams' lines (`explanation.py` does so).
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
-from relance_router.domain import rules
-from relance_router.domain.configuration import Configuration, Promise, Team
-from relance_router.domain.fair_choice import Choice, Turns, earliest_turn, may_begin
+from relance_router.domain.availability import Load, opens_next
+from relance_router.domain.configuration import Configuration, Team
+from relance_router.domain.fair_choice import Turns
 from relance_router.domain.lead_facts import LeadFacts
+from relance_router.domain.owners import KnownOwner
+from relance_router.domain.requirements import Wanted, lacks, wanted
+from relance_router.domain.rules import Match
 
 
-class UnroutedReason(StrEnum):
-    """Why nobody could be given a lead."""
+class HeldBecause(StrEnum):
+    """Why a lead has no owner yet."""
 
     NOBODY_AVAILABLE = "nobody_available"
+    NOBODY_FITS = "nobody_fits"
     EVERYBODY_HAD_IT = "everybody_available_had_it"
+    OFFERED = "offered"
+
+
+class By(StrEnum):
+    """What made the choice."""
+
+    OWNER = "owner"
+    TURN = "turn"
+    LOAD = "load"
+    CLAIM = "claim"
+
+
+class People(Protocol):
+    """Who can take a lead, and how many they have."""
+
+    def absence(self, rep: str) -> str | None:
+        """Why a rep takes no lead; None for who does."""
+
+    def load(self, rep: str) -> Load:
+        """The leads that a rep has."""
+
+    def given(self, rep: str) -> None:
+        """The rep has one lead more."""
+
+    def ended(self, rep: str) -> None:
+        """The rep has one lead less in hand."""
 
 
 @dataclass
 class RoutingState:
-    """What decisions depend on and change: each team's line, and how many leads each rep has not yet contacted."""
+    """What decisions depend on and change: each team's line, and what everybody has in hand."""
 
+    people: People
     turns: dict[str, Turns] = field(default_factory=dict)
-    open_leads: dict[str, int] = field(default_factory=dict)
 
-    def ended(self, rep: str) -> None:
-        """The rep has one lead less in hand."""
-        self.open_leads[rep] = self.open_leads.get(rep, 0) - 1
+    def observe(self, configuration: Configuration, team: str) -> None:
+        """Note who of a team is here, before the first decision."""
+        absences = {member.rep: self.people.absence(member.rep) for member in configuration.teams_by_id[team].members}
+        present = {
+            member.rep: member.weight
+            for member in configuration.teams_by_id[team].members
+            if absences[member.rep] is None
+        }
+        self.turns[team].observe(present, {rep: why for rep, why in absences.items() if why is not None})
+
+    def given(self, configuration: Configuration, rep: str) -> None:
+        """A rep has one lead more: who is full now leaves the lines."""
+        self.people.given(rep)
+        because = self.people.absence(rep)
+        for turns in self._lines_of(configuration, rep):
+            if because is not None and rep in turns.present:
+                turns.leave(rep, because)
+
+    def ended(self, configuration: Configuration, rep: str) -> None:
+        """A rep has one lead less: who has room again is back in the lines."""
+        self.people.ended(rep)
+        if self.people.absence(rep) is None:
+            for team in configuration.teams_of.get(rep, ()):
+                if team in self.turns and rep not in self.turns[team].present:
+                    self.turns[team].arrive(rep, configuration.weight(team, rep))
+
+    def _lines_of(self, configuration: Configuration, rep: str) -> list[Turns]:
+        return [self.turns[team] for team in configuration.teams_of.get(rep, ()) if team in self.turns]
+
+
+@dataclass(frozen=True)
+class Question:
+    """One lead that needs an owner."""
+
+    lead: LeadFacts
+    found: Match
+    had_it: frozenset[str] = frozenset()
+    """Reps who owned it before, and do not get it again."""
+    known: tuple[KnownOwner, ...] = ()
+    returned_to: str | None = None
+    """The team in whose line the lead's turn has been given back; None for a lead that is new to every line."""
+    unclaimed: bool = False
+    """It was offered, and nobody claimed it in time."""
 
 
 @dataclass(frozen=True)
 class Assigned:
-    """The lead goes to `rep`."""
+    """The lead goes to `rep`. `weight` is that of the turn it took, 0 when it took none."""
 
     rep: str
     team: str
-    rule: str
-    promise: Promise
+    weight: int
+    by: By
+    why: str
+
+
+@dataclass(frozen=True)
+class Offered:
+    """Everybody in `reps` may claim the lead until `until`."""
+
+    reps: tuple[str, ...]
+    team: str
+    until: datetime
+
+
+@dataclass(frozen=True)
+class Held:
+    """Nobody can have the lead. `until` is when somebody is known to be back."""
+
+    because: HeldBecause
+    until: datetime | None
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What was decided and everything that led to it, as plain data that can be stored and checked again."""
+    """What was decided, and the inputs that are kept nowhere else, as plain data."""
 
-    outcome: Assigned | UnroutedReason
-    explanation: dict[str, Any]
-
-
-def teams_concerned(configuration: Configuration, lead: LeadFacts) -> frozenset[str]:
-    """The teams whose state `decide` will want for this lead."""
-    return frozenset([rules.match(configuration, lead).promise.team])
+    outcome: Assigned | Offered | Held
+    record: Mapping[str, Any]
 
 
-def decide(
-    lead: LeadFacts,
-    configuration: Configuration,
-    version: int,
-    state: RoutingState,
-    *,
-    had_it: frozenset[str] = frozenset(),
-    new_lead: bool = True,
-) -> Decision:
-    """Choose a rep for one lead, and change `state` by the choice.
-
-    `had_it` are reps who owned the lead before and do not get it again; `new_lead` is False for a lead that was
-    declined, whose turn has been given back.
-    """
-    found = rules.match(configuration, lead)
-    explanation: dict[str, Any] = {
-        "configuration": version,
-        "rules_tried": [{"rule": tried.rule, "failed": tried.failed} for tried in found.tried],
-        "rule": found.rule,
-    }
-    team = configuration.teams_by_id[found.promise.team]
-
-    present, away = _presence(configuration, team, state)
-    turns = state.turns.setdefault(team.id, Turns())
-    turns.observe(present)
-    choice = turns.take(present, had_it, new_lead=new_lead)
-    explanation |= {
-        "team": team.id,
-        "passed_over": away | dict.fromkeys(sorted(had_it & present.keys()), "had this lead before"),
-    }
-    if choice is None:
-        reason = UnroutedReason.EVERYBODY_HAD_IT if present else UnroutedReason.NOBODY_AVAILABLE
-        return _unrouted(reason, explanation)
-    state.open_leads[choice.rep] = state.open_leads.get(choice.rep, 0) + 1
-    explanation |= _choice_explained(choice, present)
-    return Decision(Assigned(choice.rep, team.id, found.rule, found.promise), explanation)
+def decide(question: Question, configuration: Configuration, state: RoutingState, moment: datetime) -> Decision:
+    """Choose a rep for one lead, and change `state` by the choice. `moment` is aware, in UTC."""
+    deciding = _Deciding(question, configuration, state, moment)
+    outcome = deciding.outcome()
+    if isinstance(outcome, Assigned):
+        state.given(configuration, outcome.rep)
+    return Decision(outcome, deciding.record)
 
 
-def recompute(explanation: Mapping[str, Any]) -> str:
-    """Choose again from a stored explanation of an assignment; the same rep, or the explanation is wrong."""
-    candidates = explanation["candidates"]
-    return earliest_turn(
-        int(explanation["virtual_time"]),
-        {rep: candidate["weight"] for rep, candidate in candidates.items()},
-        {rep: int(candidate["start"]) for rep, candidate in candidates.items()},
-    )
+def fitting(configuration: Configuration, team: Team, want: Wanted) -> list[str] | None:
+    """The members who have what is wanted; None when nothing is, which is everybody."""
+    if want.nothing:
+        return None
+    members = (configuration.reps_by_id[member.rep] for member in team.members)
+    return [rep.id for rep in members if lacks(rep, want) is None]
 
 
-def _presence(configuration: Configuration, team: Team, state: RoutingState) -> tuple[dict[str, int], dict[str, str]]:
-    """Weights of those who can take a lead now, and the reasons of those who cannot."""
-    present: dict[str, int] = {}
-    away: dict[str, str] = {}
-    for member in team.members:
-        rep = configuration.reps_by_id.get(member.rep)
-        open_leads = state.open_leads.get(member.rep, 0)
-        if rep is None or not rep.available:
-            away[member.rep] = "not available"
-        elif rep.capacity.open is not None and open_leads >= rep.capacity.open:
-            away[member.rep] = f"has {open_leads} leads in hand, which is the most they take"
-        else:
-            present[member.rep] = member.weight
-    return present, away
+class _Deciding:
+    """One decision on its way."""
 
+    def __init__(self, question: Question, configuration: Configuration, state: RoutingState, moment: datetime) -> None:
+        self._question = question
+        self._configuration = configuration
+        self._state = state
+        self._moment = moment
+        self._promise = question.found.promise
+        self._teams = [configuration.teams_by_id[team] for team in configuration.teams_after(self._promise.team)]
+        self._want = wanted(configuration, self._promise, question.lead)
+        self.record = self._inputs()
 
-def _choice_explained(choice: Choice, weights: Mapping[str, int]) -> dict[str, Any]:
-    # Virtual times are beyond what a JSON reader keeps exactly as a number.
-    return {
-        "virtual_time": str(choice.virtual_time),
-        "candidates": {
-            rep: {"weight": weights[rep], "start": str(start), "may_begin": may_begin(start, choice.virtual_time)}
-            for rep, start in sorted(choice.starts.items())
-        },
-        "chosen": choice.rep,
-    }
+    def outcome(self) -> Assigned | Offered | Held:
+        """Owners first, then the teams in order."""
+        return (
+            (self._known_owner() if self._promise.sticky else None)
+            or next((found for team in self._teams if (found := self._in_team(team))), None)
+            or self._held()
+        )
 
+    def _known_owner(self) -> Assigned | None:
+        for owner in self._question.known:
+            absence = self._state.people.absence(owner.rep)
+            self.record["known"].append({"rep": owner.rep, "because": owner.because, "absence": absence})
+            if absence is None and owner.rep not in self._question.had_it:
+                team = self._promise.team
+                weight = self._state.turns[team].present.get(owner.rep, 0)
+                if weight:
+                    self._state.turns[team].charge(owner.rep, new_lead=self._is_new_to(team))
+                return Assigned(owner.rep, team, weight, By.OWNER, owner.because)
+        return None
 
-def _unrouted(reason: UnroutedReason, explanation: dict[str, Any]) -> Decision:
-    return Decision(reason, explanation | {"unrouted": reason.value})
+    def _in_team(self, team: Team) -> Assigned | Offered | None:
+        if team.choose == "fair" or (team.choose == "broadcast" and self._question.unclaimed):
+            return self._by_turn(team)
+        candidates = self._candidates(team)
+        if not candidates:
+            return None
+        if team.choose == "least_loaded":
+            return self._by_load(team, candidates)
+        if len(candidates) == 1:
+            return self._by_turn(team)
+        return Offered(tuple(sorted(candidates)), team.id, self._moment + team.claim_within)
+
+    def _by_turn(self, team: Team) -> Assigned | None:
+        turns = self._state.turns[team.id]
+        rep = turns.take(
+            barred=self._question.had_it,
+            among=fitting(self._configuration, team, self._want),
+            new_lead=self._is_new_to(team.id),
+        )
+        if rep is None:
+            return None
+        unclaimed = ", as nobody claimed it" if self._question.unclaimed else ""
+        return Assigned(rep, team.id, turns.present[rep], By.TURN, f"your turn in team {team.id}{unclaimed}")
+
+    def _by_load(self, team: Team, candidates: Sequence[str]) -> Assigned:
+        turns = self._state.turns[team.id]
+        loads = {rep: self._state.people.load(rep).open for rep in candidates}
+        self.record["loads"][team.id] = loads
+        rep = min(candidates, key=lambda each: (loads[each] / turns.present[each], turns.places[each].start, each))
+        turns.charge(rep, new_lead=self._is_new_to(team.id))
+        return Assigned(rep, team.id, turns.present[rep], By.LOAD, f"fewest open leads in team {team.id}")
+
+    def _candidates(self, team: Team) -> list[str]:
+        present = self._state.turns[team.id].present
+        among = fitting(self._configuration, team, self._want)
+        chosen = present if among is None else among
+        return [rep for rep in chosen if rep in present and rep not in self._question.had_it]
+
+    def _is_new_to(self, team: str) -> bool:
+        """Whether the lead is yet to move this team's clock."""
+        return self._question.returned_to != team
+
+    def _held(self) -> Held:
+        fit = [(team, rep) for team in self._teams for rep in self._fitting_members(team)]
+        if not fit:
+            return Held(HeldBecause.NOBODY_FITS, None)
+        if any(rep in self._state.turns[team.id].present for team, rep in fit):
+            return Held(HeldBecause.EVERYBODY_HAD_IT, None)
+        openings = [opens_next(self._configuration, team.id, self._moment) for team in self._teams]
+        return Held(HeldBecause.NOBODY_AVAILABLE, min((back for back in openings if back), default=None))
+
+    def _fitting_members(self, team: Team) -> Sequence[str]:
+        among = fitting(self._configuration, team, self._want)
+        return [member.rep for member in team.members] if among is None else among
+
+    def _inputs(self) -> dict[str, Any]:
+        turns = self._state.turns
+        return {
+            "had_it": sorted(self._question.had_it),
+            "known": [],
+            "returned_to": self._question.returned_to,
+            "unclaimed": self._question.unclaimed,
+            # Virtual times are beyond what a JSON reader keeps exactly as a number.
+            "lines": {
+                team.id: {
+                    "change": turns[team.id].last_change,
+                    "virtual_time": str(turns[team.id].virtual_time),
+                }
+                for team in self._teams
+            },
+            "loads": {},
+        }

@@ -10,8 +10,10 @@ from relance_router.configuration.versions import ConfigurationVersions, Running
 from relance_router.deliveries import announcements
 from relance_router.deliveries.notifications import write_notifications
 from relance_router.domain.answers import AssignmentState
-from relance_router.routing.assigning import Assigner, Cause, Request
+from relance_router.routing.assigning import Assigner
 from relance_router.routing.leads import OwnedLead, keep, lock_owned, transaction_time
+from relance_router.routing.pauses import pause_who_ignores
+from relance_router.routing.requests import Cause, Request
 
 
 class RoutingHandler:
@@ -35,7 +37,7 @@ class RoutingHandler:
     async def _route(
         self, connection: AsyncConnection, running: Running, leads: Sequence[tuple[LeadReceived, str]]
     ) -> None:
-        new = await keep(connection, leads)
+        new = await keep(connection, running.configuration, leads)
         requests = [Request(Cause.NEW, lead, traceparent) for lead, traceparent in leads if lead.lead_id in new]
         await self._assigner.assign(connection, running, requests, await transaction_time(connection))
 
@@ -59,5 +61,10 @@ class RoutingHandler:
         ignored: dict[object, OwnedLead] = {
             step.assignment_id: lead for step, lead in waiting if step.action == "reassign"
         }
+        now = await transaction_time(connection)
+        # First: who is paused now does not get another lead in the same breath.
+        await pause_who_ignores(
+            connection, running.configuration, [lead.owner for lead in ignored.values()], now, self._new_id
+        )
         requests = [lead.needs_another(Cause.IGNORED) for lead in ignored.values()]
-        await self._assigner.assign(connection, running, requests, await transaction_time(connection))
+        await self._assigner.assign(connection, running, requests, now)

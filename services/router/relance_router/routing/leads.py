@@ -1,6 +1,6 @@
 """Leads as the router keeps them, and what the escalation policy asks for."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,13 +10,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from relance.events import LeadReceived
 from relance.ids import AssignmentId, LeadId
 from relance_router.domain.answers import AssignmentState
-from relance_router.routing.assigning import Cause, Owner, Request
+from relance_router.domain.configuration import Configuration
+from relance_router.domain.lead_facts import lead_facts
+from relance_router.domain.owners import company_domain
+from relance_router.domain.routing import HeldBecause
+from relance_router.routing.requests import Cause, Owner, Request
 
 _KEEP = text("""
-    INSERT INTO leads (id, data, traceparent)
-    SELECT id, CAST(data AS jsonb), traceparent
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:data AS text[]), CAST(:traceparents AS text[]))
-        AS given (id, data, traceparent)
+    INSERT INTO leads (id, data, traceparent, identity, company_domain)
+    SELECT id, CAST(data AS jsonb), traceparent, identity, company_domain
+    FROM unnest(
+        CAST(:ids AS uuid[]), CAST(:data AS text[]), CAST(:traceparents AS text[]), CAST(:identities AS text[]),
+        CAST(:companies AS text[])
+    ) AS given (id, data, traceparent, identity, company_domain)
     ORDER BY id
     ON CONFLICT DO NOTHING
     RETURNING id
@@ -30,21 +36,29 @@ _LOCK_OWNED = text("""
     ORDER BY l.id
     FOR UPDATE OF l, a
 """)
-# The longer a lead has stood, the longer until it is tried again: two seconds at first, a minute at most. Without a
-# rule for it, only another configuration helps.
+# A lead is tried again when its time has come, when somebody of its teams is free, under another configuration, and in
+# any case now and then: two seconds after the first try, five minutes at most. An offer is left alone until it ends.
 _LOCK_UNROUTED = text("""
-    SELECT l.data, l.traceparent,
+    SELECT l.data, l.traceparent, u.reason,
         (SELECT coalesce(array_agg(earlier.rep ORDER BY earlier.ordinal), '{}') FROM assignments earlier
          WHERE earlier.lead_id = l.id) AS had_it
     FROM unrouted u JOIN leads l ON l.id = u.lead_id
-    WHERE u.configuration <> :configuration
-        OR (
-            :impatient OR u.tried_at <= now() - greatest(interval '2 seconds', least(interval '1 minute',
+    WHERE u.until <= now()
+        OR u.reason <> 'offered' AND (
+            u.configuration <> :configuration
+            OR u.teams && CAST(:freed AS text[])
+            OR u.tried_at <= now() - greatest(interval '2 seconds', least(interval '5 minutes',
                 (u.tried_at - u.since) / 2))
         )
     ORDER BY u.since
     LIMIT :batch
     FOR UPDATE OF l, u SKIP LOCKED
+""")
+_LOCK_LEAD = text("""
+    SELECT l.data, l.traceparent,
+        (SELECT coalesce(array_agg(earlier.rep ORDER BY earlier.ordinal), '{}') FROM assignments earlier
+         WHERE earlier.lead_id = l.id) AS had_it
+    FROM leads l WHERE l.id = :id FOR UPDATE
 """)
 
 
@@ -63,12 +77,16 @@ class OwnedLead:
         return Request(cause, self.lead, self.traceparent, self.had_it, self.owner)
 
 
-async def keep(connection: AsyncConnection, leads: Sequence[tuple[LeadReceived, str]]) -> set[LeadId]:
+async def keep(
+    connection: AsyncConnection, configuration: Configuration, leads: Sequence[tuple[LeadReceived, str]]
+) -> set[LeadId]:
     """Store leads with their traceparents; returns those that were not there before."""
-    columns = {
+    columns: dict[str, Sequence[object]] = {
         "ids": [lead.lead_id for lead, _ in leads],
         "data": [lead.model_dump_json() for lead, _ in leads],
         "traceparents": [traceparent for _, traceparent in leads],
+        "identities": [lead.identity_key for lead, _ in leads],
+        "companies": [company_domain(configuration, lead_facts(lead)) for lead, _ in leads],
     }
     return set((await connection.execute(_KEEP, columns)).scalars())
 
@@ -89,13 +107,30 @@ async def lock_owned(connection: AsyncConnection, assignments: Sequence[Assignme
 
 
 async def lock_unrouted(
-    connection: AsyncConnection, *, configuration: int, impatient: bool, batch: int
+    connection: AsyncConnection, *, configuration: int, freed: Collection[str], batch: int
 ) -> list[Request]:
-    """Lock leads that stand unrouted and are due for another try, the one that has stood longest first."""
+    """Lock leads that stand unrouted and are due for another try, the one that has stood longest first.
+
+    `freed` are teams of which somebody has just become free.
+    """
     rows = await connection.execute(
-        _LOCK_UNROUTED, {"configuration": configuration, "impatient": impatient, "batch": batch}
+        _LOCK_UNROUTED, {"configuration": configuration, "freed": list(freed), "batch": batch}
     )
-    return [Request(Cause.RETRIED, _lead(row), row.traceparent, tuple(row.had_it)) for row in rows]
+    return [
+        Request(
+            Cause.UNCLAIMED if row.reason == HeldBecause.OFFERED else Cause.RETRIED,
+            _lead(row),
+            row.traceparent,
+            tuple(row.had_it),
+        )
+        for row in rows
+    ]
+
+
+async def lock_lead(connection: AsyncConnection, lead: LeadId, cause: Cause) -> Request:
+    """Lock one lead that stands unrouted, to give it an owner."""
+    row = (await connection.execute(_LOCK_LEAD, {"id": lead})).one()
+    return Request(cause, _lead(row), row.traceparent, tuple(row.had_it))
 
 
 async def transaction_time(connection: AsyncConnection) -> datetime:

@@ -1,15 +1,19 @@
-"""Each team's line and each rep's leads in hand: loaded under lock, stored when changed.
+"""Each team's line and everybody's load: loaded under lock, stored when changed.
 
-Locks are taken in one order everywhere (leads, teams by name, reps by name), so that transactions queue up behind each
+Whoever gives a rep a lead holds the rows of all the rep's teams, so that capacity is never overrun from two teams at
+once. Locks are taken in one order everywhere (leads, teams by name, reps by name): transactions queue up behind each
 other and never deadlock.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import TextClause, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from relance_router.domain.availability import Availability, Load, calendar_of, day_begins, local_day
+from relance_router.domain.configuration import Configuration
 from relance_router.domain.fair_choice import Place, Turns
 from relance_router.domain.routing import RoutingState
 
@@ -17,90 +21,195 @@ _NEW_TEAMS = text("""
     INSERT INTO teams (team) SELECT unnest(CAST(:teams AS text[])) ORDER BY 1 ON CONFLICT DO NOTHING
 """)
 _TEAMS = text("""
-    SELECT team, virtual_time FROM teams WHERE team = ANY(CAST(:teams AS text[])) ORDER BY team FOR UPDATE
+    SELECT team, virtual_time, changes FROM teams WHERE team = ANY(CAST(:teams AS text[])) ORDER BY team FOR UPDATE
 """)
-_PLACES = text("SELECT team, rep, start, away_since FROM places WHERE team = ANY(CAST(:teams AS text[]))")
-_NEW_REPS = text("""
-    INSERT INTO reps (rep) SELECT unnest(CAST(:reps AS text[])) ORDER BY 1 ON CONFLICT DO NOTHING
+_PLACES = text("""
+    SELECT team, rep, start, away_since, away_because FROM places WHERE team = ANY(CAST(:teams AS text[]))
 """)
-_REPS = text("SELECT rep, open_leads FROM reps WHERE rep = ANY(CAST(:reps AS text[])) ORDER BY rep FOR UPDATE")
+_PAUSES = text("SELECT rep, because FROM pauses WHERE resumed_at IS NULL")
+_OPEN = text("SELECT rep, open_leads FROM reps WHERE rep = ANY(CAST(:reps AS text[]))")
+# A declined lead was given back: it used up nobody's hour or day.
+_RECENT = text("""
+    SELECT given.rep, count(*) FILTER (WHERE a.assigned_at > CAST(:now AS timestamptz) - interval '1 hour') AS hour,
+        count(*) FILTER (WHERE a.assigned_at >= given.day) AS today
+    FROM unnest(CAST(:reps AS text[]), CAST(:days AS timestamptz[])) AS given (rep, day)
+    JOIN assignments a ON a.rep = given.rep AND a.state <> 'declined'
+        AND a.assigned_at >= least(given.day, CAST(:now AS timestamptz) - interval '1 hour')
+    GROUP BY given.rep
+""")
 _STORE_TEAMS = text("""
-    UPDATE teams SET virtual_time = given.virtual_time
-    FROM unnest(CAST(:teams AS text[]), CAST(:times AS numeric[])) AS given (team, virtual_time)
+    UPDATE teams SET virtual_time = given.virtual_time, changes = given.changes
+    FROM unnest(CAST(:teams AS text[]), CAST(:times AS numeric[]), CAST(:changes AS bigint[]))
+        AS given (team, virtual_time, changes)
     WHERE teams.team = given.team
 """)
-_STORE_PLACES = text("""
-    INSERT INTO places (team, rep, start, away_since)
-    SELECT * FROM unnest(
-        CAST(:teams AS text[]), CAST(:reps AS text[]), CAST(:starts AS numeric[]), CAST(:aways AS numeric[])
+_STORE_CHANGES = text("""
+    WITH given AS (
+        SELECT * FROM unnest(
+            CAST(:teams AS text[]), CAST(:numbers AS bigint[]), CAST(:reps AS text[]), CAST(:starts AS numeric[]),
+            CAST(:aways AS numeric[]), CAST(:reasons AS text[])
+        ) AS given (team, number, rep, start, away_since, away_because)
+    ),
+    newest AS (SELECT DISTINCT ON (team, rep) * FROM given ORDER BY team, rep, number DESC),
+    stored AS (
+        INSERT INTO places (team, rep, start, away_since, away_because)
+        SELECT team, rep, start, away_since, away_because FROM newest
+        ON CONFLICT (team, rep) DO UPDATE SET
+            start = excluded.start, away_since = excluded.away_since, away_because = excluded.away_because
     )
-    ON CONFLICT (team, rep) DO UPDATE SET start = excluded.start, away_since = excluded.away_since
+    INSERT INTO place_changes (team, number, rep, start, away_since, away_because) SELECT * FROM given
 """)
-_STORE_REPS = text("""
-    UPDATE reps SET open_leads = given.open_leads
-    FROM unnest(CAST(:reps AS text[]), CAST(:open AS integer[])) AS given (rep, open_leads)
+_MORE_IN_HAND = text("""
+    INSERT INTO reps (rep, open_leads)
+    SELECT * FROM unnest(CAST(:reps AS text[]), CAST(:more AS integer[])) AS given (rep, more) ORDER BY rep
+    ON CONFLICT (rep) DO UPDATE SET open_leads = reps.open_leads + excluded.open_leads
+""")
+_LESS_IN_HAND = text("""
+    UPDATE reps SET open_leads = open_leads - given.less
+    FROM unnest(CAST(:reps AS text[]), CAST(:less AS integer[])) AS given (rep, less)
     WHERE reps.rep = given.rep
 """)
 
 
 class LockedState:
-    """The state of some teams and reps, locked until the transaction ends."""
+    """The state of some teams and their reps, locked until the transaction ends."""
 
-    def __init__(self, state: RoutingState) -> None:
+    def __init__(self, configuration: Configuration, state: RoutingState, times: Mapping[str, int]) -> None:
         self.state = state
-        self._times = {team: turns.virtual_time for team, turns in state.turns.items()}
-        self._places = {
-            (team, rep): place for team, turns in state.turns.items() for rep, place in turns.places.items()
-        }
-        self._open = dict(state.open_leads)
+        self._configuration = configuration
+        self._times = times
+        self._in_hand: dict[str, int] = {}
 
     @classmethod
-    async def load(cls, connection: AsyncConnection, teams: Iterable[str], reps: Iterable[str]) -> "LockedState":
-        """Lock and read; teams and reps that are new start at nothing."""
-        chosen = {"teams": list(teams)}
-        members = {"reps": list(reps)}
-        times = await _pairs(connection, _TEAMS, chosen)
-        if len(times) < len(chosen["teams"]):
-            await connection.execute(_NEW_TEAMS, chosen)
-            times = await _pairs(connection, _TEAMS, chosen)
-        turns = {team: Turns(time) for team, time in times.items()}
-        for team, rep, start, away_since in await connection.execute(_PLACES, chosen):
-            turns[team].places[rep] = Place(int(start), None if away_since is None else int(away_since))
-        in_hand = await _pairs(connection, _REPS, members)
-        if len(in_hand) < len(members["reps"]):
-            await connection.execute(_NEW_REPS, members)
-            in_hand = await _pairs(connection, _REPS, members)
-        return cls(RoutingState(turns, in_hand))
+    async def load(
+        cls,
+        connection: AsyncConnection,
+        configuration: Configuration,
+        teams: Collection[str],
+        others: Iterable[str],
+        now: datetime,
+    ) -> "LockedState":
+        """Lock the teams, and all teams that share a rep with them or have one of the `others`; read their lines.
+
+        Teams that are new start at nothing.
+        """
+        members = {member.rep for team in teams for member in configuration.teams_by_id[team].members} | set(others)
+        locked = sorted(set(teams).union(*(configuration.teams_of.get(rep, ()) for rep in members)))
+        rows = (await connection.execute(_TEAMS, {"teams": locked})).all()
+        if len(rows) < len(locked):
+            await connection.execute(_NEW_TEAMS, {"teams": locked})
+            rows = (await connection.execute(_TEAMS, {"teams": locked})).all()
+        places: dict[str, dict[str, Place]] = {team: {} for team in teams}
+        for row in await connection.execute(_PLACES, {"teams": list(teams)}):
+            places[row.team][row.rep] = Place(int(row.start), _whole(row.away_since), row.away_because)
+        turns = {
+            row.team: Turns(int(row.virtual_time), places[row.team], changes_before=row.changes)
+            for row in rows
+            if row.team in places
+        }
+        people, _ = await _people(connection, configuration, teams, members, now)
+        state = RoutingState(people, turns)
+        for team in teams:
+            state.observe(configuration, team)
+        return cls(configuration, state, {team: each.virtual_time for team, each in turns.items()})
+
+    def given(self, rep: str) -> None:
+        """The rep has one lead more to store; decisions have told the state already."""
+        self._in_hand[rep] = self._in_hand.get(rep, 0) + 1
+
+    def ended(self, rep: str) -> None:
+        """The rep has one lead less in hand."""
+        self.state.ended(self._configuration, rep)
+        self._in_hand[rep] = self._in_hand.get(rep, 0) - 1
 
     async def store(self, connection: AsyncConnection) -> None:
         """Write what decisions have changed."""
-        times = {
-            team: turns.virtual_time
+        changed = {
+            team: turns
             for team, turns in self.state.turns.items()
-            if turns.virtual_time != self._times.get(team)
+            if turns.changes or turns.virtual_time != self._times[team]
         }
-        places = {
-            (team, rep): place
-            for team, turns in self.state.turns.items()
-            for rep, place in turns.places.items()
-            if place != self._places.get((team, rep))
-        }
-        in_hand = {rep: count for rep, count in self.state.open_leads.items() if count != self._open.get(rep)}
-        if times:
-            await connection.execute(
-                _STORE_TEAMS, {"teams": list(times), "times": [Decimal(time) for time in times.values()]}
-            )
-        if places:
-            columns = {
-                "teams": [team for team, _ in places],
-                "reps": [rep for _, rep in places],
-                "starts": [Decimal(place.start) for place in places.values()],
-                "aways": [None if place.away_since is None else Decimal(place.away_since) for place in places.values()],
-            }
-            await connection.execute(_STORE_PLACES, columns)
-        if in_hand:
-            await connection.execute(_STORE_REPS, {"reps": list(in_hand), "open": list(in_hand.values())})
+        if changed:
+            await _store_lines(connection, changed)
+        more = sorted((rep, leads) for rep, leads in self._in_hand.items() if leads > 0)
+        less = sorted((rep, -leads) for rep, leads in self._in_hand.items() if leads < 0)
+        if more:
+            await connection.execute(_MORE_IN_HAND, {"reps": [rep for rep, _ in more], "more": [n for _, n in more]})
+        if less:
+            await connection.execute(_LESS_IN_HAND, {"reps": [rep for rep, _ in less], "less": [n for _, n in less]})
 
 
-async def _pairs(connection: AsyncConnection, query: TextClause, values: dict[str, list[str]]) -> dict[str, int]:
-    return {name: int(number) for name, number in await connection.execute(query, values)}
+async def everybody(
+    connection: AsyncConnection, configuration: Configuration, now: datetime
+) -> tuple[Availability, Mapping[str, str]]:
+    """Everybody's availability, and the reasons of those who are paused, for whoever only looks."""
+    return await _people(connection, configuration, (), configuration.reps_by_id, now)
+
+
+async def _people(
+    connection: AsyncConnection,
+    configuration: Configuration,
+    teams: Iterable[str],
+    members: Iterable[str],
+    now: datetime,
+) -> tuple[Availability, Mapping[str, str]]:
+    pauses = {row.rep: row.because for row in await connection.execute(_PAUSES)}
+    loads = await _loads(connection, configuration, teams, members, now)
+    return Availability(configuration, now, pauses=pauses, loads=loads), pauses
+
+
+async def _store_lines(connection: AsyncConnection, lines: Mapping[str, Turns]) -> None:
+    await connection.execute(
+        _STORE_TEAMS,
+        {
+            "teams": list(lines),
+            "times": [Decimal(turns.virtual_time) for turns in lines.values()],
+            "changes": [turns.last_change for turns in lines.values()],
+        },
+    )
+    changes = [(team, change) for team, turns in lines.items() for change in turns.changes]
+    if changes:
+        aways = [change.place.away_since for _, change in changes]
+        columns: dict[str, Sequence[object]] = {
+            "teams": [team for team, _ in changes],
+            "numbers": [change.number for _, change in changes],
+            "reps": [change.rep for _, change in changes],
+            "starts": [Decimal(change.place.start) for _, change in changes],
+            "aways": [None if away is None else Decimal(away) for away in aways],
+            "reasons": [change.place.away_because for _, change in changes],
+        }
+        await connection.execute(_STORE_CHANGES, columns)
+
+
+async def _loads(
+    connection: AsyncConnection,
+    configuration: Configuration,
+    teams: Iterable[str],
+    members: Iterable[str],
+    now: datetime,
+) -> dict[str, Load]:
+    """The loads that decisions will ask for: of reps with limits, and of teams that choose by load."""
+    by_load = {
+        member.rep
+        for team in teams
+        if configuration.teams_by_id[team].choose == "least_loaded"
+        for member in configuration.teams_by_id[team].members
+    }
+    reps = [rep for name in members if (rep := configuration.reps_by_id.get(name))]
+    counted = [rep.id for rep in reps if rep.capacity.open or rep.id in by_load]
+    timed = [rep for rep in reps if rep.capacity.per_hour or rep.capacity.per_day]
+    loads: dict[str, Load] = {}
+    if counted:
+        loads = {rep: Load(leads) for rep, leads in await connection.execute(_OPEN, {"reps": counted})}
+    if timed:
+        days = [
+            day_begins(calendar, local_day(calendar, now))
+            for calendar in (calendar_of(configuration, rep) for rep in timed)
+        ]
+        for row in await connection.execute(_RECENT, {"reps": [rep.id for rep in timed], "days": days, "now": now}):
+            loads[row.rep] = Load(loads.get(row.rep, Load()).open, row.hour, row.today)
+    return loads
+
+
+def _whole(number: Decimal | None) -> int | None:
+    return None if number is None else int(number)

@@ -1,20 +1,23 @@
 """Trying again for leads that stand unrouted: with a new configuration, when somebody is free, and now and then."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import timedelta
 
 from sqlalchemy import text
 
 from relance.database import Database
+from relance.ids import NewId
 from relance_router import metrics
 from relance_router.configuration.versions import ConfigurationVersions
 from relance_router.routing.assigning import Assigner
 from relance_router.routing.leads import lock_unrouted, transaction_time
+from relance_router.routing.offers import close_offers
+from relance_router.routing.requests import Cause
 
 LOOK_EVERY = timedelta(seconds=1)
 BATCH = 500
 
-_COUNT = text("SELECT count(*) FROM unrouted")
+_STANDING = text("SELECT count(*), min(until) - clock_timestamp() FROM unrouted")
 
 
 class UnroutedLeads:
@@ -25,27 +28,34 @@ class UnroutedLeads:
         database: Database,
         versions: ConfigurationVersions,
         assigner: Assigner,
+        new_id: NewId,
         on_committed: Callable[[], None],
     ) -> None:
         self._database = database
         self._versions = versions
         self._assigner = assigner
+        self._new_id = new_id
         self._on_committed = on_committed
-        self._somebody_is_free = False
+        self._freed: set[str] = set()
 
-    def somebody_is_free(self) -> None:
-        """A rep may take a lead who could not before: the next retry does not wait for anybody's patience."""
-        self._somebody_is_free = True
+    def is_free(self, teams: Collection[str]) -> None:
+        """Somebody of these teams may take a lead who could not before: their leads are tried at the next turn."""
+        self._freed |= set(teams)
 
     async def retry(self) -> timedelta:
         """Try one batch; returns when to try next."""
-        impatient, self._somebody_is_free = self._somebody_is_free, False
+        freed, self._freed = self._freed, set()
         async with self._database.transaction() as connection:
             running = await self._versions.running(connection)
-            requests = await lock_unrouted(connection, configuration=running.version, impatient=impatient, batch=BATCH)
-            await self._assigner.assign(connection, running, requests, await transaction_time(connection))
-            standing = (await connection.execute(_COUNT)).scalar_one()
+            requests = await lock_unrouted(connection, configuration=running.version, freed=freed, batch=BATCH)
+            now = await transaction_time(connection)
+            unclaimed = [request.lead.lead_id for request in requests if request.cause is Cause.UNCLAIMED]
+            await close_offers(connection, unclaimed, now, self._new_id, state="expired")
+            await self._assigner.assign(connection, running, requests, now)
+            standing, next_in = (await connection.execute(_STANDING)).one()
         metrics.UNROUTED_NOW.set(standing)
         if requests:
             self._on_committed()
-        return LOOK_EVERY if len(requests) < BATCH or impatient else timedelta()
+        if len(requests) == BATCH:
+            return timedelta()
+        return min(LOOK_EVERY, max(next_in, timedelta())) if next_in is not None else LOOK_EVERY

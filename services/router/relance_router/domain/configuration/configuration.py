@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from functools import cached_property
 
 from pydantic import Field
+from relance.calendars import Calendar
 
 from relance_router.domain.configuration.escalation import EscalationPolicy
 from relance_router.domain.configuration.field_types import Document, Filled, Name
@@ -18,6 +19,7 @@ class Configuration(Document):
 
     reps: Filled[Rep]
     teams: Filled[Team]
+    calendars: tuple[Calendar, ...] = ()
     territories: tuple[Territory, ...] = ()
     sources: tuple[Name, ...] = Field(
         (), description="The sources that leads come from; when given, a rule that names another is a fault."
@@ -42,3 +44,41 @@ class Configuration(Document):
     def policies_by_id(self) -> Mapping[str, EscalationPolicy]:
         """Every escalation policy."""
         return {policy.id: policy for policy in self.escalation_policies}
+
+    @cached_property
+    def calendars_by_id(self) -> Mapping[str, Calendar]:
+        """Every calendar."""
+        return {calendar.id: calendar for calendar in self.calendars}
+
+    @cached_property
+    def teams_of(self) -> Mapping[str, frozenset[str]]:
+        """The teams that each rep is in."""
+        found: dict[str, set[str]] = {rep.id: set() for rep in self.reps}
+        for team in self.teams:
+            for member in team.members:
+                found[member.rep].add(team.id)
+        return {rep: frozenset(teams) for rep, teams in found.items()}
+
+    def weight(self, team: str, rep: str) -> int:
+        """A member's weight."""
+        return self._weights[team, rep]
+
+    @cached_property
+    def _weights(self) -> Mapping[tuple[str, str], int]:
+        return {(team.id, member.rep): member.weight for team in self.teams for member in team.members}
+
+    def teams_after(self, team: str) -> tuple[str, ...]:
+        """A team and those that its leads overflow to, in order."""
+        chain = [team]
+        while (following := self.teams_by_id[chain[-1]].overflow) and following not in chain:
+            chain.append(following)
+        return tuple(chain)
+
+    def account_of(self, domain: str) -> Account | None:
+        """The account that a mail domain, or a domain above it, belongs to."""
+        labels = domain.split(".")
+        return next((found for at in range(len(labels)) if (found := self._accounts.get(".".join(labels[at:])))), None)
+
+    @cached_property
+    def _accounts(self) -> Mapping[str, Account]:
+        return {domain: account for account in self.accounts for domain in account.domains}

@@ -1,0 +1,185 @@
+"""What operators ask of routing: why a lead went where it went, who can take leads now, and who is to take none."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from http import HTTPStatus
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, ConfigDict, Field
+
+from relance.http.problems import Problem, ProblemDocument
+from relance.ids import LeadId
+from relance.storable import STORABLE
+from relance_router.domain.routing import Assigned, Held, HeldBecause, Offered
+from relance_router.operators import OperatorOnly
+from relance_router.routing.explanations import ExplainedDecision, Explanations, UnknownLead
+from relance_router.routing.people import People, RepNow, UnknownRep
+
+Who = Annotated[
+    Annotated[str, STORABLE], Field(min_length=1, max_length=100, description="Who does this, for the books.")
+]
+REFUSALS: dict[int | str, dict[str, object]] = {
+    status: {"model": ProblemDocument, "description": HTTPStatus(status).phrase} for status in (401, 404, 422, 503)
+}
+
+
+class RuleTriedView(BaseModel):
+    """One rule, and why it did not fit; null when it did."""
+
+    rule: str
+    failed: str | None
+
+
+class CandidateView(BaseModel):
+    """One rep looked at in one team: chosen, or passed over with the reason."""
+
+    team: str
+    rep: str
+    weight: int
+    chosen: bool
+    reason: str
+    owed: float | None = Field(description="Leads that the rep was short of their share; below 0: ahead of it.")
+
+
+class OutcomeView(BaseModel):
+    """What was decided: `assigned`, `offered` or `held`."""
+
+    outcome: str
+    team: str | None = None
+    reps: list[str] = Field(description="Who got it, or may claim it.")
+    by: str | None = Field(None, description="What chose: owner, turn, load or claim.")
+    because: str
+    until: datetime | None = None
+
+
+class DecisionView(BaseModel):
+    """One decision about a lead, in words and in data, made again from what was stored."""
+
+    assignment_id: UUID | None
+    state: str = Field(description="Where the assignment stands, or why the lead stands unrouted.")
+    decided_at: datetime
+    ended_at: datetime | None
+    configuration: int
+    rule: str
+    words: list[str]
+    rules_tried: list[RuleTriedView]
+    candidates: list[CandidateView]
+    decision: OutcomeView
+    same_when_made_again: bool
+
+
+class ExplanationView(BaseModel):
+    """Every decision about a lead, oldest first."""
+
+    lead_id: UUID
+    decisions: list[DecisionView]
+
+
+class RepView(BaseModel):
+    """A rep at this moment."""
+
+    rep: str
+    name: str | None
+    teams: list[str]
+    available: bool
+    absence: str | None = Field(description="Why the rep takes no lead now.")
+    open_leads: int
+    paused: str | None = Field(description="Why the rep is paused.")
+
+
+class Pausing(BaseModel):
+    """A pause by hand."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    because: Annotated[str, STORABLE] = Field(min_length=1, max_length=200)
+    by: Who
+
+
+class Resuming(BaseModel):
+    """The end of a pause."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    by: Who
+
+
+def routing_api(
+    explanations: Explanations, people: People, operator_only: OperatorOnly, is_free: Callable[[str], None]
+) -> APIRouter:
+    """The API; `is_free` is told of a rep who takes leads again."""
+    router = APIRouter(tags=["routing"], dependencies=[Depends(operator_only)], responses=REFUSALS)
+
+    @router.get("/v1/leads/{lead_id}/explanation", summary="Why a lead went where it went")
+    async def explanation(lead_id: UUID) -> ExplanationView:
+        try:
+            decisions = await explanations.of_lead(LeadId(lead_id))
+        except UnknownLead as error:
+            raise Problem(HTTPStatus.NOT_FOUND, "No such lead", str(error)) from error
+        return ExplanationView(lead_id=lead_id, decisions=[_decision(each) for each in decisions])
+
+    @router.get("/v1/reps", summary="Who can take leads now, and why the others cannot")
+    async def reps() -> list[RepView]:
+        return [_rep(each) for each in await people.now()]
+
+    @router.post("/v1/reps/{rep}/pause", summary="Give a rep no more leads")
+    async def pause(rep: str, body: Pausing) -> RepView:
+        return _rep(await _known(people.pause(rep, because=body.because, by=body.by)))
+
+    @router.post("/v1/reps/{rep}/resume", summary="Give a rep leads again")
+    async def resume(rep: str, body: Resuming) -> RepView:
+        resumed = _rep(await _known(people.resume(rep, by=body.by)))
+        is_free(rep)
+        return resumed
+
+    return router
+
+
+async def _known(work: Awaitable[RepNow]) -> RepNow:
+    try:
+        return await work
+    except UnknownRep as error:
+        raise Problem(HTTPStatus.NOT_FOUND, "No such rep", str(error)) from error
+
+
+def _rep(found: RepNow) -> RepView:
+    return RepView(
+        rep=found.rep.id,
+        name=found.rep.name,
+        teams=sorted(found.teams),
+        available=found.absence is None,
+        absence=found.absence,
+        open_leads=found.open_leads,
+        paused=found.paused,
+    )
+
+
+def _decision(explained: ExplainedDecision) -> DecisionView:
+    told = explained.explanation
+    return DecisionView(
+        assignment_id=explained.assignment_id,
+        state=explained.state,
+        decided_at=explained.decided_at,
+        ended_at=explained.ended_at,
+        configuration=explained.configuration,
+        rule=told.rule,
+        words=list(told.words),
+        rules_tried=[RuleTriedView(rule=tried.rule, failed=tried.failed) for tried in told.rules_tried],
+        candidates=[CandidateView(**vars(each)) for each in told.candidates],
+        decision=_outcome(told.outcome),
+        same_when_made_again=told.same,
+    )
+
+
+def _outcome(outcome: Assigned | Offered | Held) -> OutcomeView:
+    match outcome:
+        case Assigned(rep=rep, team=team, by=by, why=why):
+            return OutcomeView(outcome="assigned", team=team, reps=[rep], by=by.value, because=why)
+        case Offered(reps=reps, team=team, until=until):
+            return OutcomeView(
+                outcome="offered", team=team, reps=list(reps), because=HeldBecause.OFFERED.value, until=until
+            )
+        case Held(because=because, until=until):
+            return OutcomeView(outcome="held", reps=[], because=because.value, until=until)

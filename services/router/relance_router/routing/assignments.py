@@ -1,0 +1,186 @@
+"""Assignments made and ended: rows, notifications and events, each in one statement per batch."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from relance import outbox
+from relance.events import AssignmentEnded, AssignmentMade, Envelope, EscalationStep
+from relance.events.data import EventData
+from relance.ids import AssignmentId, NewId
+from relance_router import metrics
+from relance_router.configuration.versions import Running
+from relance_router.deliveries import announcements
+from relance_router.deliveries.notifications import cancel_notifications, write_notifications
+from relance_router.domain.answers import AssignmentState
+from relance_router.domain.configuration import Configuration
+from relance_router.domain.routing import Assigned, By
+from relance_router.domain.rules import Match
+from relance_router.routing.requests import Cause, Owner, Request
+
+SOURCE = "relance/router"
+
+
+@dataclass(frozen=True)
+class Made:
+    """An assignment about to be written."""
+
+    id: AssignmentId
+    request: Request
+    found: Match
+    assigned: Assigned
+    record: Mapping[str, Any]
+
+    @property
+    def ordinal(self) -> int:
+        """1 for the lead's first owner."""
+        return len(self.request.had_it) + 1
+
+
+@dataclass(frozen=True)
+class Ended:
+    """An assignment about to end, and the request that ends it."""
+
+    owner: Owner
+    request: Request
+
+    @property
+    def state(self) -> AssignmentState:
+        """Where the assignment stands from now on."""
+        declined = self.request.cause is Cause.DECLINED
+        return AssignmentState.DECLINED if declined else AssignmentState.REASSIGNED
+
+
+_MAKE = text("""
+    INSERT INTO assignments (
+        id, lead_id, ordinal, rep, team, weight, rule, why, state, assigned_at, respond_by, configuration, explanation
+    )
+    SELECT id, lead_id, ordinal, rep, team, weight, rule, why, :state, CAST(:now AS timestamptz),
+        CAST(:now AS timestamptz) + respond_within, :configuration, CAST(explanation AS jsonb)
+    FROM unnest(
+        CAST(:ids AS uuid[]), CAST(:lead_ids AS uuid[]), CAST(:ordinals AS integer[]), CAST(:reps AS text[]),
+        CAST(:teams AS text[]), CAST(:weights AS integer[]), CAST(:rules AS text[]), CAST(:whys AS text[]),
+        CAST(:windows AS interval[]), CAST(:explanations AS text[])
+    ) AS made (id, lead_id, ordinal, rep, team, weight, rule, why, respond_within, explanation)
+""")
+_END = text("""
+    UPDATE assignments SET state = ended.state, ended_at = :now
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:states AS text[])) AS ended (id, state)
+    WHERE assignments.id = ended.id
+""")
+
+
+async def make_assignments(
+    connection: AsyncConnection,
+    running: Running,
+    made: Sequence[Made],
+    now: datetime,
+    new_id: NewId,
+    *,
+    state: AssignmentState = AssignmentState.OPEN,
+) -> None:
+    """Write assignments, what their reps are told, and the events."""
+    if not made:
+        return
+    columns: dict[str, Sequence[object]] = {
+        "ids": [each.id for each in made],
+        "lead_ids": [each.request.lead.lead_id for each in made],
+        "ordinals": [each.ordinal for each in made],
+        "reps": [each.assigned.rep for each in made],
+        "teams": [each.assigned.team for each in made],
+        "weights": [each.assigned.weight for each in made],
+        "rules": [each.found.rule for each in made],
+        "whys": [each.assigned.why for each in made],
+        "windows": [each.found.promise.respond_within for each in made],
+        "explanations": [explanation(each.request, each.record, each.assigned) for each in made],
+    }
+    await connection.execute(_MAKE, {**columns, "configuration": running.version, "now": now, "state": state.value})
+    # Whoever claimed an offer knows already.
+    told = [each for each in made if each.assigned.by is not By.CLAIM]
+    await write_notifications(connection, [_announcement(each, now, new_id) for each in told])
+    await outbox.append(connection, [_made_event(each, running, now, new_id) for each in made])
+    for each in made:
+        metrics.ASSIGNED.labels(each.assigned.team, each.request.cause.value).inc()
+        if each.request.cause is Cause.NEW:
+            metrics.RECEIPT_TO_ASSIGNMENT.observe((now - each.request.lead.received_at).total_seconds())
+
+
+async def end_assignments(connection: AsyncConnection, ended: Sequence[Ended], now: datetime, new_id: NewId) -> None:
+    """End assignments; their reps are told no more of them."""
+    if not ended:
+        return
+    ids = [each.owner.assignment_id for each in ended]
+    await connection.execute(_END, {"ids": ids, "states": [each.state.value for each in ended], "now": now})
+    await cancel_notifications(connection, ids, now)
+    await outbox.append(connection, [_ended_event(each, now, new_id) for each in ended])
+
+
+def explanation(request: Request, record: Mapping[str, Any], assigned: Assigned | None = None) -> str:
+    """What is stored to make the decision again, as JSON."""
+    chosen = {"rep": assigned.rep, "team": assigned.team, "by": assigned.by.value} if assigned else None
+    return json.dumps({"cause": request.cause.value, **record, "chosen": chosen}, separators=(",", ":"))
+
+
+def event(data: EventData, request: Request, now: datetime, new_id: NewId) -> Envelope:
+    """An event about a request's lead."""
+    lead = str(request.lead.lead_id)
+    return Envelope.caused_by(request.traceparent, data, source=SOURCE, subject=lead, time=now, new_id=new_id)
+
+
+def _announcement(made: Made, now: datetime, new_id: NewId) -> announcements.NewNotification:
+    return announcements.assigned(
+        made.id,
+        made.request.lead.lead_id,
+        rep=made.assigned.rep,
+        team=made.assigned.team,
+        why=f"{made.assigned.why}, by rule {made.found.rule}",
+        ordinal=made.ordinal,
+        respond_by=now + made.found.promise.respond_within,
+        assigned_at=now,
+        traceparent=made.request.traceparent,
+        new_id=new_id,
+    )
+
+
+def _made_event(made: Made, running: Running, now: datetime, new_id: NewId) -> Envelope:
+    lead = made.request.lead
+    data = AssignmentMade(
+        assignment_id=made.id,
+        lead_id=lead.lead_id,
+        ordinal=made.ordinal,
+        rep=made.assigned.rep,
+        team=made.assigned.team,
+        rule=made.found.rule,
+        source=lead.source,
+        channel=lead.channel,
+        campaign=lead.campaign,
+        received_at=lead.received_at,
+        assigned_at=now,
+        response_window=made.found.promise.respond_within,
+        escalation=_steps(running.configuration, made.found.promise.escalation),
+        configuration=running.version,
+    )
+    return event(data, made.request, now, new_id)
+
+
+def _steps(configuration: Configuration, policy: str) -> tuple[EscalationStep, ...]:
+    return tuple(
+        EscalationStep(name=step.name, action=step.action, window_fraction=step.at, delay=step.after)
+        for step in configuration.policies_by_id[policy].steps
+    )
+
+
+def _ended_event(ended: Ended, now: datetime, new_id: NewId) -> Envelope:
+    data = AssignmentEnded(
+        assignment_id=ended.owner.assignment_id,
+        lead_id=ended.request.lead.lead_id,
+        rep=ended.owner.rep,
+        reason="declined" if ended.state is AssignmentState.DECLINED else "reassigned",
+        ended_at=now,
+    )
+    return event(data, ended.request, now, new_id)

@@ -1,0 +1,101 @@
+"""Loads what was stored of a lead's decisions, and has them explained."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from relance.database import Database
+from relance.events import LeadReceived
+from relance.ids import AssignmentId, LeadId
+from relance_router.configuration.versions import ConfigurationVersions
+from relance_router.domain.explanation import Explanation, Recorded, explain
+from relance_router.domain.fair_choice import Place
+from relance_router.domain.lead_facts import lead_facts
+
+_DECISIONS = text("""
+    SELECT CAST(:id AS uuid) AS lead_id, l.data, a.id AS assignment_id, a.rep, a.state, a.assigned_at AS decided_at,
+        a.ended_at, a.configuration, a.explanation
+    FROM leads l JOIN assignments a ON a.lead_id = l.id WHERE l.id = :id
+    UNION ALL
+    SELECT CAST(:id AS uuid), l.data, NULL, NULL, u.reason, u.tried_at, NULL, u.configuration, u.explanation
+    FROM leads l JOIN unrouted u ON u.lead_id = l.id WHERE l.id = :id
+    ORDER BY decided_at, assignment_id
+""")
+_PLACES = text("""
+    SELECT given.team, c.rep, c.start, c.away_since, c.away_because
+    FROM unnest(CAST(:teams AS text[]), CAST(:numbers AS bigint[])) AS given (team, number)
+    CROSS JOIN LATERAL (
+        SELECT DISTINCT ON (rep) rep, start, away_since, away_because FROM place_changes
+        WHERE team = given.team AND number <= given.number ORDER BY rep, number DESC
+    ) c
+""")
+
+
+class UnknownLead(LookupError):
+    """The router has no such lead."""
+
+
+@dataclass(frozen=True)
+class ExplainedDecision:
+    """One decision about a lead, explained. `state` is the assignment's, or why the lead stands unrouted."""
+
+    assignment_id: AssignmentId | None
+    state: str
+    decided_at: datetime
+    ended_at: datetime | None
+    configuration: int
+    explanation: Explanation
+
+
+class Explanations:
+    """Explains leads."""
+
+    def __init__(self, database: Database, versions: ConfigurationVersions) -> None:
+        self._database = database
+        self._versions = versions
+
+    async def of_lead(self, lead: LeadId) -> list[ExplainedDecision]:
+        """Every decision that stands in the books for a lead, oldest first.
+
+        Raises:
+            UnknownLead: the router has not got it.
+        """
+        async with self._database.transaction() as connection:
+            rows = (await connection.execute(_DECISIONS, {"id": lead})).all()
+            if not rows:
+                raise UnknownLead(f"The router has no lead {lead}. Was it accepted, and is the router running?")
+            return [
+                ExplainedDecision(
+                    AssignmentId(row.assignment_id) if row.assignment_id else None,
+                    row.state,
+                    row.decided_at,
+                    row.ended_at,
+                    row.configuration,
+                    explain(await self._recorded(connection, row)),
+                )
+                for row in rows
+            ]
+
+    async def _recorded(self, connection: AsyncConnection, row: Any) -> Recorded:  # noqa: ANN401 - a database row
+        running = await self._versions.version(connection, row.configuration)
+        return Recorded(
+            lead_facts(LeadReceived.model_validate(row.data)),
+            running.configuration,
+            running.version,
+            row.decided_at,
+            row.explanation,
+            await _places(connection, row.explanation["lines"]),
+        )
+
+
+async def _places(connection: AsyncConnection, lines: Mapping[str, Any]) -> dict[str, dict[str, Place]]:
+    columns = {"teams": list(lines), "numbers": [line["change"] for line in lines.values()]}
+    places: dict[str, dict[str, Place]] = {team: {} for team in lines}
+    for row in await connection.execute(_PLACES, columns):
+        away = None if row.away_since is None else int(row.away_since)
+        places[row.team][row.rep] = Place(int(row.start), away, row.away_because)
+    return places

@@ -1,0 +1,47 @@
+"""A lead that needs an owner, and why."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from relance.events import LeadReceived
+from relance.ids import AssignmentId
+
+
+class Cause(StrEnum):
+    """Why a lead needs an owner."""
+
+    NEW = "new"
+    DECLINED = "declined"
+    IGNORED = "ignored"
+    """The response window passed and the escalation policy asks for somebody else."""
+    RETRIED = "retried"
+    """It stood unrouted."""
+    UNCLAIMED = "unclaimed"
+    """It was offered to several, and nobody claimed it."""
+
+    @property
+    def stood_unrouted(self) -> bool:
+        """Whether the lead stands in `unrouted`."""
+        return self in {Cause.RETRIED, Cause.UNCLAIMED}
+
+
+@dataclass(frozen=True)
+class Owner:
+    """An assignment that is open, and is to end. `weight` is that of the turn it took, 0 when it took none."""
+
+    assignment_id: AssignmentId
+    rep: str
+    team: str
+    weight: int
+
+
+@dataclass(frozen=True)
+class Request:
+    """A lead that needs an owner. Its row is locked by the caller."""
+
+    cause: Cause
+    lead: LeadReceived
+    traceparent: str
+    had_it: tuple[str, ...] = ()
+    """Reps who owned it before, oldest first."""
+    owner: Owner | None = None
