@@ -7,7 +7,6 @@ from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from relance.calendars import ALWAYS_OPEN, Calendar, closed_because, next_opening
-
 from relance_router.domain.configuration import Capacity, Configuration, Leave, Rep
 
 
@@ -41,6 +40,7 @@ class Availability:
         self._moment = moment
         self._pauses = pauses or {}
         self._loads = dict(loads or {})
+        self._openings: dict[str, datetime | None] = {}
 
     def absence(self, rep: str) -> str | None:
         """Why a rep takes no lead; None for who does."""
@@ -56,6 +56,12 @@ class Availability:
     def load(self, rep: str) -> Load:
         """The leads that a rep has."""
         return self._loads.get(rep, _NOTHING)
+
+    def opens_next(self, team: str) -> datetime | None:
+        """When the first of a team's reps who are away by calendar or leave is back, in UTC; None when nobody will."""
+        if team not in self._openings:
+            self._openings[team] = opens_next(self._configuration, team, self._moment)
+        return self._openings[team]
 
     def given(self, rep: str) -> None:
         """The rep has one lead more."""

@@ -1,12 +1,12 @@
 """Why a lead went where it went: the decision made again from what was stored, told in words and in data."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from relance_router.domain import rules
-from relance_router.domain.availability import Load
+from relance_router.domain.availability import Load, opens_next
 from relance_router.domain.configuration import Configuration, Promise, in_words
 from relance_router.domain.fair_choice import UNIT, Place, Turns
 from relance_router.domain.lead_facts import LeadFacts
@@ -59,8 +59,9 @@ class Explanation:
 class RecordedPeople:
     """What was known of people when the decision was made."""
 
-    absences: Mapping[str, str | None] = field(default_factory=dict)
-    loads: Mapping[str, int] = field(default_factory=dict)
+    absences: Mapping[str, str | None]
+    loads: Mapping[str, int]
+    openings: Mapping[str, datetime | None]
 
     def absence(self, rep: str) -> str | None:
         """As it was recorded; asked of known owners only, the others' absences stand in the lines."""
@@ -69,6 +70,10 @@ class RecordedPeople:
     def load(self, rep: str) -> Load:
         """As it was recorded."""
         return Load(self.loads.get(rep, 0))
+
+    def opens_next(self, team: str) -> datetime | None:
+        """As the calendars of then say."""
+        return self.openings[team]
 
     def given(self, rep: str) -> None:
         """One decision is made; what follows from it does not matter."""
@@ -111,6 +116,7 @@ def _state(stored: Recorded) -> RoutingState:
     people = RecordedPeople(
         absences={each["rep"]: each["absence"] for each in record["known"]},
         loads={rep: load for loads in record["loads"].values() for rep, load in loads.items()},
+        openings={team: opens_next(stored.configuration, team, stored.moment) for team in record["lines"]},
     )
     turns = {}
     for team, line in record["lines"].items():

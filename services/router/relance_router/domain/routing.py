@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
-from relance_router.domain.availability import Load, opens_next
+from relance_router.domain.availability import Load
 from relance_router.domain.configuration import Configuration, Team
 from relance_router.domain.fair_choice import Turns
 from relance_router.domain.lead_facts import LeadFacts
@@ -46,6 +46,9 @@ class People(Protocol):
 
     def load(self, rep: str) -> Load:
         """The leads that a rep has."""
+
+    def opens_next(self, team: str) -> datetime | None:
+        """When the first of a team's reps who are away by calendar or leave is back; None when nobody will be."""
 
     def given(self, rep: str) -> None:
         """The rep has one lead more."""
@@ -240,7 +243,7 @@ class _Deciding:
             return Held(HeldBecause.NOBODY_FITS, None)
         if any(rep in self._state.turns[team.id].present for team, rep in fit):
             return Held(HeldBecause.EVERYBODY_HAD_IT, None)
-        openings = [opens_next(self._configuration, team.id, self._moment) for team in self._teams]
+        openings = [self._state.people.opens_next(team.id) for team in self._teams]
         return Held(HeldBecause.NOBODY_AVAILABLE, min((back for back in openings if back), default=None))
 
     def _fitting_members(self, team: Team) -> Sequence[str]:
