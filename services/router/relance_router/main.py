@@ -28,7 +28,6 @@ from relance_router.deliveries.endpoints import signing_secret
 from relance_router.deliveries.messages import Messages
 from relance_router.deliveries.sender import Sender
 from relance_router.deliveries.worker import DeliveryWorker
-from relance_router.domain.answers import AssignmentState
 from relance_router.routing.assigning import Assigner
 from relance_router.routing.handler import RoutingHandler
 from relance_router.routing.unrouted import UnroutedLeads
@@ -85,9 +84,9 @@ async def serve(settings: RouterSettings) -> None:
         unrouted_leads = UnroutedLeads(database, versions, assigner, committed)
         unrouted = Ticker("unrouted", unrouted_leads.retry)
 
-        def answered(state: AssignmentState) -> None:
+        def answered(freed: bool) -> None:
             committed()
-            if state is not AssignmentState.ACKNOWLEDGED:
+            if freed:
                 unrouted_leads.somebody_is_free()
                 unrouted.nudge()
 
