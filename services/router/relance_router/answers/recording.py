@@ -15,7 +15,7 @@ from relance.ids import AssignmentId, NewId
 from relance_router import metrics
 from relance_router.answers.assignments import SeenAssignment, UnknownAssignment, read_assignment
 from relance_router.configuration.versions import ConfigurationVersions
-from relance_router.domain.answers import AssignmentState, Recorded, Refused, Repeated, answer
+from relance_router.domain.answers import AssignmentState, Recorded, Refused, Repeated, answer, is_answer
 from relance_router.domain.dispositions import Judgement, dispose, in_hand
 from relance_router.domain.reasons import check_reason
 from relance_router.routing.assigning import SOURCE, Assigner, Cause
@@ -87,7 +87,7 @@ class AnswerRecorder:
             UnknownAssignment: there is no such assignment.
             BadReason: it needs a reason, or takes no such one.
         """
-        if said == "acknowledged" or said == "contacted" or said == "declined":  # noqa: PLR1714 - narrows the type
+        if is_answer(said):
             return await self.record(assignment, said, note, reason)
         return await self.dispose(assignment, Judgement(said, reason, note))
 

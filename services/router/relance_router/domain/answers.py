@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 from enum import Enum, StrEnum
+from typing import get_args
+
+from typing_extensions import TypeIs
 
 from relance.events.response import Answer, Disposition
 
@@ -67,6 +70,11 @@ class Refused:
 
 
 _PROGRESS = (AssignmentState.OPEN, AssignmentState.ACKNOWLEDGED, AssignmentState.CONTACTED)
+
+
+def is_answer(said: Answer | Disposition) -> TypeIs[Answer]:
+    """Whether it is an answer for the assignment, and not of the lead's worth."""
+    return said in get_args(Answer)
 
 
 def answer(
