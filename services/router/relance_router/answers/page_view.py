@@ -32,8 +32,8 @@ _REACHED = Choice("contacted", "I reached them")
 _NOT_MINE = Choice("decline", "Not mine", "Pass it on", "Why is it not yours?", needs_reason=True)
 _ACCEPT = Choice("accepted", "Accept: worth working on")
 _REJECT = Choice("rejected", "Reject", "Reject this lead", "Why is it not worth working on?", needs_reason=True)
-_WON = Choice("won", "Won", "Yes, we won them", "Won? This is final.")
-_LOST = Choice("lost", "Lost", "Yes, we lost them", "Lost? This is final. Why, if you know?")
+_WON = Choice("won", "Won", "Yes, we won them", "This is final.")
+_LOST = Choice("lost", "Lost", "Yes, we lost them", "This is final. Why, if you know?")
 CHOICES = {choice.word: choice for choice in (_HAVE, _REACHED, _NOT_MINE, _ACCEPT, _REJECT, _WON, _LOST)}
 
 _NEXT = {
