@@ -142,7 +142,9 @@ def _failure(error: Exception) -> Response:
         )
     if faults.is_transient(error):
         page = _message(
-            HTTPStatus.SERVICE_UNAVAILABLE, "Just a moment", "Nothing was changed. Try again in a few seconds."
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "Just a moment",
+            "Open the link again in a few seconds: it says where you stand.",
         )
         page.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
         return page

@@ -27,7 +27,7 @@ class AssignmentState(StrEnum):
 class Ending(Enum):
     """Why a lead is not the rep's any more, or never came to be: a title and a sentence, both for the rep."""
 
-    DECLINED = "You passed this lead on", "You have declined this lead; it has been given to somebody else."
+    DECLINED = "You passed this lead on", "You have declined this lead; it goes to somebody else."
     IGNORED = (
         "This lead has moved on",
         "This lead has been given to somebody else, because it was not answered in time.",
