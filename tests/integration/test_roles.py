@@ -7,7 +7,7 @@ from relance_local.broker import Broker
 from relance_local.database_server import DatabaseServer
 
 TABLES = {"ingest": "ingest.leads", "router": "router.leads", "sla": "sla.clocks"}
-VIEWS = ("leads", "assignments", "answers", "unrouted", "notifications", "clocks", "steps")
+VIEWS = ("leads", "assignments", "answers", "dispositions", "unrouted", "notifications", "clocks", "steps")
 
 
 @pytest.mark.parametrize("role", [*TABLES, "reporting"])
@@ -33,7 +33,7 @@ async def test_the_reporting_role_reads_every_view_and_writes_nothing(
     for view in VIEWS:
         statement = await connection.prepare(f"SELECT * FROM reporting.{view}")
         columns = {attribute.name for attribute in statement.get_attributes()}
-        assert not columns & {"data", "payload", "name", "email", "phone", "contact", "explanation", "fields"}
+        assert not columns & {"data", "payload", "name", "email", "phone", "contact", "explanation", "fields", "note"}
     with pytest.raises(asyncpg.exceptions.PostgresError):
         await connection.execute("CREATE TABLE reporting.mine ()")
     with pytest.raises(asyncpg.exceptions.PostgresError):

@@ -65,7 +65,10 @@ class Router:
 
     async def books(self) -> None:
         """What must hold whatever has happened."""
-        counted = "SELECT rep, count(*) AS held FROM assignments WHERE state IN ('open', 'acknowledged') GROUP BY rep"
+        counted = """
+            SELECT rep, count(*) AS held FROM assignments
+            WHERE state IN ('open', 'acknowledged') AND coalesce(disposition, 'accepted') = 'accepted' GROUP BY rep
+        """
         held = {row["rep"]: row["held"] for row in await self.rows(counted)}
         kept = {row["rep"]: row["open_leads"] for row in await self.rows("SELECT * FROM reps WHERE open_leads > 0")}
         assert kept == held, "leads in hand"

@@ -28,7 +28,6 @@ from relance_router.deliveries.endpoints import signing_secret
 from relance_router.deliveries.messages import Messages
 from relance_router.deliveries.sender import Sender
 from relance_router.deliveries.worker import DeliveryWorker
-from relance_router.domain.answers import AssignmentState
 from relance_router.routing.assigning import Assigner
 from relance_router.routing.handler import RoutingHandler
 from relance_router.routing.unrouted import UnroutedLeads
@@ -85,10 +84,10 @@ async def serve(settings: RouterSettings) -> None:
         unrouted_leads = UnroutedLeads(database, versions, assigner, ids.new_id, committed)
         unrouted = Ticker("unrouted", unrouted_leads.retry)
 
-        def answered(state: AssignmentState, rep: str) -> None:
+        def answered(freed: str | None) -> None:
             committed()
-            if state is not AssignmentState.ACKNOWLEDGED:
-                somebody_is_free(rep)
+            if freed:
+                somebody_is_free(freed)
 
         def somebody_is_free(rep: str) -> None:
             unrouted_leads.is_free(versions.teams_of(rep))

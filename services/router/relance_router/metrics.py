@@ -14,6 +14,9 @@ RECEIPT_TO_ASSIGNMENT = Histogram(
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
 )
 ANSWERS = Counter("relance_router_answers_total", "Answers that counted.", ["answer"])
+DISPOSITIONS = Counter(
+    "relance_router_dispositions_total", "What sales said of leads, corrections included.", ["disposition", "reason"]
+)
 NOTIFIED = Counter("relance_router_notification_attempts_total", "Webhook attempts, by what they led to.", ["outcome"])
 NOTIFICATION_SECONDS = Histogram("relance_router_notification_attempt_seconds", "Time of one webhook attempt.")
 NOTIFICATIONS_PENDING = Gauge("relance_router_notifications_pending", "Notifications that are still to be delivered.")

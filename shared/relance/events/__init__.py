@@ -5,7 +5,7 @@ from relance.events.catalogue import EVENT_TYPES, TOPICS, Topic
 from relance.events.data import EventData
 from relance.events.envelope import Envelope, MalformedEvent
 from relance.events.lead import CallDetails, Contact, LeadReceived
-from relance.events.response import ResponseRecorded
+from relance.events.response import DispositionRecorded, ResponseRecorded
 from relance.events.sla import BreachWithdrawn, StepFired
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "BreachWithdrawn",
     "CallDetails",
     "Contact",
+    "DispositionRecorded",
     "Envelope",
     "EscalationStep",
     "EventData",

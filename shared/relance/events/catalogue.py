@@ -5,7 +5,7 @@ from enum import StrEnum
 from relance.events.assignment import AssignmentEnded, AssignmentMade, LeadUnrouted
 from relance.events.data import EventData
 from relance.events.lead import LeadReceived
-from relance.events.response import ResponseRecorded
+from relance.events.response import DispositionRecorded, ResponseRecorded
 from relance.events.sla import BreachWithdrawn, StepFired
 
 
@@ -24,6 +24,7 @@ TOPICS: dict[type[EventData], Topic] = {
     AssignmentEnded: Topic.ASSIGNMENTS,
     LeadUnrouted: Topic.ASSIGNMENTS,
     ResponseRecorded: Topic.RESPONSES,
+    DispositionRecorded: Topic.RESPONSES,
     StepFired: Topic.SLA,
     BreachWithdrawn: Topic.SLA,
 }

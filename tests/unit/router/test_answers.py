@@ -4,8 +4,8 @@ from typing import get_args
 
 import pytest
 
-from relance.events.response import Answer
-from relance_router.domain.answers import AssignmentState, Recorded, Refused, Repeated, answer
+from relance.events.response import Answer, Disposition
+from relance_router.domain.answers import ENDED, AssignmentState, Ending, Recorded, Refused, Repeated, answer
 
 S = AssignmentState
 
@@ -50,3 +50,16 @@ def test_a_lead_that_went_to_somebody_else_cannot_be_answered(given: Answer) -> 
 def test_who_has_contacted_a_lead_cannot_decline_it() -> None:
     """It stays theirs."""
     assert isinstance(answer(S.CONTACTED, "declined"), Refused)
+
+
+@pytest.mark.parametrize("disposition", get_args(Disposition))
+def test_who_has_said_what_a_lead_was_worth_cannot_decline_it(disposition: Disposition) -> None:
+    """Nobody passes on what they have judged; reaching it still counts."""
+    assert isinstance(answer(S.ACKNOWLEDGED, "declined", disposition), Refused)
+    assert answer(S.ACKNOWLEDGED, "contacted", disposition) == Recorded(S.CONTACTED)
+
+
+def test_every_state_that_has_ended_has_its_words() -> None:
+    """A link to it says why it is of no more use."""
+    assert {state for state in S if state.ended} == set(ENDED) == {S.DECLINED, S.REASSIGNED}
+    assert all(ending.title and ending.sentence for ending in Ending)

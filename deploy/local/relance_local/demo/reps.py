@@ -131,11 +131,12 @@ class Reps:
         if self._session is None:
             raise RuntimeError("the reps have not been started")
         if self._random.random() < _USES_THE_PAGE:
-            request = self._session.post(ways["page"], data={"answer": answer})
+            reason = {"reason": "no_time"} if answer == "decline" else {}
+            request = self._session.post(ways["page"], data={"answer": answer, **reason}, allow_redirects=False)
         else:
             request = self._session.post(ways[answer], headers={"Authorization": f"Bearer {ways['token']}"})
         async with request as response:
-            if response.status == 409:  # noqa: PLR2004
+            if response.status in {409, 410}:
                 self.too_late += 1
                 return False
             response.raise_for_status()

@@ -8,16 +8,28 @@ from fastapi import APIRouter, Body, Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field
 
-from relance.events.response import Answer
-from relance.http.problems import Problem, ProblemDocument
+from relance.events.response import Answer, Disposition
+from relance.http.problems import FieldFault, Problem, ProblemDocument, invalid_fields
 from relance.ids import AssignmentId
 from relance.storable import STORABLE
+from relance_router.answers.assignments import UnknownAssignment
 from relance_router.answers.links import AnswerLinks, LinkRefused
-from relance_router.answers.recording import AnswerRecorder, UnknownAssignment
+from relance_router.answers.recording import AnswerRecorder
 from relance_router.domain.answers import Refused
+from relance_router.domain.reasons import REASONS, BadReason
 
-ANSWERS: dict[str, Answer] = {"acknowledge": "acknowledged", "contacted": "contacted", "decline": "declined"}
-"""What stands in the address, and the answer that it gives."""
+WORDS: dict[str, Answer | Disposition] = {
+    "acknowledge": "acknowledged",
+    "contacted": "contacted",
+    "decline": "declined",
+    "accepted": "accepted",
+    "rejected": "rejected",
+    "won": "won",
+    "lost": "lost",
+}
+"""What stands in the address, and what it says."""
+Word = Literal["acknowledge", "contacted", "decline", "accepted", "rejected", "won", "lost"]
+OwnWords = Annotated[str, Field(max_length=500), STORABLE]
 
 
 class AnswerBody(BaseModel):
@@ -25,7 +37,18 @@ class AnswerBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    reason: Annotated[str, STORABLE] | None = Field(None, max_length=500, description="Why it was declined.")
+    reason: OwnWords | None = Field(
+        None,
+        description="; ".join(f"{said}: {', '.join(reasons)}" for said, reasons in REASONS.items())
+        + ". `rejected` needs one. A decline takes other words too, as its note.",
+    )
+    note: OwnWords | None = Field(None, description="In the rep's own words.")
+
+    def grounds(self, said: Answer | Disposition) -> tuple[str | None, str | None]:
+        """The reason from the list, and the note."""
+        if said == "declined" and self.note is None and self.reason not in REASONS[said]:
+            return None, self.reason
+        return self.reason, self.note
 
 
 class AnswerReceipt(BaseModel):
@@ -33,10 +56,11 @@ class AnswerReceipt(BaseModel):
 
     assignment_id: UUID
     state: str
+    disposition: Disposition | None = None
 
 
 def answer_api(recorder: AnswerRecorder, links: AnswerLinks) -> APIRouter:
-    """`POST /v1/assignments/{id}/acknowledge|contacted|decline`."""
+    """`POST /v1/assignments/{id}/acknowledge|contacted|decline|accepted|rejected|won|lost`."""
     router = APIRouter(tags=["answers"])
     bearer = HTTPBearer(auto_error=False, description="The token of the notification")
 
@@ -55,21 +79,25 @@ def answer_api(recorder: AnswerRecorder, links: AnswerLinks) -> APIRouter:
 
     @router.post(
         "/v1/assignments/{assignment_id}/{answer}",
-        summary="Answer for an assignment",
+        summary="Answer for an assignment, or say what its lead was worth",
+        response_model_exclude_none=True,
         responses={status: {"model": ProblemDocument} for status in (401, 403, 404, 409, 422, 503)},
     )
     async def answer_by_api(
         assignment: Annotated[AssignmentId, Depends(authorised)],
-        answer: Literal["acknowledge", "contacted", "decline"],
+        answer: Word,
         body: Annotated[AnswerBody | None, Body()] = None,
     ) -> AnswerReceipt:
+        reason, note = (body or AnswerBody()).grounds(WORDS[answer])
         try:
-            taken = await recorder.record(assignment, ANSWERS[answer], body.reason if body else None)
+            taken = await recorder.say(assignment, WORDS[answer], reason=reason, note=note)
         except UnknownAssignment as error:
             raise Problem(HTTPStatus.NOT_FOUND, "No such assignment", str(error)) from error
+        except BadReason as error:
+            raise invalid_fields([FieldFault("/reason", str(error))]) from error
         if isinstance(taken.verdict, Refused):
             raise Problem(HTTPStatus.CONFLICT, "Answer refused", taken.verdict.reason)
-        return AnswerReceipt(assignment_id=assignment, state=taken.state.value)
+        return AnswerReceipt(assignment_id=assignment, state=taken.state.value, disposition=taken.disposition)
 
     return router
 

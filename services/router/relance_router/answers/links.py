@@ -12,6 +12,10 @@ class LinkRefused(ValueError):
     """The token is no answer link of ours, or its time is over; the sentence is for the rep."""
 
 
+class LinkExpired(LinkRefused):
+    """It was a link of ours, and its time is over."""
+
+
 class AnswerLinks:
     """Makes and reads tokens. Whoever holds a token may answer for its assignment."""
 
@@ -36,12 +40,13 @@ class AnswerLinks:
         """The assignment that the token is for.
 
         Raises:
-            LinkRefused: forged, damaged or expired.
+            LinkExpired: its time is over.
+            LinkRefused: forged or damaged.
         """
         try:
             value = self._signer.loads(token, max_age=int(self._lifetime.total_seconds()))
             return AssignmentId(UUID(hex=value))
         except SignatureExpired as error:
-            raise LinkRefused("This link has expired. Open the lead in your own tool, or ask your manager.") from error
+            raise LinkExpired("This link has expired. Open the lead in your own tool, or ask your manager.") from error
         except (BadSignature, ValueError, TypeError, AttributeError) as error:
             raise LinkRefused("This link is damaged: open it again from the message, or copy all of it.") from error

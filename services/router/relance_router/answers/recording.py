@@ -1,48 +1,61 @@
-"""Recording an answer: load under lock, decide, write what follows, in one transaction."""
+"""Recording what reps say: load under lock, decide, write what follows, in one transaction."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relance import outbox
 from relance.database import Database
-from relance.events import Envelope, LeadReceived, ResponseRecorded
-from relance.events.response import Answer
+from relance.events import DispositionRecorded, Envelope, ResponseRecorded
+from relance.events.data import EventData
+from relance.events.response import Answer, Disposition
 from relance.ids import AssignmentId, NewId
 from relance_router import metrics
+from relance_router.answers.assignments import SeenAssignment, UnknownAssignment, read_assignment
 from relance_router.configuration.versions import ConfigurationVersions
-from relance_router.domain.answers import AssignmentState, Recorded, Refused, Repeated, answer
+from relance_router.domain.answers import AssignmentState, Recorded, Refused, Repeated, answer, is_answer
+from relance_router.domain.dispositions import Judgement, dispose, in_hand
+from relance_router.domain.reasons import check_reason
 from relance_router.routing.assigning import Assigner
 from relance_router.routing.assignments import SOURCE
-from relance_router.routing.leads import OwnedLead, lock_owned, transaction_time
+from relance_router.routing.leads import OwnedLead, lock_owned
 from relance_router.routing.pauses import answered
 from relance_router.routing.requests import Cause
 
 _ANSWER = text("""
-    INSERT INTO answers (assignment_id, answer, reason, responded_at) VALUES (:id, :answer, :reason, :now)
+    INSERT INTO answers (assignment_id, answer, reason, code, responded_at)
+    VALUES (:id, :answer, :note, :reason, :now)
 """)
-_STATE = text("UPDATE assignments SET state = :state WHERE id = :id")
-_ONE_LESS_IN_HAND = text("UPDATE reps SET open_leads = open_leads - 1 WHERE rep = :rep")
-
-
-class UnknownAssignment(LookupError):
-    """There is no such assignment."""
+_DISPOSITION = text("""
+    INSERT INTO dispositions (assignment_id, sequence, disposition, reason, note, recorded_at)
+    SELECT :id, coalesce(max(sequence), 0) + 1, :disposition, :reason, :note, :now
+    FROM dispositions WHERE assignment_id = :id
+""")
+_STAND = text("UPDATE assignments SET state = :state, disposition = :disposition WHERE id = :id")
+_CHANGE_IN_HAND = text("UPDATE reps SET open_leads = open_leads + :change WHERE rep = :rep")
 
 
 @dataclass(frozen=True)
 class AnswerTaken:
-    """What an answer came to, and where the assignment stands now."""
+    """What was made of what a rep said, and where the assignment stands now."""
 
     verdict: Recorded | Repeated | Refused
     state: AssignmentState
-    lead: LeadReceived
+    disposition: Disposition | None
+
+
+@dataclass(frozen=True)
+class _Standing:
+    """An assignment under lock, and all that is known of it."""
+
+    owned: OwnedLead
+    seen: SeenAssignment
 
 
 class AnswerRecorder:
-    """Takes reps' answers."""
+    """Takes what reps say of their assignments."""
 
     def __init__(
         self,
@@ -50,74 +63,144 @@ class AnswerRecorder:
         versions: ConfigurationVersions,
         assigner: Assigner,
         new_id: NewId,
-        on_committed: Callable[[AssignmentState, str], None],
+        on_committed: Callable[[str | None], None],
     ) -> None:
-        """`on_committed` is told where the assignment of which rep stands after an answer that counted."""
+        """`on_committed` is told after everything that counted, with the rep who has a lead less in hand."""
         self._database = database
         self._versions = versions
         self._assigner = assigner
         self._new_id = new_id
         self._on_committed = on_committed
 
-    async def look(self, assignment: AssignmentId) -> OwnedLead:
-        """The assignment and its lead; changes nothing.
+    async def look(self, assignment: AssignmentId) -> SeenAssignment:
+        """The assignment and its lead, without a lock; changes nothing.
 
         Raises:
             UnknownAssignment: there is no such assignment.
         """
         async with self._database.transaction() as connection:
-            return await _owned(connection, assignment)
+            return await read_assignment(connection, assignment)
 
-    async def record(self, assignment: AssignmentId, given: Answer, reason: str | None) -> AnswerTaken:
-        """Record an answer; a decline gives the lead to somebody else at once.
+    async def say(
+        self, assignment: AssignmentId, said: Answer | Disposition, *, reason: str | None, note: str | None
+    ) -> AnswerTaken:
+        """Record an answer or a disposition, with its reason from the list and the rep's own words.
 
         Raises:
             UnknownAssignment: there is no such assignment.
+            BadReason: it needs a reason, or takes no such one.
         """
+        if is_answer(said):
+            return await self.record(assignment, said, note, reason)
+        return await self.dispose(assignment, Judgement(said, reason, note))
+
+    async def record(
+        self, assignment: AssignmentId, given: Answer, note: str | None, reason: str | None = None
+    ) -> AnswerTaken:
+        """Record an answer; a decline, of which `reason` and `note` say why, gives the lead to somebody else at once.
+
+        Raises:
+            UnknownAssignment: there is no such assignment.
+            BadReason: the answer takes no such reason.
+        """
+        check_reason(given, reason)
         async with self._database.transaction() as connection:
-            owned = await _owned(connection, assignment)
-            verdict = answer(owned.state, given)
-            if isinstance(verdict, Recorded):
-                await self._effect(connection, owned, verdict.state, given, reason)
-        if not isinstance(verdict, Recorded):
-            return AnswerTaken(verdict, owned.state, owned.lead)
+            standing = await _lock(connection, assignment)
+            seen = standing.seen
+            verdict = answer(seen.state, given, seen.disposition)
+            if not isinstance(verdict, Recorded):
+                return AnswerTaken(verdict, seen.state, seen.disposition)
+            values = {"id": assignment, "answer": given, "note": note, "reason": reason, "now": seen.now}
+            await connection.execute(_ANSWER, values)
+            await answered(connection, standing.owned.owner.rep)
+            await self._tell(connection, standing, _response(standing, given, note))
+            if verdict.state is AssignmentState.DECLINED:
+                running = await self._versions.running(connection)
+                request = standing.owned.needs_another(Cause.DECLINED)
+                await self._assigner.assign(connection, running, [request], seen.now)
+                freed = True
+            else:
+                freed = await _stand(connection, standing, verdict.state, seen.disposition)
         metrics.ANSWERS.labels(given).inc()
-        self._on_committed(verdict.state, owned.owner.rep)
-        return AnswerTaken(verdict, verdict.state, owned.lead)
+        self._on_committed(standing.owned.owner.rep if freed else None)
+        return AnswerTaken(verdict, verdict.state, seen.disposition)
 
-    async def _effect(
-        self, connection: AsyncConnection, owned: OwnedLead, state: AssignmentState, given: Answer, reason: str | None
-    ) -> None:
-        assignment = owned.owner.assignment_id
-        now = await transaction_time(connection)
-        await connection.execute(_ANSWER, {"id": assignment, "answer": given, "reason": reason, "now": now})
-        await outbox.append(connection, [self._event(owned, given, reason, now)])
-        await answered(connection, owned.owner.rep)
-        if state is AssignmentState.DECLINED:
-            running = await self._versions.running(connection)
-            await self._assigner.assign(connection, running, [owned.needs_another(Cause.DECLINED)], now)
-            return
-        await connection.execute(_STATE, {"id": assignment, "state": state.value})
-        if state is AssignmentState.CONTACTED:
-            await connection.execute(_ONE_LESS_IN_HAND, {"rep": owned.owner.rep})
+    async def dispose(self, assignment: AssignmentId, said: Judgement) -> AnswerTaken:
+        """Record what sales made of a lead, or a correction of that.
 
-    def _event(self, owned: OwnedLead, given: Answer, reason: str | None, now: datetime) -> Envelope:
-        response = ResponseRecorded(
-            assignment_id=owned.owner.assignment_id,
-            lead_id=owned.lead.lead_id,
-            rep=owned.owner.rep,
-            answer=given,
-            responded_at=now,
-            reason=reason,
+        Raises:
+            UnknownAssignment: there is no such assignment.
+        """
+        async with self._database.transaction() as connection:
+            standing = await _lock(connection, assignment)
+            seen = standing.seen
+            verdict = dispose(seen.state, seen.judgement, said)
+            if not isinstance(verdict, Recorded):
+                return AnswerTaken(verdict, seen.state, seen.disposition)
+            values = {"id": assignment, "disposition": said.disposition, "reason": said.reason, "note": said.note}
+            await connection.execute(_DISPOSITION, {**values, "now": seen.now})
+            await self._tell(connection, standing, _disposition(standing, said))
+            freed = await _stand(connection, standing, verdict.state, said.disposition)
+        metrics.DISPOSITIONS.labels(said.disposition, said.reason or "").inc()
+        self._on_committed(standing.owned.owner.rep if freed else None)
+        return AnswerTaken(verdict, verdict.state, said.disposition)
+
+    async def _tell(self, connection: AsyncConnection, standing: _Standing, data: EventData) -> None:
+        event = Envelope.caused_by(
+            standing.owned.traceparent,
+            data,
+            source=SOURCE,
+            subject=str(standing.owned.lead.lead_id),
+            time=standing.seen.now,
+            new_id=self._new_id,
         )
-        lead = str(owned.lead.lead_id)
-        return Envelope.caused_by(
-            owned.traceparent, response, source=SOURCE, subject=lead, time=now, new_id=self._new_id
-        )
+        await outbox.append(connection, [event])
 
 
-async def _owned(connection: AsyncConnection, assignment: AssignmentId) -> OwnedLead:
-    found = await lock_owned(connection, [assignment])
-    if not found:
-        raise UnknownAssignment(f"There is no assignment {assignment}.")
-    return found[0]
+async def _lock(connection: AsyncConnection, assignment: AssignmentId) -> _Standing:
+    locked = await lock_owned(connection, [assignment])
+    if not locked:
+        raise UnknownAssignment(assignment)
+    # Read after the lock: what a press that came before has written is seen.
+    return _Standing(locked[0], await read_assignment(connection, assignment))
+
+
+async def _stand(
+    connection: AsyncConnection, standing: _Standing, state: AssignmentState, disposition: Disposition | None
+) -> bool:
+    """Store where the assignment stands, and whether its rep has it in hand; True when that is over."""
+    owner, seen = standing.owned.owner, standing.seen
+    values = {"id": owner.assignment_id, "state": state.value, "disposition": disposition}
+    await connection.execute(_STAND, values)
+    change = in_hand(state, disposition) - in_hand(seen.state, seen.disposition)
+    if change:
+        await connection.execute(_CHANGE_IN_HAND, {"rep": owner.rep, "change": change})
+    return change < 0
+
+
+def _response(standing: _Standing, given: Answer, note: str | None) -> ResponseRecorded:
+    owned = standing.owned
+    return ResponseRecorded(
+        assignment_id=owned.owner.assignment_id,
+        lead_id=owned.lead.lead_id,
+        rep=owned.owner.rep,
+        answer=given,
+        responded_at=standing.seen.now,
+        reason=note,
+    )
+
+
+def _disposition(standing: _Standing, said: Judgement) -> DispositionRecorded:
+    owner, lead = standing.owned.owner, standing.owned.lead
+    return DispositionRecorded(
+        assignment_id=owner.assignment_id,
+        lead_id=lead.lead_id,
+        rep=owner.rep,
+        team=owner.team,
+        source=lead.source,
+        channel=lead.channel,
+        campaign=lead.campaign,
+        disposition=said.disposition,
+        reason=said.reason,
+        recorded_at=standing.seen.now,
+    )

@@ -1,9 +1,12 @@
 """What a rep's answer does to an assignment."""
 
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum
+from typing import get_args
 
-from relance.events.response import Answer
+from typing_extensions import TypeIs
+
+from relance.events.response import Answer, Disposition
 
 
 class AssignmentState(StrEnum):
@@ -18,7 +21,33 @@ class AssignmentState(StrEnum):
     @property
     def ended(self) -> bool:
         """Whether the rep no longer owns the lead."""
-        return self in {AssignmentState.DECLINED, AssignmentState.REASSIGNED}
+        return self in ENDED
+
+
+class Ending(Enum):
+    """Why a lead is not the rep's any more, or never came to be: a title and a sentence, both for the rep."""
+
+    DECLINED = "You passed this lead on", "You have declined this lead; it goes to somebody else."
+    IGNORED = (
+        "This lead has moved on",
+        "This lead has been given to somebody else, because it was not answered in time.",
+    )
+    MOVED = "This lead has moved on", "A manager has given this lead to somebody else."
+    CLAIMED = "Somebody was faster", "Somebody else has claimed this lead."
+
+    @property
+    def title(self) -> str:
+        """A few words."""
+        return self.value[0]
+
+    @property
+    def sentence(self) -> str:
+        """The whole of it."""
+        return self.value[1]
+
+
+ENDED = {AssignmentState.DECLINED: Ending.DECLINED, AssignmentState.REASSIGNED: Ending.IGNORED}
+"""The states in which the rep no longer owns the lead."""
 
 
 @dataclass(frozen=True)
@@ -41,21 +70,26 @@ class Refused:
 
 
 _PROGRESS = (AssignmentState.OPEN, AssignmentState.ACKNOWLEDGED, AssignmentState.CONTACTED)
-_GONE = {
-    AssignmentState.DECLINED: "You have declined this lead; it has been given to somebody else.",
-    AssignmentState.REASSIGNED: "This lead has been given to somebody else, because it was not answered in time.",
-}
 
 
-def answer(state: AssignmentState, given: Answer) -> Recorded | Repeated | Refused:
-    """Decide what an answer does to an assignment in `state`."""
+def is_answer(said: Answer | Disposition) -> TypeIs[Answer]:
+    """Whether it is an answer for the assignment, and not of the lead's worth."""
+    return said in get_args(Answer)
+
+
+def answer(
+    state: AssignmentState, given: Answer, disposition: Disposition | None = None
+) -> Recorded | Repeated | Refused:
+    """Decide what an answer does to an assignment in `state`, of which `disposition` was said last."""
     wanted = AssignmentState(given)
     if state is wanted:
         return Repeated()
-    if state.ended:
-        return Refused(_GONE[state])
+    if state in ENDED:
+        return Refused(ENDED[state].sentence)
     if wanted is AssignmentState.DECLINED:
         if state is AssignmentState.CONTACTED:
             return Refused("You have contacted this lead already, so it stays yours.")
+        if disposition:
+            return Refused("You have said what this lead was worth, so it stays yours.")
         return Recorded(wanted)
     return Recorded(wanted) if _PROGRESS.index(wanted) > _PROGRESS.index(state) else Repeated()

@@ -98,7 +98,8 @@ class _Batch:
             if isinstance(outcome, Offered):
                 self.asked.append(Asked(request, found, outcome))
         if request.owner:
-            self._locked.ended(request.owner.rep)
+            if request.owner.in_hand:
+                self._locked.ended(request.owner.rep)
             self.ended.append(Ended(request.owner, request))
 
     def _give_turn_back(self, request: Request) -> str | None:

@@ -11,6 +11,7 @@ from relance.events import LeadReceived
 from relance.ids import AssignmentId, LeadId
 from relance_router.domain.answers import AssignmentState
 from relance_router.domain.configuration import Configuration
+from relance_router.domain.dispositions import in_hand
 from relance_router.domain.lead_facts import lead_facts
 from relance_router.domain.owners import company_domain
 from relance_router.domain.routing import HeldBecause
@@ -28,7 +29,7 @@ _KEEP = text("""
     RETURNING id
 """)
 _LOCK_OWNED = text("""
-    SELECT a.id AS assignment_id, a.state, a.rep, a.team, a.weight, l.data, l.traceparent,
+    SELECT a.id AS assignment_id, a.state, a.rep, a.team, a.weight, a.disposition, l.data, l.traceparent,
         (SELECT array_agg(earlier.rep ORDER BY earlier.ordinal) FROM assignments earlier
          WHERE earlier.lead_id = l.id) AS had_it
     FROM assignments a JOIN leads l ON l.id = a.lead_id
@@ -97,7 +98,13 @@ async def lock_owned(connection: AsyncConnection, assignments: Sequence[Assignme
     return [
         OwnedLead(
             state=AssignmentState(row.state),
-            owner=Owner(AssignmentId(row.assignment_id), row.rep, row.team, row.weight),
+            owner=Owner(
+                AssignmentId(row.assignment_id),
+                row.rep,
+                row.team,
+                row.weight,
+                in_hand=in_hand(AssignmentState(row.state), row.disposition),
+            ),
             lead=_lead(row),
             traceparent=row.traceparent,
             had_it=tuple(row.had_it),

@@ -27,12 +27,16 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True)
 class Owner:
-    """An assignment that is open, and is to end. `weight` is that of the turn it took, 0 when it took none."""
+    """An assignment that is open, and is to end. `weight` is that of the turn it took, 0 when it took none.
+
+    `in_hand` says whether the rep has still work to do on it, so that it counts towards their capacity.
+    """
 
     assignment_id: AssignmentId
     rep: str
     team: str
     weight: int
+    in_hand: bool
 
 
 @dataclass(frozen=True)
