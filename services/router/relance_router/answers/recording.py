@@ -13,7 +13,7 @@ from relance.events import Envelope, LeadReceived, ResponseRecorded
 from relance.events.response import Answer
 from relance.ids import AssignmentId, NewId
 from relance_router import metrics
-from relance_router.configuration.versions import ConfigurationVersions
+from relance_router.configuration.versions import ConfigurationVersions, Running
 from relance_router.domain.answers import AssignmentState, Recorded, Refused, Repeated, answer
 from relance_router.routing.assigning import SOURCE, Assigner, Cause
 from relance_router.routing.leads import OwnedLead, lock_owned, transaction_time
@@ -72,10 +72,12 @@ class AnswerRecorder:
             UnknownAssignment: there is no such assignment.
         """
         async with self._database.transaction() as connection:
+            # Before the lead's row: whoever waits for the configuration must not stand in a batch's way.
+            running = await self._versions.running(connection) if given == "declined" else None
             owned = await _owned(connection, assignment)
             verdict = answer(owned.state, given)
             if isinstance(verdict, Recorded):
-                await self._effect(connection, owned, verdict.state, given, reason)
+                await self._effect(connection, owned, verdict.state, given, reason, running=running)
         if not isinstance(verdict, Recorded):
             return AnswerTaken(verdict, owned.state, owned.lead)
         metrics.ANSWERS.labels(given).inc()
@@ -83,14 +85,21 @@ class AnswerRecorder:
         return AnswerTaken(verdict, verdict.state, owned.lead)
 
     async def _effect(
-        self, connection: AsyncConnection, owned: OwnedLead, state: AssignmentState, given: Answer, reason: str | None
+        self,
+        connection: AsyncConnection,
+        owned: OwnedLead,
+        state: AssignmentState,
+        given: Answer,
+        reason: str | None,
+        *,
+        running: Running | None,
     ) -> None:
+        """`running` is given for a decline, after which somebody else is chosen."""
         assignment = owned.owner.assignment_id
         now = await transaction_time(connection)
         await connection.execute(_ANSWER, {"id": assignment, "answer": given, "reason": reason, "now": now})
         await outbox.append(connection, [self._event(owned, given, reason, now)])
-        if state is AssignmentState.DECLINED:
-            running = await self._versions.running(connection)
+        if running:
             await self._assigner.assign(connection, running, [owned.needs_another(Cause.DECLINED)], now)
             return
         await connection.execute(_STATE, {"id": assignment, "state": state.value})
