@@ -26,6 +26,7 @@ from relance_local.services import ROUTER
 from relance_router.answers.recording import AnswerRecorder
 from relance_router.configuration.bootstrap import SeedRefused, check, seed
 from relance_router.configuration.documents import Version
+from relance_router.configuration.exported_leads import export_lines
 from relance_router.configuration.history import read_history, read_version
 from relance_router.configuration.routing_file import ConfigurationRefused
 from relance_router.configuration.versions import (
@@ -34,6 +35,8 @@ from relance_router.configuration.versions import (
     NoConfiguration,
     NoSuchVersion,
 )
+from relance_router.domain.lead_facts import lead_facts
+from relance_router.domain.past_leads import PastLead
 from relance_router.routing.assigning import Assigner
 from relance_router.routing.handler import RoutingHandler
 
@@ -294,3 +297,20 @@ async def test_a_wrong_first_file_is_refused_with_every_line(database: Database,
         await seed(database, ConfigurationVersions(), file)
     with pytest.raises(NoConfiguration, match="relance apply FILE"):
         await check(database, ConfigurationVersions())
+
+
+async def test_the_export_has_every_lead_once_in_the_order_of_receipt(database: Database) -> None:
+    """In several pieces, so that memory has a bound."""
+    await apply(database, FIRST)
+    leads = [lead() for _ in range(1200)]
+    async with database.transaction() as connection:
+        handler = RoutingHandler(ConfigurationVersions(), Assigner(new_id), new_id)
+        await handler(connection, [envelope(each) for each in leads])
+    pieces = [piece async for piece in export_lines(database, 1)]
+    past = [PastLead.model_validate_json(line) for piece in pieces for line in piece.splitlines()]
+    assert [each.lead_id for each in past] == [each.lead_id for each in leads]
+    assert len(pieces) == 3
+    assert {(each.rule, each.configuration, each.declines, each.in_hand_seconds) for each in past} == {
+        ("sales", 1, 0, None)
+    }
+    assert past[0].facts == lead_facts(leads[0])

@@ -74,9 +74,9 @@ async def test_services_are_told_what_their_settings_ask_for(monkeypatch: pytest
         assert services[f"{name}-migrate"]["environment"] == services[name]["environment"]
 
 
-async def test_relance_in_the_routers_container_needs_no_options() -> None:
+def test_relance_in_the_routers_container_needs_no_options() -> None:
     """`docker compose exec router relance history` finds the program, the router and the token."""
-    service = yaml.safe_load((await resolved(example_environment())).stdout)["services"]["router"]
+    service = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["router"]
     image = (ROOT / "deploy/containers/Dockerfile").read_text()
     assert "PATH=/relance/bin:$PATH" in image
     assert re.findall(r"RELANCE_URL=(\S+)", image) == [

@@ -5,7 +5,7 @@ from pathlib import Path
 from rich.table import Table
 
 from relance_router.command_line.options import AsJson, File
-from relance_router.command_line.output import Failed, LineFault, Status, console, failures_told, tell
+from relance_router.command_line.output import Failed, Status, console, failures_told, tell
 from relance_router.configuration.routing_file import ConfigurationRefused, parse
 from relance_router.domain.configuration import Configuration, in_words
 
@@ -49,9 +49,8 @@ def checked(file: Path, content: str) -> Configuration:
     try:
         return parse(content, str(file))
     except ConfigurationRefused as error:
-        faults = [LineFault(fault.line, fault.reason) for fault in error.found]
-        count = "one fault" if len(faults) == 1 else f"{len(faults)} faults"
-        raise Failed(Status.NO, f"{file} has {count}: mend the lines above.", faults, str(file)) from error
+        count = "one fault" if len(error.found) == 1 else f"{len(error.found)} faults"
+        raise Failed(Status.NO, f"{file} has {count}: mend what is named.", error.found, str(file)) from error
 
 
 def _counts(configuration: Configuration) -> dict[str, int]:

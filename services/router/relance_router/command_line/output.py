@@ -4,12 +4,14 @@ import difflib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from enum import IntEnum
 
 import typer
 from rich.console import Console
 from rich.text import Text
+
+from relance_router.configuration.routing_file import LineFault
 
 console = Console(highlight=False, soft_wrap=True)
 errors = Console(highlight=False, soft_wrap=True, stderr=True)
@@ -22,14 +24,6 @@ class Status(IntEnum):
     """The answer is no."""
     NOT_ASKED = 2
     """Wrong usage, or the router could not be asked."""
-
-
-@dataclass(frozen=True)
-class LineFault:
-    """What is wrong in a file, and in which line (1 for the first)."""
-
-    line: int
-    reason: str
 
 
 class Failed(Exception):

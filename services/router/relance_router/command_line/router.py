@@ -8,8 +8,9 @@ from typing import Any
 
 import aiohttp
 
-from relance_router.command_line.output import Failed, LineFault, Status
+from relance_router.command_line.output import Failed, Status
 from relance_router.configuration.documents import History, Version, VersionWithContent
+from relance_router.configuration.routing_file import LineFault
 
 _PATIENCE = aiohttp.ClientTimeout(total=60)
 _NOT_ASKED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.SERVICE_UNAVAILABLE}

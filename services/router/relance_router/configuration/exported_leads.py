@@ -51,12 +51,13 @@ def export_api(database: Database, operator_only: OperatorOnly) -> APIRouter:
         },
     )
     async def export(days: Annotated[int, Query(ge=1, le=3650)] = 7) -> StreamingResponse:
-        return StreamingResponse(_lines(database, days), media_type="application/x-ndjson")
+        return StreamingResponse(export_lines(database, days), media_type="application/x-ndjson")
 
     return router
 
 
-async def _lines(database: Database, days: int) -> AsyncIterator[str]:
+async def export_lines(database: Database, days: int) -> AsyncIterator[str]:
+    """The leads of the last days, in the order of receipt; each piece holds some lines of `PastLead` as JSON."""
     # A lead's id is made when it is received, so that ids are in the order of receipt.
     after: UUID = first_id_at(utc_now() - timedelta(days=days))
     while True:
