@@ -143,7 +143,7 @@ async def test_the_command_line_checks_applies_tells_and_rolls_back(system: Syst
     assert "- id: ben" in nobody_to_ask.stdout
     assert "give --yes" in nobody_to_ask.stderr
 
-    applied = await relance(system, "apply", str(file), "--yes", "--comment", "ben has left")
+    applied = await relance(system, "apply", str(file), "--yes", "--comment", "[HR-7] ben has left")
     assert applied.returncode == 0, applied.stderr
     assert "Version 2 runs" in applied.stdout
     again = await relance(system, "apply", str(file), "--yes")
@@ -162,7 +162,7 @@ async def test_the_command_line_checks_applies_tells_and_rolls_back(system: Syst
     history = await relance(system, "history")
     assert history.returncode == 0, history.stderr
     words = [line for line in history.stdout.splitlines() if "olga" in line]
-    assert ["back to 1: ben is back" in words[0], "ben has left" in words[1]] == [True, True]
+    assert ["back to 1: ben is back" in words[0], "[HR-7] ben has left" in words[1]] == [True, True]
     listed = (await document(system, "history"))["versions"]
     assert [(each["version"], each["applied_by"]) for each in listed] == [(3, "olga"), (2, "olga"), (1, "router")]
     assert (await document(system, "diff", str(file)))["running"] == 3

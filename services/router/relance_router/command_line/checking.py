@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from rich.table import Table
+from rich.text import Text
 
 from relance_router.command_line.options import AsJson, File
 from relance_router.command_line.output import Failed, Status, console, failures_told, tell
@@ -17,7 +18,7 @@ def check(file: File, as_json: AsJson = False) -> None:
     if as_json:
         tell({"file": str(file), "faults": [], "holds": _counts(configuration)})
         return
-    table = Table("rule", "goes to", "answered within", title=f"{file}: right")
+    table = Table("rule", "goes to", "answered within", title=Text(f"{file}: right"))
     for rule in configuration.rules:
         teams = rule.team or ", ".join(f"{arm.team} {arm.share:.0%}" for arm in rule.split)
         table.add_row(rule.id, teams, in_words(rule.respond_within))

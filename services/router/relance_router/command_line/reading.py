@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from relance_router.command_line.checking import read
 from relance_router.command_line.options import DEFAULT_URL, AsJson, File, Token, Url
@@ -36,7 +37,8 @@ def history(
         return
     table = Table("version", "applied at (UTC)", "by", "comment")
     for version in page.versions:
-        table.add_row(str(version.version), f"{version.applied_at:%Y-%m-%d %H:%M:%S}", version.applied_by, why(version))
+        cells = (str(version.version), f"{version.applied_at:%Y-%m-%d %H:%M:%S}", version.applied_by, why(version))
+        table.add_row(*(Text(cell) for cell in cells))  # as text: brackets are no markup
     console.print(table)
     if page.before:
         errors.print(f"Older ones: relance history --before {page.before}")
