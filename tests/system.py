@@ -28,6 +28,7 @@ from relance_router.deliveries.endpoints import signing_secret
 
 WEBHOOK_SECRET = "a master secret of tests, long enough"
 LINK_SECRET = "a link secret of tests, long enough too"
+OPERATOR_TOKEN = "a token of operators in tests, as long as the others"
 KEYS = {"website": "key-of-website", "ads": "key-of-ads", "phone": "key-of-phone"}
 THANKS = "https://www.example.com/thanks"
 
@@ -189,15 +190,20 @@ class System:
         async with self.http.get(self.url(service, "/metrics")) as answer:
             return await answer.text()
 
-    async def apply_routing(self, text: str) -> None:
-        """Write routing.yaml and wait until it runs."""
-        self.routing_file.write_text(text)
-        await self.wait_for_rows(
-            "SELECT FROM router.configurations WHERE content = $1 AND version = (SELECT max(version) "
-            "FROM router.configurations)",
-            text,
-            role="router",
-        )
+    async def operate(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> tuple[int, Any]:
+        """Ask the operators' API of the router; returns status and body."""
+        headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
+        async with self.http.request(method, self.url(ROUTER, path), json=body, headers=headers) as answer:
+            return answer.status, await answer.json(content_type=None)
+
+    async def apply_routing(self, text: str) -> int:
+        """Apply a routing.yaml that must be accepted; returns its version."""
+        _, running = await self.operate("GET", "/v1/configurations/running")
+        body = {"content": text, "expected_version": running["version"], "applied_by": "a test"}
+        status, applied = await self.operate("POST", "/v1/configurations", body)
+        assert status == 201, applied
+        version: int = applied["version"]
+        return version
 
     def logs(self) -> list[dict[str, Any]]:
         """Every line that the services have logged."""
@@ -238,6 +244,7 @@ async def running_system(
             sources_file,
             webhook_secret=WEBHOOK_SECRET,
             link_secret=LINK_SECRET,
+            operator_token=OPERATOR_TOKEN,
             environment={
                 "WEBHOOK_ALLOWED_HOSTS": '["127.0.0.1"]',
                 "FIGURES_EVERY": "PT0.2S",

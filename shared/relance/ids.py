@@ -1,6 +1,7 @@
 """Ids are UUIDv7 (RFC 9562): unique without coordination, and in order of creation, which keeps indexes compact."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import NewType
 from uuid import UUID
 
@@ -16,3 +17,9 @@ NewId = Callable[[], UUID]
 """Where ids come from; passed in, so that a decision can be repeated."""
 
 new_id: NewId = uuid7
+
+
+def first_id_at(moment: datetime) -> UUID:
+    """The smallest id that could have been made at this moment: UUIDv7 begins with the milliseconds since 1970."""
+    milliseconds = int(moment.timestamp() * 1000)
+    return UUID(int=milliseconds << 80 | 0x7 << 76 | 0b10 << 62)

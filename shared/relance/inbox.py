@@ -2,9 +2,11 @@
 
 The handled event's id is written in the transaction of its effects. A second owner of the partition, in a rebalance,
 waits on the first one's uncommitted row and then finds the event handled.
+
+How far the effects reach is written with them too: Kafka's committed offsets come later, and lag behind.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from sqlalchemy import text
@@ -27,6 +29,16 @@ _CLAIM = text("""
     ON CONFLICT DO NOTHING
     RETURNING event_id
 """)
+# A batch that is delivered again moves nothing back.
+_ADVANCE = text("""
+    INSERT INTO consumed (consumer, topic, partition, next_offset)
+    SELECT :consumer, topic, partition, next_offset
+    FROM unnest(CAST(:topics AS text[]), CAST(:partitions AS integer[]), CAST(:offsets AS bigint[]))
+        AS given (topic, partition, next_offset)
+    ORDER BY topic, partition
+    ON CONFLICT (consumer, topic, partition) DO UPDATE
+        SET next_offset = greatest(consumed.next_offset, excluded.next_offset)
+""")
 _FORGET = text("DELETE FROM inbox WHERE handled_at < now() - CAST(:age AS interval)")
 
 
@@ -34,6 +46,16 @@ async def claim(connection: AsyncConnection, consumer: str, events: Sequence[Eve
     """Mark events as handled by this transaction; returns those that no committed transaction had handled before."""
     rows = await connection.execute(_CLAIM, {"consumer": consumer, "event_ids": list(events)})
     return set(rows.scalars())
+
+
+async def advance(connection: AsyncConnection, consumer: str, reached: Mapping[tuple[str, int], int]) -> None:
+    """Note how far this transaction's effects reach: by topic (without prefix) and partition, the next offset."""
+    columns = {
+        "topics": [topic for topic, _ in reached],
+        "partitions": [partition for _, partition in reached],
+        "offsets": list(reached.values()),
+    }
+    await connection.execute(_ADVANCE, {"consumer": consumer, **columns})
 
 
 async def forget(database: Database) -> timedelta:

@@ -35,6 +35,16 @@ INBOX_V1 = """
     );
     CREATE INDEX inbox_handled_at ON inbox USING brin (handled_at)
 """
+INBOX_V2 = """
+    CREATE TABLE consumed (
+        consumer text NOT NULL,
+        topic text NOT NULL,
+        partition integer NOT NULL,
+        next_offset bigint NOT NULL,
+        PRIMARY KEY (consumer, topic, partition)
+    ) WITH (fillfactor = 50);
+    COMMENT ON TABLE consumed IS 'How far each consumer''s effects reach; the topic is named without its prefix'
+"""
 
 
 def statements(*scripts: str) -> list[str]:

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tests.integration.conftest import OpenDatabase
 from tests.integration.events import envelope, lead
 
-from relance import faults
+from relance import faults, inbox
 from relance.database import Database
 from relance.events import Envelope, LeadReceived, Topic
 from relance.kafka.consumer import BatchConsumer, Subscription
@@ -222,3 +222,27 @@ async def test_two_consumers_share_and_a_rebalance_waits_for_the_batch_in_hand(
             await wait_for(database, sent)
     assert await handled(database) == sent
     assert sum(first.batches) + sum(second.batches) == sent
+
+
+async def test_how_far_the_effects_reach_is_written_with_them(
+    settings: ServiceSettings, open_database: OpenDatabase, publisher: KafkaPublisher
+) -> None:
+    """By topic and partition; a batch that is delivered again moves nothing back."""
+    database = open_database("router")
+
+    async def reached() -> dict[tuple[str, str, int], int]:
+        async with database.transaction() as connection:
+            found = await connection.execute(text("SELECT consumer, topic, partition, next_offset FROM consumed"))
+            return {(row.consumer, row.topic, row.partition): row.next_offset for row in found}
+
+    await publish(settings, publisher, [envelope() for _ in range(40)])
+    async with running(settings, database, publisher, Effects()):
+        await wait_for(database, 40)
+    before = await reached()
+    assert sum(before.values()) == 40
+    assert {key[:2] for key in before} == {(GROUP, "leads.received")}
+
+    first, *others = before
+    async with database.transaction() as connection:
+        await inbox.advance(connection, GROUP, {first[1:]: 0} | {other[1:]: before[other] + 1 for other in others})
+    assert await reached() == {first: before[first]} | {other: before[other] + 1 for other in others}

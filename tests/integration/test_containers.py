@@ -74,6 +74,17 @@ async def test_services_are_told_what_their_settings_ask_for(monkeypatch: pytest
         assert services[f"{name}-migrate"]["environment"] == services[name]["environment"]
 
 
+def test_relance_in_the_routers_container_needs_no_options() -> None:
+    """`docker compose exec router relance history` finds the program, the router and the token."""
+    service = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["router"]
+    image = (ROOT / "deploy/containers/Dockerfile").read_text()
+    assert "PATH=/relance/bin:$PATH" in image
+    assert re.findall(r"RELANCE_URL=(\S+)", image) == [
+        f"http://127.0.0.1:{RouterSettings.model_fields['http_port'].default}"
+    ]
+    assert service["environment"]["RELANCE_OPERATOR_TOKEN"]
+
+
 def test_every_file_that_the_compose_file_mounts_is_there() -> None:
     """A missing one would silently become an empty folder."""
     services: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]

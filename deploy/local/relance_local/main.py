@@ -96,6 +96,13 @@ def down() -> None:
     console.print("Stopped.")
 
 
+@command_line.command()
+def token() -> None:
+    """Print the operators' token of what `up` runs: `export RELANCE_OPERATOR_TOKEN=$(relance-local token)`."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    typer.echo(_kept_secrets()["operator_token"])
+
+
 @command_line.command(hidden=True)
 def run() -> None:
     """What `up` runs in the background: start, note the addresses, stop on SIGTERM."""
@@ -112,6 +119,7 @@ async def _supervise() -> None:
         CONFIGURATION / "sources.yaml",
         webhook_secret=kept["webhook_secret"],
         link_secret=kept["link_secret"],
+        operator_token=kept["operator_token"],
     )
     ports = {name: port for name, port in _PORTS.items() if _is_free(port)}
     async with (
@@ -151,12 +159,12 @@ def _run(work: Coroutine[None, None, Result]) -> Result:
 def _kept_secrets() -> dict[str, str]:
     """Made once: answer links sent before a restart keep working."""
     file = FOLDER / "secrets.json"
-    if not file.exists():
-        made = {"webhook_secret": secrets.token_hex(24), "link_secret": secrets.token_hex(24)}
-        file.touch(mode=0o600)
-        file.write_text(json.dumps(made))
-    kept: dict[str, str] = json.loads(file.read_text())
-    return kept
+    file.touch(mode=0o600)
+    kept: dict[str, str] = json.loads(file.read_text() or "{}")
+    names = ("webhook_secret", "link_secret", "operator_token")
+    made = {name: secrets.token_hex(24) for name in names} | kept
+    file.write_text(json.dumps(made))
+    return made
 
 
 def _supervisor() -> psutil.Process | None:

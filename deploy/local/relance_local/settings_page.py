@@ -41,6 +41,8 @@ def _section(title: str, kind: type[ServiceSettings], without: set[str]) -> str:
 def _written(value: object) -> str:
     if hasattr(value, "total_seconds"):
         return f"{value.total_seconds():g} s"
+    if value is None:
+        return "none"
     return "[]" if value == frozenset() else str(value)
 
 

@@ -2,4 +2,5 @@
 
 In the order that data takes: configuration/ (what runs), routing/ (leads and reassignment requests in, assignments
 out), deliveries/ (webhooks to reps and managers), answers/ (what reps say). domain/ decides.
+Operators steer it with command_line/.
 """

@@ -21,15 +21,20 @@ from relance_router.answers.api import answer_api
 from relance_router.answers.links import AnswerLinks
 from relance_router.answers.page import answer_page
 from relance_router.answers.recording import AnswerRecorder
-from relance_router.configuration.routing_file import ConfigurationRefused, parse
+from relance_router.configuration import bootstrap
+from relance_router.configuration.api import configuration_api
+from relance_router.configuration.exported_leads import export_api
 from relance_router.configuration.versions import ConfigurationVersions
-from relance_router.configuration.watcher import ConfigurationWatcher
 from relance_router.deliveries.endpoints import signing_secret
 from relance_router.deliveries.messages import Messages
 from relance_router.deliveries.sender import Sender
 from relance_router.deliveries.worker import DeliveryWorker
+from relance_router.operators import operator_only
+from relance_router.routing.api import routing_api
 from relance_router.routing.assigning import Assigner
+from relance_router.routing.explanations import Explanations
 from relance_router.routing.handler import RoutingHandler
+from relance_router.routing.people import People
 from relance_router.routing.unrouted import UnroutedLeads
 from relance_router.settings import RouterSettings
 
@@ -48,6 +53,9 @@ async def serve(settings: RouterSettings) -> None:
     async with AsyncExitStack() as closing:
         database = Database.of(settings, SCHEMA)
         closing.push_async_callback(database.close)
+        versions = ConfigurationVersions(GROUP)
+        if settings.routing_file:
+            await _seed(database, versions, settings.routing_file)
         publisher = KafkaPublisher(settings.kafka_bootstrap_servers, client_id=GROUP)
         closing.push_async_callback(publisher.close)
         sender = Sender(
@@ -63,7 +71,6 @@ async def serve(settings: RouterSettings) -> None:
             secret=settings.link_secret.get_secret_value(),
             lifetime=settings.answer_link_lifetime,
         )
-        versions = ConfigurationVersions()
         messages = Messages(links)
         assigner = Assigner(ids.new_id)
         relay = OutboxRelay(database, publisher, topic_prefix=settings.topic_prefix)
@@ -93,25 +100,34 @@ async def serve(settings: RouterSettings) -> None:
             unrouted_leads.is_free(versions.teams_of(rep))
             unrouted.nudge()
 
-        watcher = ConfigurationWatcher(settings.routing_file, database, versions, unrouted.nudge)
         handler = RoutingHandler(versions, assigner, ids.new_id)
         consumer = BatchConsumer(
             Subscription(GROUP, (Topic.RECEIVED, Topic.SLA), handler, committed), settings, database, publisher
         )
 
         app = guarded(
-            FastAPI(title="Relance router", summary="Takes reps' answers"),
+            FastAPI(title="Relance router", summary="Takes reps' answers and operators' orders"),
             settings,
-            {"database": database.ping, "consumer": consumer.check, "configuration": watcher.check},
+            {
+                "database": database.ping,
+                "consumer": consumer.check,
+                "configuration": partial(bootstrap.check, database, versions),
+            },
+            body_limits={"/v1/configurations": settings.configuration_limit},
         )
         recorder = AnswerRecorder(database, versions, assigner, ids.new_id, answered)
         app.include_router(answer_api(recorder, links))
         app.include_router(answer_page(recorder, links))
+        operators = operator_only(settings.operator_token.get_secret_value())
+        app.include_router(configuration_api(database, versions, operators, unrouted.nudge))
+        app.include_router(export_api(database, operators))
+        explanations = Explanations(database, versions)
+        people = People(database, versions, ids.new_id)
+        app.include_router(routing_api(explanations, people, operators, somebody_is_free, committed))
         await service.run(
             [
                 service.Part("consumer", consumer),
                 service.Part("http", HttpServer(app, settings)),
-                service.Part("watcher", Ticker("watcher", watcher.look)),
                 service.Part("unrouted", unrouted),
                 service.Part("deliveries", deliveries.ticker),
                 service.Part("inbox", Ticker("inbox", partial(inbox.forget, database))),
@@ -121,21 +137,15 @@ async def serve(settings: RouterSettings) -> None:
         )
 
 
-command_line = service_commands("router", RouterSettings, serve=serve, migrate=migrate)
-
-
-@command_line.command()
-def check(file: Path) -> None:
-    """Say what is wrong with a routing file, with line and reason. Exit status 1 when something is."""
+async def _seed(database: Database, versions: ConfigurationVersions, file: Path) -> None:
     try:
-        configuration = parse(file.read_text(), str(file))
-    except ConfigurationRefused as error:
+        await bootstrap.seed(database, versions, file)
+    except bootstrap.SeedRefused as error:
         typer.echo(str(error), err=True)
-        raise typer.Exit(1) from error
-    except OSError as error:
-        typer.echo(f"{file} cannot be read: {error.strerror}.", err=True)
         raise typer.Exit(2) from error
-    typer.echo(f"{file}: right ({len(configuration.rules)} rules, {len(configuration.teams)} teams).")
+
+
+command_line = service_commands("router", RouterSettings, serve=serve, migrate=migrate)
 
 
 @command_line.command()

@@ -21,7 +21,4 @@ NOTIFIED = Counter("relance_router_notification_attempts_total", "Webhook attemp
 NOTIFICATION_SECONDS = Histogram("relance_router_notification_attempt_seconds", "Time of one webhook attempt.")
 NOTIFICATIONS_PENDING = Gauge("relance_router_notifications_pending", "Notifications that are still to be delivered.")
 CONFIGURATION_VERSION = Gauge("relance_router_configuration_version", "Version of the routing configuration that runs.")
-CONFIGURATION_REFUSED = Gauge(
-    "relance_router_configuration_refused", "1 while the routing file holds a configuration that was refused."
-)
 PAUSED = Counter("relance_router_pauses_total", "Reps paused, automatically or by hand.", ["how"])

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
-from pydantic import AnyHttpUrl, Field, SecretStr
+from pydantic import AnyHttpUrl, Field, PositiveInt, SecretStr
 
 from relance.settings import ServiceSettings
 
@@ -11,9 +11,12 @@ from relance.settings import ServiceSettings
 class RouterSettings(ServiceSettings):
     """What the router needs beyond what every service needs."""
 
-    routing_file: Path = Field(
-        description="routing.yaml: reps, teams, rules, escalation policies. Watched for changes."
+    routing_file: Path | None = Field(
+        None,
+        description="routing.yaml with which to begin: read while no configuration was ever applied, and not after. "
+        "Changes come by `relance apply`.",
     )
+    configuration_limit: PositiveInt = Field(1024 * 1024, description="Bytes of a configuration sent, at most.")
     public_url: AnyHttpUrl = Field(description="Where reps' browsers reach this service, for answer links.")
     link_secret: SecretStr = Field(
         min_length=32, description="Key that signs answer links. Changing it makes every link sent so far worthless."

@@ -1,6 +1,7 @@
 """What every request passes through: a limit on work in hand and on the body, the trace, a metric, one log line."""
 
 import time
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from starlette.exceptions import HTTPException
@@ -19,10 +20,12 @@ _OPERATOR_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 class Guards:
     """ASGI middleware. Overload is answered at once, before anything is read: memory has a bound."""
 
-    def __init__(self, app: ASGIApp, *, concurrency: int, body_limit: int) -> None:
+    def __init__(self, app: ASGIApp, *, concurrency: int, body_limit: int, body_limits: Mapping[str, int]) -> None:
+        """`body_limits` are other limits by the beginning of the path."""
         self._app = app
         self._concurrency = concurrency
         self._body_limit = body_limit
+        self._body_limits = body_limits
         self._in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,9 +66,11 @@ class Guards:
             busy = unavailable("Too many requests are being worked on. Nothing was stored: send it again.")
             await busy.response()(scope, receive, send)
             return
+        path: str = scope["path"]
+        limit = next((other for start, other in self._body_limits.items() if path.startswith(start)), self._body_limit)
         declared = headers.get(b"content-length", b"0")
-        if declared.isdigit() and int(declared) > self._body_limit:
-            await self._too_large().response()(scope, receive, send)
+        if declared.isdigit() and int(declared) > limit:
+            await _too_large(limit).response()(scope, receive, send)
             return
         read = 0
 
@@ -73,16 +78,17 @@ class Guards:
             nonlocal read
             message = await receive()
             read += len(message.get("body", b""))
-            if read > self._body_limit:
+            if read > limit:
                 # As Starlette's own error: FastAPI lets it through where it reads the body.
-                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE.value, self._too_large().detail)
+                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE.value, _too_large(limit).detail)
             return message
 
         await self._app(scope, limited_receive, send)
 
-    def _too_large(self) -> Problem:
-        return Problem(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            "Body too large",
-            f"A body may have {self._body_limit} bytes at most. Nothing was stored.",
-        )
+
+def _too_large(limit: int) -> Problem:
+    return Problem(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        "Body too large",
+        f"A body may have {limit} bytes at most. Nothing was stored.",
+    )

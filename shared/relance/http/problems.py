@@ -22,10 +22,18 @@ RETRY_AFTER_SECONDS = 5
 
 @dataclass(frozen=True)
 class FieldFault:
-    """One bad field: `pointer` is a JSON Pointer into the body, or `header/Name`, `path/name`, `query/name`."""
+    """One bad field: `pointer` is a JSON Pointer into the body, or `header/Name`, `path/name`, `query/name`.
+
+    `line` is where in a field that holds a document, 1 for the first.
+    """
 
     pointer: str
     detail: str
+    line: int | None = None
+
+    def document(self) -> dict[str, str | int]:
+        """As it stands in the problem."""
+        return {"pointer": self.pointer, "detail": self.detail} | ({} if self.line is None else {"line": self.line})
 
 
 @dataclass
@@ -47,7 +55,7 @@ class Problem(Exception):
             "detail": self.detail,
         }
         if self.errors:
-            body["errors"] = [{"pointer": fault.pointer, "detail": fault.detail} for fault in self.errors]
+            body["errors"] = [fault.document() for fault in self.errors]
         return JSONResponse(body, self.status.value, dict(self.headers), "application/problem+json")
 
 
@@ -58,7 +66,7 @@ class ProblemDocument(BaseModel):
     title: str
     status: int
     detail: str
-    errors: list[dict[str, str]] | None = None
+    errors: list[dict[str, str | int]] | None = None
 
 
 def invalid_fields(errors: Sequence[FieldFault]) -> Problem:

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 
 import uvicorn
 from fastapi import FastAPI
@@ -13,11 +14,19 @@ from relance.http.operations import Check, operations
 from relance.settings import ServiceSettings
 
 
-def guarded(app: FastAPI, settings: ServiceSettings, checks: Mapping[str, Check]) -> FastAPI:
-    """Give an application what all of ours have."""
+def guarded(
+    app: FastAPI,
+    settings: ServiceSettings,
+    checks: Mapping[str, Check],
+    *,
+    body_limits: Mapping[str, int] = MappingProxyType({}),
+) -> FastAPI:
+    """Give an application what all of ours have; `body_limits` are other limits by the beginning of the path."""
     problems.install(app)
     app.include_router(operations(checks))
-    app.add_middleware(Guards, concurrency=settings.http_concurrency, body_limit=settings.http_body_limit)
+    app.add_middleware(
+        Guards, concurrency=settings.http_concurrency, body_limit=settings.http_body_limit, body_limits=body_limits
+    )
     return app
 
 

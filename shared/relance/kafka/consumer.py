@@ -169,7 +169,7 @@ class BatchConsumer:
             except MalformedEvent as error:
                 dead.append((record, error))
         try:
-            await self._effect([event for _, event in events])
+            await self._effect(events)
         except Exception as error:
             if faults.is_transient(error):
                 raise
@@ -184,22 +184,29 @@ class BatchConsumer:
         dead: list[tuple[Record, Exception]] = []
         for record, event in events:
             try:
-                await self._effect([event])
+                await self._effect([(record, event)])
             except Exception as error:
                 if faults.is_transient(error):
                     raise
                 dead.append((record, error))
         return dead
 
-    async def _effect(self, events: Sequence[Envelope]) -> None:
-        if not events:
+    async def _effect(self, taken: Sequence[tuple[Record, Envelope]]) -> None:
+        if not taken:
             return
+        events = {event.id: event for _, event in taken}
         async with self._database.transaction() as connection:
-            new = await inbox.claim(connection, self._subscription.group, [event.id for event in events])
-            fresh = [event for event in {event.id: event for event in events}.values() if event.id in new]
+            new = await inbox.claim(connection, self._subscription.group, list(events))
+            await inbox.advance(connection, self._subscription.group, self._reached(taken))
+            fresh = [event for event in events.values() if event.id in new]
             if fresh:
                 await self._subscription.handle(connection, fresh)
         self._subscription.on_committed()
+
+    def _reached(self, taken: Sequence[tuple[Record, Envelope]]) -> dict[tuple[str, int], int]:
+        prefix = self._settings.topic_prefix
+        # A partition's records come in the order of their offsets: the last one counts.
+        return {(record.topic.removeprefix(prefix), record.partition): record.offset + 1 for record, _ in taken}
 
     async def _bury(self, dead: Sequence[tuple[Record, Exception]]) -> None:
         now = utc_now()

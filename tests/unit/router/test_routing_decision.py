@@ -51,7 +51,7 @@ def test_every_limit_passes_a_rep_over(capacity: dict[str, int], load: Load) -> 
 
 def test_a_limit_reached_in_one_team_counts_in_the_other() -> None:
     """A rep of two teams has one capacity."""
-    teams = {"t": {}, "u": {}}
+    teams: dict[str, dict[str, Any]] = {"t": {}, "u": {}}
     company = configuration(
         {"anna": {"capacity": 1}}, teams, rules=[{"id": "u", "when": {"fields.u": "1"}, "team": "u"}]
     )

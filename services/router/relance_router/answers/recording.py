@@ -105,6 +105,8 @@ class AnswerRecorder:
         """
         check_reason(given, reason)
         async with self._database.transaction() as connection:
+            # Before the lead's row: whoever waits for the configuration must not stand in a batch's way.
+            running = await self._versions.running(connection) if given == "declined" else None
             standing = await _lock(connection, assignment)
             seen = standing.seen
             verdict = answer(seen.state, given, seen.disposition)
@@ -114,8 +116,7 @@ class AnswerRecorder:
             await connection.execute(_ANSWER, values)
             await answered(connection, standing.owned.owner.rep)
             await self._tell(connection, standing, _response(standing, given, note))
-            if verdict.state is AssignmentState.DECLINED:
-                running = await self._versions.running(connection)
+            if running:
                 request = standing.owned.needs_another(Cause.DECLINED)
                 await self._assigner.assign(connection, running, [request], seen.now)
                 freed = True

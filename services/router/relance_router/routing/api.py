@@ -107,9 +107,13 @@ class Resuming(BaseModel):
 
 
 def routing_api(
-    explanations: Explanations, people: People, operator_only: OperatorOnly, is_free: Callable[[str], None]
+    explanations: Explanations,
+    people: People,
+    operator_only: OperatorOnly,
+    is_free: Callable[[str], None],
+    on_committed: Callable[[], None],
 ) -> APIRouter:
-    """The API; `is_free` is told of a rep who takes leads again."""
+    """The API; `is_free` is told of a rep who takes leads again, `on_committed` of everything that is to be told."""
     router = APIRouter(tags=["routing"], dependencies=[Depends(operator_only)], responses=REFUSALS)
 
     @router.get("/v1/leads/{lead_id}/explanation", summary="Why a lead went where it went")
@@ -126,11 +130,14 @@ def routing_api(
 
     @router.post("/v1/reps/{rep}/pause", summary="Give a rep no more leads")
     async def pause(rep: str, body: Pausing) -> RepView:
-        return _rep(await _known(people.pause(rep, because=body.because, by=body.by)))
+        paused = _rep(await _known(people.pause(rep, because=body.because, by=body.by)))
+        on_committed()
+        return paused
 
     @router.post("/v1/reps/{rep}/resume", summary="Give a rep leads again")
     async def resume(rep: str, body: Resuming) -> RepView:
         resumed = _rep(await _known(people.resume(rep, by=body.by)))
+        on_committed()
         is_free(rep)
         return resumed
 

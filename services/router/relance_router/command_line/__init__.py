@@ -1,0 +1,16 @@
+"""`relance`: what operators type. A file for each group of commands, thin over the operators' API.
+
+Exit status: 0 done; 1 the answer is no; 2 it could not be asked (wrong usage, router not reached, token refused).
+"""
+
+import typer
+
+from relance_router.command_line.applying import apply, rollback
+from relance_router.command_line.checking import check
+from relance_router.command_line.reading import diff, history, show
+
+app = typer.Typer(
+    help="Relance: the routing configuration, as code.", no_args_is_help=True, pretty_exceptions_enable=False
+)
+for command in (check, diff, apply, rollback, history, show):
+    app.command()(command)

@@ -1,0 +1,59 @@
+"""`relance check`: what is wrong with a file, without asking anybody."""
+
+from pathlib import Path
+
+from rich.table import Table
+from rich.text import Text
+
+from relance_router.command_line.options import AsJson, File
+from relance_router.command_line.output import Failed, Status, console, failures_told, tell
+from relance_router.configuration.routing_file import ConfigurationRefused, parse
+from relance_router.domain.configuration import Configuration, in_words
+
+
+def check(file: File, as_json: AsJson = False) -> None:
+    """Find every fault of a routing file, with its line and reason. Asks no router. Exit status 1: it has some."""
+    with failures_told(as_json):
+        configuration = checked(file, read(file))
+    if as_json:
+        tell({"file": str(file), "faults": [], "holds": _counts(configuration)})
+        return
+    table = Table("rule", "goes to", "answered within", title=Text(f"{file}: right"))
+    for rule in configuration.rules:
+        teams = rule.team or ", ".join(f"{arm.team} {arm.share:.0%}" for arm in rule.split)
+        table.add_row(rule.id, teams, in_words(rule.respond_within))
+    table.add_section()
+    table.add_row("all others", configuration.fallback.team, in_words(configuration.fallback.respond_within))
+    console.print(table)
+    counts = _counts(configuration).items()
+    console.print(", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts))
+
+
+def read(file: Path) -> str:
+    """The file's text.
+
+    Raises:
+        Failed: it cannot be read.
+    """
+    try:
+        return file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Failed(Status.NOT_ASKED, f"{file} cannot be read: {error}.") from error
+
+
+def checked(file: Path, content: str) -> Configuration:
+    """The configuration.
+
+    Raises:
+        Failed: with every fault.
+    """
+    try:
+        return parse(content, str(file))
+    except ConfigurationRefused as error:
+        count = "one fault" if len(error.found) == 1 else f"{len(error.found)} faults"
+        raise Failed(Status.NO, f"{file} has {count}: mend what is named.", error.found, str(file)) from error
+
+
+def _counts(configuration: Configuration) -> dict[str, int]:
+    sections = ("rules", "teams", "reps", "escalation_policies")
+    return {name: len(getattr(configuration, name)) for name in sections}

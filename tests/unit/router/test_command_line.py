@@ -1,0 +1,65 @@
+"""Promises of what `relance` does without a router."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from relance_router.command_line import app
+from relance_router.command_line.output import difference
+
+ROUTING = Path(__file__).parents[3] / "deploy" / "config" / "routing.yaml"
+
+
+@pytest.fixture(autouse=True)
+def _nobody_s_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RELANCE_URL", "RELANCE_OPERATOR_TOKEN", "RELANCE_OPERATOR"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def relance(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_the_file_that_we_ship_is_right_and_its_rules_are_listed() -> None:
+    """In their order, with the fallback last."""
+    done = relance("check", ROUTING)
+    assert done.exit_code == 0, done.output
+    assert done.stdout.index("dach-calls") < done.stdout.index("dach-forms") < done.stdout.index("all others")
+    assert json.loads(relance("check", ROUTING, "--json").stdout)["holds"]["reps"] == 3
+
+
+def test_every_fault_stands_in_a_line_of_its_own_that_an_editor_can_follow(tmp_path: Path) -> None:
+    """`file:line: reason`, however long the line gets."""
+    file = tmp_path / f"{'long' * 30}.yaml"
+    file.write_text(ROUTING.read_text().replace("team: dach", "team: [mars]").replace("rep: chloe", "rep: zoe"))
+    done = relance("check", file)
+    assert done.exit_code == 1
+    found = done.stdout.splitlines()
+    assert found
+    assert all(line.startswith(f"{file}:") for line in found)
+    document = json.loads(relance("check", file, "--json").stdout)
+    assert [f"{file}:{fault['line']}: {fault['reason']}" for fault in document["faults"]] == found
+
+
+def test_what_cannot_be_asked_is_said_with_what_to_do(tmp_path: Path) -> None:
+    """Exit status 2: a file that is not there, a token that is not given, a router that is not there."""
+    missing = relance("check", tmp_path / "missing.yaml")
+    assert (missing.exit_code, "cannot be read" in missing.stderr) == (2, True)
+    tokenless = relance("history")
+    assert (tokenless.exit_code, "RELANCE_OPERATOR_TOKEN" in tokenless.stderr) == (2, True)
+    away = relance("apply", ROUTING, "--yes", "--token", "t", "--url", "http://127.0.0.1:9")
+    assert (away.exit_code, "--url or RELANCE_URL" in away.stderr) == (2, True)
+    assert (
+        "cannot be reached"
+        in json.loads(relance("history", "--json", "--token", "t", "--url", "http://127.0.0.1:9").stdout)["error"]
+    )
+
+
+def test_a_difference_names_both_sides_and_equal_texts_have_none() -> None:
+    """As `diff -u` writes it."""
+    assert difference("a\nb\n", "a\nc\n", names=("version 1", "new.yaml")) == [
+        "--- version 1", "+++ new.yaml", "@@ -1,2 +1,2 @@", " a", "-b", "+c"
+    ]  # fmt: skip
+    assert difference("a\n", "a\n", names=("x", "y")) == []
