@@ -21,7 +21,7 @@ from relance_router.answers.api import answer_api
 from relance_router.answers.links import AnswerLinks
 from relance_router.answers.page import answer_page
 from relance_router.answers.recording import AnswerRecorder
-from relance_router.configuration.routing_file import ConfigurationRefused, parse
+from relance_router.configuration.routing_file import check as check_text
 from relance_router.configuration.versions import ConfigurationVersions
 from relance_router.configuration.watcher import ConfigurationWatcher
 from relance_router.deliveries.endpoints import signing_secret
@@ -126,13 +126,15 @@ command_line = service_commands("router", RouterSettings, serve=serve, migrate=m
 def check(file: Path) -> None:
     """Say what is wrong with a routing file, with line and reason. Exit status 1 when something is."""
     try:
-        configuration = parse(file.read_text(), str(file))
-    except ConfigurationRefused as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from error
+        checked = check_text(file.read_text(), str(file))
     except OSError as error:
         typer.echo(f"{file} cannot be read: {error.strerror}.", err=True)
         raise typer.Exit(2) from error
+    for sentence in checked.sentences:
+        typer.echo(sentence, err=True)
+    configuration = checked.configuration
+    if configuration is None:
+        raise typer.Exit(1)
     typer.echo(f"{file}: right ({len(configuration.rules)} rules, {len(configuration.teams)} teams).")
 
 

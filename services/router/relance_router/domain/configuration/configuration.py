@@ -5,6 +5,7 @@ from functools import cached_property
 
 from pydantic import Field
 
+from relance.calendars import Calendar
 from relance_router.domain.configuration.escalation import EscalationPolicy
 from relance_router.domain.configuration.field_types import Document, Filled, Name
 from relance_router.domain.configuration.owners import Account, Stickiness
@@ -16,6 +17,7 @@ from relance_router.domain.configuration.territories import Territory
 class Configuration(Document):
     """Who works where, which lead goes to which team, and what is promised for it."""
 
+    calendars: tuple[Calendar, ...] = Field((), description="When people work.")
     reps: Filled[Rep]
     teams: Filled[Team]
     territories: tuple[Territory, ...] = ()
@@ -27,6 +29,11 @@ class Configuration(Document):
     escalation_policies: Filled[EscalationPolicy]
     rules: tuple[Rule, ...] = ()
     fallback: Promise = Field(description="For leads that no rule matches.")
+
+    @cached_property
+    def calendars_by_id(self) -> Mapping[str, Calendar]:
+        """Every calendar."""
+        return {calendar.id: calendar for calendar in self.calendars}
 
     @cached_property
     def reps_by_id(self) -> Mapping[str, Rep]:

@@ -45,9 +45,9 @@ class Rep(Reachable):
     languages: tuple[Name, ...] = Field((), description="ISO 639-1 codes of the languages they sell in: `de`.")
     skills: tuple[Name, ...] = ()
     territories: tuple[Name, ...] = Field((), description="Where they sell.")
-    capacity: Annotated[Capacity, BeforeValidator(_as_open)] = Field(
-        Capacity.model_construct(), description="How much they take; a number is short for `open`."
-    )
+    capacity: Annotated[
+        Capacity, BeforeValidator(_as_open, json_schema_input_type=Annotated[int, Field(ge=1)] | Capacity)
+    ] = Field(Capacity.model_construct(), description="How much they take; a number is short for `open`.")
 
 
 class Member(Document):
