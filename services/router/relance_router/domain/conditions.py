@@ -84,9 +84,10 @@ def _received_failure(received: Received, given: Circumstances) -> str | None:
         times = ", ".join(str(span) for span in received.time or ())
         days = " or ".join(received.days or ())
         return f"{_received(received, given)}, wanted {' on '.join(part for part in (times, days) if part)}"
-    for calendar, wanted in ((received.during, True), (received.outside, False)):
-        if calendar and is_open(given.calendars[calendar], given.lead.received_at) is not wanted:
-            return f"received {'outside' if wanted else 'during'} {calendar}, wanted the opposite"
+    if received.during and not is_open(given.calendars[received.during], given.lead.received_at):
+        return f"received outside of {received.during}, wanted during it"
+    if received.outside and is_open(given.calendars[received.outside], given.lead.received_at):
+        return f"received during {received.outside}, wanted outside of it"
     return None
 
 
@@ -131,7 +132,7 @@ def _received(received: Received, given: Circumstances) -> str:
     if received.zone is None:
         return "received " + " and ".join(
             f"{how} {calendar}"
-            for how, calendar in (("during", received.during), ("outside", received.outside))
+            for how, calendar in (("during", received.during), ("outside of", received.outside))
             if calendar
         )
     local = given.lead.received_at.astimezone(ZoneInfo(received.zone))

@@ -21,6 +21,7 @@ from relance_router.domain.configuration.field_types import (
     Stated,
     Text,
     Texts,
+    YesNo,
     as_list,
     drop_null,
     stated,
@@ -73,7 +74,7 @@ class Operators(Document):
     postal: Stated[Postals] = Field(
         None, description="Is in a range of postal codes, or begins with a prefix.", examples=["80000-87999", "8"]
     )
-    exists: Stated[bool] = Field(None, strict=True, description="Whether the lead has the field at all.")
+    exists: Stated[YesNo] = Field(None, description="Whether the lead has the field at all.")
 
     @model_validator(mode="after")
     def _something(self) -> Self:
@@ -105,7 +106,7 @@ class Membership(Document):
     model_config = without_null
 
     in_: Stated[Names] = Field(None, alias="in", description="In one of these at least.")
-    exists: Stated[bool] = Field(None, strict=True, description="Whether it is in any.")
+    exists: Stated[YesNo] = Field(None, description="Whether it is in any.")
 
     @model_validator(mode="after")
     def _something(self) -> Self:

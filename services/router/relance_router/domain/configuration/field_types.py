@@ -37,7 +37,10 @@ def _duration(value: object) -> object:
     if not value or parts is None:
         raise ValueError(f"{value!r} is no duration: write it such as 5m, 90s or 1h30m")
     days, hours, minutes, seconds = (float(part or 0) for part in parts.groups())
-    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    try:
+        return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    except OverflowError as error:
+        raise ValueError(f"{value!r} is longer than can be counted") from error
 
 
 def _positive(duration: timedelta) -> timedelta:
@@ -140,6 +143,9 @@ without_null = ConfigDict(json_schema_extra=drop_null)
 """For models whose optional fields are `Stated`."""
 Texts = Annotated[Filled[Text], BeforeValidator(as_list, json_schema_input_type=Text | Filled[Text])]
 """A text, or a list of texts any of which will do."""
+Whole = Annotated[int, Field(strict=True)]
+YesNo = Annotated[bool, Field(strict=True)]
+"""Neither takes text for what it means, as the schema does not."""
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 """Appears in metrics and addresses: lower case letters, digits, `-` and `_`."""
 Domain = Annotated[str, Field(pattern=r"^[a-z0-9.-]+\.[a-z0-9-]+$")]

@@ -7,7 +7,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from relance_router.domain.configuration.conditions import LEAD_FIELDS, Condition, is_lead_field
-from relance_router.domain.configuration.field_types import Document, Name, Share, Window
+from relance_router.domain.configuration.field_types import Document, Name, Share, Window, YesNo
 
 
 def _lead_field(name: str) -> str:
@@ -23,7 +23,7 @@ class Requirements(Document):
     language: Annotated[str, AfterValidator(_lead_field)] | None = Field(
         None, description="The lead's field that names the language which the rep must speak: `language`."
     )
-    territory: bool = Field(False, description="The rep must sell where the lead is.")
+    territory: YesNo = Field(False, description="The rep must sell where the lead is.")
 
 
 class Promise(Document):
@@ -33,7 +33,7 @@ class Promise(Document):
     respond_within: Window
     escalation: Name
     require: Requirements = Requirements.model_construct()
-    sticky: bool = Field(True, description="Whether known owners come before anybody's turn.")
+    sticky: YesNo = Field(True, description="Whether known owners come before anybody's turn.")
 
 
 class Arm(Document):
@@ -55,7 +55,7 @@ class Rule(Document):
     respond_within: Window
     escalation: Name
     require: Requirements = Requirements.model_construct()
-    sticky: bool = True
+    sticky: YesNo = True
 
     @model_validator(mode="after")
     def _one_destination(self) -> Self:

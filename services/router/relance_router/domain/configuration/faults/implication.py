@@ -47,7 +47,7 @@ def _cases(facts: Sequence[Condition], goal: Condition) -> Iterator[Sequence[Con
 
 
 def _holds(facts: Sequence[Condition], goal: Condition) -> bool:
-    return (
+    return goal in facts or (
         all(_compared(_about(facts, name), operators) for name, operators in goal.compared)
         and (goal.territory is None or _located([each.territory for each in facts if each.territory], goal.territory))
         and (goal.received is None or any(each.received == goal.received for each in facts))
