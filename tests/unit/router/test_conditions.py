@@ -264,6 +264,8 @@ def test_a_failure_quotes_no_more_than_a_line_of_what_somebody_wrote() -> None:
     assert reason
     assert reason.startswith(f"company is {'x' * 59}…, wanted company 0 or ")
     assert reason.endswith(" or one of 995 more")
+    reason = failed({"any": [{"source": "a"}] * 50})
+    assert reason == "any of: " + "source is not given, wanted a; " * 5 + "and 45 more"
 
 
 @pytest.mark.parametrize(

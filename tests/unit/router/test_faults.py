@@ -121,7 +121,7 @@ def test_what_stands_twice_is_told_with_both_places(
             "there is no calendar 'x'",
         ),
         (
-            {"sources": ["web"], "rules": [{"when": {"source": ["web", "x"]}}]},
+            {"sources": ["web"], "rules": [{"when": {"source": ["WEB", "x"]}}]},
             ("rules", 0, "when", "source", "in", 1),
             "there is no source 'x' in sources",
         ),

@@ -142,7 +142,20 @@ def test_values_are_what_they_look_like(written: str, read: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "just words", "\t", "a: *unknown", "\x00", "&a [*a]", "? [a]\n: b", "a: " + "[" * 5000, "reps: &a [*a]"],
+    [
+        "",
+        "[]",
+        "just words",
+        "\t",
+        "a: *unknown",
+        "\x00",
+        "&a [*a]",
+        "? [a]\n: b",
+        "a: " + "[" * 5000,
+        "reps: &a [*a]",
+        "a: !!int x",
+        "- 1\n---\n- 2",
+    ],
 )
 def test_what_is_no_configuration_at_all_is_refused_too(text: str) -> None:
     """Never a traceback."""

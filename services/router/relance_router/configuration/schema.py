@@ -8,8 +8,9 @@ from typing import Any
 
 from relance_router.domain.configuration import Configuration
 
-FILE = Path(__file__).parents[4] / "deploy/config/routing.schema.json"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
+PUBLISHED = "deploy/config/routing.schema.json"
+"""Where it lies, from the top of the repository."""
 
 
 @cache
@@ -51,4 +52,4 @@ def _below(place: Mapping[str, Any], part: str | int) -> Iterator[Mapping[str, A
 
 
 if __name__ == "__main__":
-    FILE.write_text(schema_text())
+    (Path(__file__).parents[4] / PUBLISHED).write_text(schema_text())

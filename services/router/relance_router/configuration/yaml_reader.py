@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import yaml
+from typing_extensions import override
+from yaml.composer import ComposerError
 
 from relance_router.domain.configuration import Path
 
@@ -34,6 +36,14 @@ class _Loader(yaml.SafeLoader):
     """The core schema, without numbers that lose something as numbers (`01067`)."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  # filled below, for this class alone
+
+    @override
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        event = self.peek_event()
+        # What a tag such as !!int makes of a wrong value is no error of YAML's, but a crash.
+        if getattr(event, "tag", None) not in (None, "!"):
+            raise ComposerError(None, None, f"tags are not read here: {event.tag}", event.start_mark)
+        return super().compose_node(parent, index)
 
 
 for tag, pattern, first in (
@@ -95,7 +105,7 @@ def read(text: str) -> YamlDocument:
 
 
 def _doubled_keys(node: yaml.Node | None, seen: set[int]) -> Iterator[YamlFault]:
-    """Keys that stand twice in one mapping: readers silently take the last. Aliases are looked at once."""
+    """Keys that stand twice in one mapping: readers silently take the last. Aliased nodes are looked at once."""
     if node is None or id(node) in seen:
         return
     seen.add(id(node))

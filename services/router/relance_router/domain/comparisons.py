@@ -12,7 +12,8 @@ import re2
 from relance_router.domain.numbers_in_text import number_in
 from relance_router.domain.postal_codes import postal_code, postal_range
 
-_MOST_NAMED = 5
+MOST_NAMED = 5
+"""Longer lists are cut where they are told."""
 
 
 @dataclass(frozen=True)
@@ -130,8 +131,8 @@ def compiled(pattern: str) -> Any:  # noqa: ANN401  # re2 ships no types
 
 def any_of(values: Sequence[str]) -> str:
     """`a or b`; long lists and texts are cut."""
-    named = [shown(value) for value in values[:_MOST_NAMED]]
-    more = [f"one of {len(values) - _MOST_NAMED} more"] if len(values) > _MOST_NAMED else []
+    named = [shown(value) for value in values[:MOST_NAMED]]
+    more = [f"one of {len(values) - MOST_NAMED} more"] if len(values) > MOST_NAMED else []
     return " or ".join([*named, *more])
 
 

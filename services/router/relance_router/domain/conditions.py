@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from relance.calendars import Calendar, Span, is_open
 from relance.calendars.calendar import WEEKDAYS
-from relance_router.domain.comparisons import any_of, shown
+from relance_router.domain.comparisons import MOST_NAMED, any_of, shown
 from relance_router.domain.configuration.conditions import Condition, Membership, Operators
 from relance_router.domain.configuration.received import Received
 from relance_router.domain.lead_facts import LeadFacts
@@ -48,9 +48,10 @@ def _nested_failure(condition: Condition, given: Circumstances) -> str | None:
         if failed:
             return failed
     if condition.any:
-        failures = [failure(each, given) for each in condition.any]
-        if None not in failures:
-            return f"any of: {'; '.join(str(failed) for failed in failures)}"
+        failures = [failed for failed in (failure(each, given) for each in condition.any) if failed]
+        if len(failures) == len(condition.any):
+            more = [f"and {len(failures) - MOST_NAMED} more"] if len(failures) > MOST_NAMED else []
+            return f"any of: {'; '.join([*failures[:MOST_NAMED], *more])}"
     for each in condition.none or ():
         if failure(each, given) is None:
             return f"none of: {_held(each, given)}, which is excluded"

@@ -5,6 +5,7 @@ for `exists: false`.
 """
 
 import re
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any, Self
 
@@ -86,10 +87,15 @@ class Operators(Document):
         return self
 
     @cached_property
+    def by_operator(self) -> Mapping[str, Comparison]:
+        """What the field's value must hold against; nothing for `exists` alone."""
+        given = ((name, compile_, getattr(self, name)) for name, compile_ in comparisons.OPERATORS.items())
+        return {name: compile_(operand) for name, compile_, operand in given if operand is not None}
+
+    @cached_property
     def comparisons(self) -> tuple[Comparison, ...]:
-        """What the field's value must hold against; none for `exists` alone."""
-        given = ((compile_, getattr(self, name)) for name, compile_ in comparisons.OPERATORS.items())
-        return tuple(compile_(operand) for compile_, operand in given if operand is not None)
+        """The same, without the operators."""
+        return tuple(self.by_operator.values())
 
     @cached_property
     def values(self) -> frozenset[str] | None:
@@ -186,6 +192,12 @@ class Condition(Document):
         """Each field that is compared, and how."""
         named = [(name, getattr(self, name)) for name in LEAD_FIELDS]
         return tuple((name, how) for name, how in [*named, *self.__pydantic_extra__.items()] if how is not None)
+
+    @cached_property
+    def mentioned(self) -> frozenset[str]:
+        """Every field that is compared here or in a nested condition."""
+        nested = [*(self.all or ()), *(self.any or ()), *(self.none or ())]
+        return frozenset(name for name, _ in self.compared).union(*(each.mentioned for each in nested))
 
 
 _NO_FIELDS = ("all", "any", "none", "received", "territory")

@@ -6,7 +6,6 @@ compared with themselves; everything else is decided on the operands, and on eve
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from relance_router.domain.comparisons import OPERATORS
 from relance_router.domain.configuration.conditions import Condition, Membership, Operators
 from relance_router.domain.postal_codes import postal_range
 
@@ -16,7 +15,10 @@ _DEPTH = 2
 
 def implies(premise: Condition, goal: Condition) -> bool:
     """Whether `goal` holds for every lead for which `premise` does."""
-    return _follows(tuple(_parts(premise)), goal, _DEPTH)
+    facts = tuple(_parts(premise))
+    # Most pairs of rules ask for different things, which is told at once.
+    asked = {name for part in _parts(goal) for name, _ in part.compared}
+    return asked <= premise.mentioned and _follows(facts, goal, _DEPTH)
 
 
 def _parts(condition: Condition) -> Iterator[Condition]:
@@ -35,10 +37,18 @@ def _follows(facts: Sequence[Condition], goal: Condition, depth: int) -> bool:
 
 
 def _cases(facts: Sequence[Condition], goal: Condition) -> Iterator[Sequence[Condition]]:
-    """Lists of conditions of which one holds at least."""
+    """Lists of conditions of which one holds at least, and which may say what the facts leave open."""
+    open_ = {
+        name
+        for part in _parts(goal)
+        for name, operators in part.compared
+        if not _compared(_about(facts, name), operators)
+    }
     for fact in facts:
-        if fact.any and len(fact.any) <= _MOST_CASES:
+        if fact.any and len(fact.any) <= _MOST_CASES and all(open_ <= case.mentioned for case in fact.any):
             yield fact.any
+    if open_:
+        return
     asked = {name for each in goal.any or () for name, _ in each.compared}
     for name in sorted(asked):
         for operators in _about(facts, name):
@@ -79,8 +89,7 @@ def _compared(facts: Sequence[Operators], goal: Operators) -> bool:
     there = [each for each in facts if each.exists is not False]
     return bool(there) and all(
         any(_at_every_value(each, name, goal) or _operand_follows(each, name, goal) for each in there)
-        for name in OPERATORS
-        if getattr(goal, name) is not None
+        for name in goal.by_operator
     )
 
 
@@ -94,7 +103,7 @@ def _contradict(facts: Sequence[Operators], case: Operators) -> bool:
 def _no_value(one: Operators, other: Operators) -> bool:
     """Whether `other` refuses each value that `one` names."""
     return one.values is not None and all(
-        any(_at(value, name, other) is False for name in OPERATORS) for value in one.values
+        any(_at(value, name, other) is False for name in other.by_operator) for value in one.values
     )
 
 
@@ -103,10 +112,9 @@ def _at_every_value(fact: Operators, name: str, goal: Operators) -> bool:
 
 
 def _at(value: str, name: str, operators: Operators) -> bool | None:
-    """Whether an operator holds for every spelling of a value; None when there is no telling."""
-    operand = getattr(operators, name)
+    """Whether one of the operators holds for every spelling of a value; None when there is no telling."""
     # To a pattern "ß" is not "ss"; to all else it is.
-    return None if operand is None or name == "matches" else OPERATORS[name](operand).holds(value)
+    return None if name == "matches" else operators.by_operator[name].holds(value)
 
 
 def _operand_follows(fact: Operators, name: str, goal: Operators) -> bool:

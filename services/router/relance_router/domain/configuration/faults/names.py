@@ -25,7 +25,7 @@ def unknown_names(configuration: Configuration) -> Iterator[Fault]:
                 yield Fault(path, f"there is no {kind} {name!r}")
     if configuration.sources:
         for path, name in _sources(configuration):
-            if name not in configuration.sources:
+            if name.casefold() not in configuration.sources:
                 yield Fault(path, f"there is no source {name!r} in sources")
 
 
