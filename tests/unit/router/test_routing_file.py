@@ -45,6 +45,13 @@ def test_the_sample_that_we_ship_is_right() -> None:
     assert checked.sentences == ()
 
 
+def test_a_configuration_survives_being_written_and_read() -> None:
+    """As JSON, which is YAML too."""
+    configuration = parse(SAMPLE.read_text(), SAMPLE.name)
+    written = configuration.model_dump_json(by_alias=True, exclude_unset=True)
+    assert parse(written, "written.json") == configuration
+
+
 @pytest.mark.parametrize(
     ("broken", "by", "line", "reason"),
     [

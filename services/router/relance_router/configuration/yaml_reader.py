@@ -39,7 +39,7 @@ class _Loader(yaml.SafeLoader):
 
     @override
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        event = self.peek_event()
+        event = self.peek_event()  # type: ignore[no-untyped-call]  # its stub has no types
         # What a tag such as !!int makes of a wrong value is no error of YAML's, but a crash.
         if getattr(event, "tag", None) not in (None, "!"):
             raise ComposerError(None, None, f"tags are not read here: {event.tag}", event.start_mark)
