@@ -1,7 +1,7 @@
 """The kinds of value that stand in routing.yaml, each with a sentence for whoever writes one wrongly."""
 
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Annotated, Any, TypeVar
 
 from pydantic import (
@@ -67,6 +67,15 @@ def _text(value: object) -> object:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     raise ValueError("write text; put it in quotes where YAML takes it for something else")
+
+
+def _day(value: object) -> object:
+    if isinstance(value, date):
+        return value
+    try:
+        return date.fromisoformat(value if isinstance(value, str) else "")
+    except ValueError as error:
+        raise ValueError("write a day such as 2026-12-24") from error
 
 
 def as_list(value: object) -> object:
@@ -143,6 +152,7 @@ without_null = ConfigDict(json_schema_extra=drop_null)
 """For models whose optional fields are `Stated`."""
 Texts = Annotated[Filled[Text], BeforeValidator(as_list, json_schema_input_type=Text | Filled[Text])]
 """A text, or a list of texts any of which will do."""
+Day = Annotated[date, BeforeValidator(_day)]
 Whole = Annotated[int, Field(strict=True)]
 YesNo = Annotated[bool, Field(strict=True)]
 """Neither takes text for what it means, as the schema does not."""

@@ -4,9 +4,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from relance.calendars.calendar import Day
 from relance_router.domain.configuration.contacts import Contact, Reachable
-from relance_router.domain.configuration.field_types import Document, Filled, Name, Whole, Window, YesNo
+from relance_router.domain.configuration.field_types import Day, Document, Filled, Name, Whole, Window, YesNo
 
 
 class Leave(Document):
