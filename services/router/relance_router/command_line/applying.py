@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from relance_router.command_line.checking import checked, read
+from relance_router.command_line.checking import checked, read, warn
 from relance_router.command_line.options import DEFAULT_URL, AsJson, By, Comment, Expected, File, Token, Url, Yes
 from relance_router.command_line.output import (
     Failed,
@@ -34,7 +34,8 @@ def apply(
     """Check a routing file, show what it changes, ask, and run it on every replica from the same message on."""
     with failures_told(as_json):
         content = read(file)
-        checked(file, content)
+        _, warnings = checked(file, content)
+        warn(file, warnings)
         router = Router(url, token)
         running = router.running()
         number = running.version if running else 0

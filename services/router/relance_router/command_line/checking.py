@@ -1,23 +1,28 @@
 """`relance check`: what is wrong with a file, without asking anybody."""
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
 
 from relance_router.command_line.options import AsJson, File
-from relance_router.command_line.output import Failed, Status, console, failures_told, tell
-from relance_router.configuration.routing_file import ConfigurationRefused, parse
+from relance_router.command_line.output import Failed, Status, console, errors, failures_told, tell
+from relance_router.configuration.routing_file import LineFault
+from relance_router.configuration.routing_file import check as check_text
 from relance_router.domain.configuration import Configuration, in_words
 
 
 def check(file: File, as_json: AsJson = False) -> None:
     """Find every fault of a routing file, with its line and reason. Asks no router. Exit status 1: it has some."""
     with failures_told(as_json):
-        configuration = checked(file, read(file))
+        configuration, warnings = checked(file, read(file))
     if as_json:
-        tell({"file": str(file), "faults": [], "holds": _counts(configuration)})
+        found = [asdict(warning) for warning in warnings]
+        tell({"file": str(file), "faults": [], "warnings": found, "holds": _counts(configuration)})
         return
+    warn(file, warnings)
     table = Table("rule", "goes to", "answered within", title=Text(f"{file}: right"))
     for rule in configuration.rules:
         teams = rule.team or ", ".join(f"{arm.team} {arm.share:.0%}" for arm in rule.split)
@@ -41,17 +46,23 @@ def read(file: Path) -> str:
         raise Failed(Status.NOT_ASKED, f"{file} cannot be read: {error}.") from error
 
 
-def checked(file: Path, content: str) -> Configuration:
-    """The configuration.
+def checked(file: Path, content: str) -> tuple[Configuration, list[LineFault]]:
+    """The configuration, and what is allowed in it and hardly meant.
 
     Raises:
         Failed: with every fault.
     """
-    try:
-        return parse(content, str(file))
-    except ConfigurationRefused as error:
-        count = "one fault" if len(error.found) == 1 else f"{len(error.found)} faults"
-        raise Failed(Status.NO, f"{file} has {count}: mend what is named.", error.found, str(file)) from error
+    found = check_text(content, str(file))
+    if found.configuration is None:
+        count = "one fault" if len(found.errors) == 1 else f"{len(found.errors)} faults"
+        raise Failed(Status.NO, f"{file} has {count}: mend what is named.", found.errors, str(file))
+    return found.configuration, list(found.found)
+
+
+def warn(file: Path, warnings: Sequence[LineFault]) -> None:
+    """Print warnings."""
+    for warning in warnings:
+        errors.print(Text(f"{file}:{warning.line}: {warning.reason}", "yellow"))
 
 
 def _counts(configuration: Configuration) -> dict[str, int]:

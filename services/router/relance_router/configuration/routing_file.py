@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from relance_router.domain.configuration import Configuration, Path, faults
+from relance_router.configuration.schema import possible_keys
+from relance_router.configuration.yaml_reader import NotYaml, YamlDocument, read
+from relance_router.domain.configuration import Configuration, Fault, Severity, faults
 
 
 @dataclass(frozen=True)
@@ -16,13 +17,33 @@ class LineFault:
 
     line: int
     reason: str
+    severity: Severity = Severity.ERROR
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A file that was looked at: what is wrong with it, in the order of lines, and the configuration if it can run."""
+
+    file: str
+    configuration: Configuration | None
+    found: tuple[LineFault, ...]
+
+    @property
+    def errors(self) -> tuple[LineFault, ...]:
+        """What keeps it from running."""
+        return tuple(fault for fault in self.found if fault.severity is Severity.ERROR)
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What is wrong as a person is told: `routing.yaml:7: warning: …`."""
+        return tuple(f"{self.file}:{fault.line}: {fault.severity}: {fault.reason}" for fault in self.found)
 
 
 class ConfigurationRefused(ValueError):
     """The file is not a configuration that can run. Mend the lines it names."""
 
     def __init__(self, file: str, found: Sequence[LineFault]) -> None:
-        self.found = tuple(sorted(found, key=lambda fault: fault.line))
+        self.found = tuple(found)
         super().__init__("\n".join(f"{file}:{fault.line}: {fault.reason}" for fault in self.found))
 
 
@@ -30,66 +51,44 @@ def parse(text: str, file: str) -> Configuration:
     """Read a configuration; `file` is the name that errors give.
 
     Raises:
-        ConfigurationRefused: with every fault found.
+        ConfigurationRefused: with every error found, without the warnings.
     """
+    checked = check(text, file)
+    if checked.configuration is None:
+        raise ConfigurationRefused(file, checked.errors)
+    return checked.configuration
+
+
+def check(text: str, file: str) -> Checked:
+    """Everything that is wrong: errors, with which it cannot run, and warnings."""
+    configuration, found = _looked_at(text)
+    found.sort(key=lambda fault: fault.line)
+    refused = any(fault.severity is Severity.ERROR for fault in found)
+    return Checked(file, None if refused else configuration, tuple(found))
+
+
+def _looked_at(text: str) -> tuple[Configuration | None, list[LineFault]]:
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigurationRefused(file, [LineFault(line, f"not YAML: {error.problem}")]) from error
-    except yaml.YAMLError as error:
-        raise ConfigurationRefused(file, [LineFault(1, f"not YAML: {error}")]) from error
-    doubled = _doubled_keys(root)
-    if doubled:
-        raise ConfigurationRefused(file, doubled)
+        document = read(text)
+    except NotYaml as error:
+        return None, [LineFault(fault.line, fault.reason) for fault in error.found]
     try:
-        configuration = Configuration.model_validate(yaml.safe_load(text))
+        configuration = Configuration.model_validate(document.content)
     except ValidationError as error:
-        raise ConfigurationRefused(
-            file, [LineFault(_line(root, fault["loc"]), _sentence(fault)) for fault in error.errors(include_url=False)]
-        ) from error
-    found = faults(configuration)
-    if found:
-        raise ConfigurationRefused(file, [LineFault(_line(root, fault.path), fault.reason) for fault in found])
-    return configuration
+        wrong = error.errors(include_url=False)
+        return None, [LineFault(document.line(each["loc"]), _sentence(each)) for each in wrong]
+    return configuration, [_located(document, fault) for fault in faults(configuration)]
+
+
+def _located(document: YamlDocument, fault: Fault) -> LineFault:
+    other = f" (line {document.line(fault.other)})" if fault.other is not None else ""
+    return LineFault(document.line(fault.path), fault.reason + other, fault.severity)
 
 
 def _sentence(fault: ErrorDetails) -> str:
     path = ".".join(str(part) for part in fault["loc"])
     message = fault["msg"].removeprefix("Value error, ")
+    if fault["type"] == "extra_forbidden":
+        *around, key = fault["loc"]
+        message = f"{key!r} is not known here: use {', '.join(possible_keys(around))}"
     return f"{path}: {message}" if path else message
-
-
-def _line(node: yaml.Node | None, path: Path) -> int:
-    """The line of the entry at `path`, or of the nearest one around it that exists."""
-    if node is None:
-        return 1
-    line = int(node.start_mark.line) + 1
-    for part in path:
-        if isinstance(node, yaml.MappingNode):
-            entry = next(((key, value) for key, value in node.value if key.value == part), None)
-            if entry is None:
-                return line
-            line, node = entry[0].start_mark.line + 1, entry[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            node = node.value[part]
-            line = node.start_mark.line + 1
-        else:
-            return line
-    return line
-
-
-def _doubled_keys(node: yaml.Node | None) -> list[LineFault]:
-    """Keys that stand twice in one mapping: YAML readers silently take the last."""
-    found: list[LineFault] = []
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            if key.value in seen:
-                found.append(LineFault(key.start_mark.line + 1, f"{key.value!r} stands twice here"))
-            seen.add(key.value)
-            found += _doubled_keys(value)
-    elif isinstance(node, yaml.SequenceNode):
-        for value in node.value:
-            found += _doubled_keys(value)
-    return found

@@ -1,11 +1,13 @@
 """Which rule a lead falls under: the first whose every condition holds."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from relance_router.domain.conditions import Circumstances, failure
 from relance_router.domain.configuration import Configuration, Promise, Rule
 from relance_router.domain.lead_facts import LeadFacts
+from relance_router.domain.territories import territories_of
 
 FALLBACK = "fallback"
 """The name under which the fallback appears where a rule's would."""
@@ -32,13 +34,14 @@ class Match:
 
 def match(configuration: Configuration, lead: LeadFacts) -> Match:
     """Try the rules in order, then the fallback."""
+    circumstances = Circumstances(lead, territories_of(lead, configuration.territories), configuration.calendars_by_id)
     tried: list[RuleTried] = []
     for rule in configuration.rules:
-        failed = _first_failure(rule, lead.fields)
+        failed = failure(rule.when, circumstances)
         tried.append(RuleTried(rule.id, failed))
         if failed is None:
             arm = arm_of(rule, lead.identity)
-            return Match(rule.id, _promise(rule, arm), tried, arm)
+            return Match(rule.id, rule.promises[arm or 0], tried, arm)
     return Match(FALLBACK, configuration.fallback, tried)
 
 
@@ -54,19 +57,3 @@ def arm_of(rule: Rule, identity: str) -> int | None:
         if point < passed:
             return place
     return len(rule.split) - 1
-
-
-def _promise(rule: Rule, arm: int | None) -> Promise:
-    given = rule.model_dump(include=set(Promise.model_fields))
-    if arm is not None:
-        given |= rule.split[arm].model_dump(include=set(Promise.model_fields), exclude_none=True)
-    return Promise.model_construct(**given | {"require": rule.require})
-
-
-def _first_failure(rule: Rule, lead: Mapping[str, str]) -> str | None:
-    for name, wanted in rule.when.items():
-        values = (wanted,) if isinstance(wanted, str) else wanted
-        actual = lead.get(name)
-        if actual is None or actual.casefold() not in {value.casefold() for value in values}:
-            return f"{name} is {actual or 'not given'}, wanted {' or '.join(values)}"
-    return None

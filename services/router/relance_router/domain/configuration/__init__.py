@@ -1,9 +1,10 @@
 """The routing configuration, as routing.yaml says it: a file for each kind of entry."""
 
+from relance_router.domain.configuration.conditions import LEAD_FIELDS, Condition
 from relance_router.domain.configuration.configuration import Configuration
 from relance_router.domain.configuration.contacts import Format, Reachable
 from relance_router.domain.configuration.escalation import EscalationPolicy, PolicyStep
-from relance_router.domain.configuration.faults import Fault, faults
+from relance_router.domain.configuration.faults import Fault, Severity, faults
 from relance_router.domain.configuration.field_types import Path, in_words
 from relance_router.domain.configuration.owners import Account, Stickiness
 from relance_router.domain.configuration.people import Capacity, Leave, Member, Rep, Team
@@ -11,9 +12,11 @@ from relance_router.domain.configuration.promises import Arm, Promise, Requireme
 from relance_router.domain.configuration.territories import Territory
 
 __all__ = [
+    "LEAD_FIELDS",
     "Account",
     "Arm",
     "Capacity",
+    "Condition",
     "Configuration",
     "EscalationPolicy",
     "Fault",
@@ -27,6 +30,7 @@ __all__ = [
     "Rep",
     "Requirements",
     "Rule",
+    "Severity",
     "Stickiness",
     "Team",
     "Territory",

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from functools import cached_property
 
 from pydantic import Field
-from relance.calendars import Calendar
 
+from relance.calendars import Calendar
 from relance_router.domain.configuration.escalation import EscalationPolicy
 from relance_router.domain.configuration.field_types import Document, Filled, Name
 from relance_router.domain.configuration.owners import Account, Stickiness
@@ -17,9 +17,9 @@ from relance_router.domain.configuration.territories import Territory
 class Configuration(Document):
     """Who works where, which lead goes to which team, and what is promised for it."""
 
+    calendars: tuple[Calendar, ...] = Field((), description="When people work.")
     reps: Filled[Rep]
     teams: Filled[Team]
-    calendars: tuple[Calendar, ...] = ()
     territories: tuple[Territory, ...] = ()
     sources: tuple[Name, ...] = Field(
         (), description="The sources that leads come from; when given, a rule that names another is a fault."
@@ -29,6 +29,11 @@ class Configuration(Document):
     escalation_policies: Filled[EscalationPolicy]
     rules: tuple[Rule, ...] = ()
     fallback: Promise = Field(description="For leads that no rule matches.")
+
+    @cached_property
+    def calendars_by_id(self) -> Mapping[str, Calendar]:
+        """Every calendar."""
+        return {calendar.id: calendar for calendar in self.calendars}
 
     @cached_property
     def reps_by_id(self) -> Mapping[str, Rep]:
@@ -44,11 +49,6 @@ class Configuration(Document):
     def policies_by_id(self) -> Mapping[str, EscalationPolicy]:
         """Every escalation policy."""
         return {policy.id: policy for policy in self.escalation_policies}
-
-    @cached_property
-    def calendars_by_id(self) -> Mapping[str, Calendar]:
-        """Every calendar."""
-        return {calendar.id: calendar for calendar in self.calendars}
 
     @cached_property
     def teams_of(self) -> Mapping[str, frozenset[str]]:

@@ -40,5 +40,5 @@ def _as_webhook(value: object) -> object:
     return {"webhook": value} if isinstance(value, str) else value
 
 
-Contact = Annotated[Reachable, BeforeValidator(_as_webhook)]
+Contact = Annotated[Reachable, BeforeValidator(_as_webhook, json_schema_input_type=AnyHttpUrl | Reachable)]
 """A plain URL is a webhook."""

@@ -1,19 +1,18 @@
 """Who answers leads, and who shares them."""
 
-from datetime import date
 from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from relance_router.domain.configuration.contacts import Contact, Reachable
-from relance_router.domain.configuration.field_types import Document, Filled, Name, Window
+from relance_router.domain.configuration.field_types import Day, Document, Filled, Name, Whole, Window, YesNo
 
 
 class Leave(Document):
     """Days on which a rep takes no leads, in the time zone of the rep's calendar."""
 
-    first: date = Field(alias="from")
-    last: date = Field(alias="until", description="The last day away.")
+    first: Day = Field(alias="from")
+    last: Day = Field(alias="until", description="The last day away.")
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -25,9 +24,9 @@ class Leave(Document):
 class Capacity(Document):
     """How much a rep takes; what is not given has no limit."""
 
-    open: int | None = Field(None, ge=1, description="Leads at once that are not yet contacted.")
-    per_hour: int | None = Field(None, ge=1, description="Leads within any 60 minutes.")
-    per_day: int | None = Field(None, ge=1, description="Leads in one day of the rep's time zone.")
+    open: Whole | None = Field(None, ge=1, description="Leads at once that are not yet contacted.")
+    per_hour: Whole | None = Field(None, ge=1, description="Leads within any 60 minutes.")
+    per_day: Whole | None = Field(None, ge=1, description="Leads in one day of the rep's time zone.")
 
 
 def _as_open(value: object) -> object:
@@ -39,22 +38,22 @@ class Rep(Reachable):
 
     id: Name
     name: str | None = Field(None, max_length=100, description="What people call them; the id, when not given.")
-    available: bool = True
+    available: YesNo = True
     calendar: Name | None = Field(None, description="When they work; none: always.")
     leave: tuple[Leave, ...] = ()
     languages: tuple[Name, ...] = Field((), description="ISO 639-1 codes of the languages they sell in: `de`.")
     skills: tuple[Name, ...] = ()
     territories: tuple[Name, ...] = Field((), description="Where they sell.")
-    capacity: Annotated[Capacity, BeforeValidator(_as_open)] = Field(
-        Capacity.model_construct(), description="How much they take; a number is short for `open`."
-    )
+    capacity: Annotated[
+        Capacity, BeforeValidator(_as_open, json_schema_input_type=Annotated[Whole, Field(ge=1)] | Capacity)
+    ] = Field(Capacity.model_construct(), description="How much they take; a number is short for `open`.")
 
 
 class Member(Document):
     """A rep's part in a team."""
 
     rep: Name
-    weight: int = Field(1, ge=1, le=10_000, description="Share of the team's leads, relative to the others'.")
+    weight: Whole = Field(1, ge=1, le=10_000, description="Share of the team's leads, relative to the others'.")
 
 
 class Team(Document):
@@ -76,6 +75,6 @@ class Team(Document):
     overflow: Name | None = Field(
         None, description="The team that takes leads while nobody here can; none: they wait for the next opening."
     )
-    pause_after_ignored: int | None = Field(
+    pause_after_ignored: Whole | None = Field(
         None, ge=1, description="Who ignores this many leads in a row is paused until resumed; none: never."
     )

@@ -1,21 +1,29 @@
 """Where leads go, and how soon they are answered there."""
 
-from collections.abc import Mapping
-from typing import Self
+from datetime import timedelta
+from functools import cached_property
+from typing import Annotated, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from relance_router.domain.configuration.field_types import Document, Name, Share, Window
+from relance_router.domain.configuration.conditions import LEAD_FIELDS, Condition, is_lead_field
+from relance_router.domain.configuration.field_types import Document, Name, Share, Window, YesNo
+
+
+def _lead_field(name: str) -> str:
+    if not is_lead_field(name):
+        raise ValueError(f"{name!r} is no field of a lead: use {', '.join(LEAD_FIELDS)} or fields.<name>")
+    return name
 
 
 class Requirements(Document):
     """What a rep must have to get the lead; who lacks it is passed over."""
 
     skills: tuple[Name, ...] = Field((), description="All of these.")
-    language: str | None = Field(
-        None, description="The lead's field that names a language (`fields.language`) which the rep must speak."
+    language: Annotated[str, AfterValidator(_lead_field)] | None = Field(
+        None, description="The lead's field that names the language which the rep must speak: `language`."
     )
-    territory: bool = Field(False, description="The rep must sell where the lead is.")
+    territory: YesNo = Field(False, description="The rep must sell where the lead is.")
 
 
 class Promise(Document):
@@ -25,7 +33,7 @@ class Promise(Document):
     respond_within: Window
     escalation: Name
     require: Requirements = Requirements.model_construct()
-    sticky: bool = Field(True, description="Whether known owners come before anybody's turn.")
+    sticky: YesNo = Field(True, description="Whether known owners come before anybody's turn.")
 
 
 class Arm(Document):
@@ -41,23 +49,13 @@ class Rule(Document):
     """The first rule whose every condition holds decides."""
 
     id: Name
-    when: Mapping[str, str | tuple[str, ...]] = Field(
-        description="Field of the lead to the value, or the values of which one, it must have. Without regard to case."
-    )
+    when: Condition = Field(description="What a lead must be like; `{}` is every lead.")
     team: Name | None = Field(None, description="Where its leads go; or give `split`.")
     split: tuple[Arm, ...] = Field((), description="Arms of a trial. The same person always falls into the same arm.")
     respond_within: Window
     escalation: Name
     require: Requirements = Requirements.model_construct()
-    sticky: bool = True
-
-    @field_validator("when")
-    @classmethod
-    def _known_fields(cls, when: Mapping[str, str | tuple[str, ...]]) -> Mapping[str, str | tuple[str, ...]]:
-        for name in when:
-            if name not in LEAD_FIELDS and not name.startswith("fields."):
-                raise ValueError(f"{name!r} is no field of a lead: use {', '.join(LEAD_FIELDS)} or fields.<name>")
-        return when
+    sticky: YesNo = True
 
     @model_validator(mode="after")
     def _one_destination(self) -> Self:
@@ -67,5 +65,21 @@ class Rule(Document):
             raise ValueError(f"the split's shares add up to {sum(arm.share for arm in self.split):.0%}, not to 100%")
         return self
 
+    @cached_property
+    def promises(self) -> tuple[Promise, ...]:
+        """What is promised: by each arm of the split in order, or the only one."""
+        if self.team:
+            return (self._promise(self.team, self.respond_within, self.escalation),)
+        return tuple(
+            self._promise(arm.team, arm.respond_within or self.respond_within, arm.escalation or self.escalation)
+            for arm in self.split
+        )
 
-LEAD_FIELDS = ("source", "channel", "campaign", "country", "company", "email_domain", "call_status", "called_number")
+    def _promise(self, team: str, respond_within: timedelta, escalation: str) -> Promise:
+        return Promise(
+            team=team,
+            respond_within=respond_within,
+            escalation=escalation,
+            require=self.require,
+            sticky=self.sticky,
+        )
