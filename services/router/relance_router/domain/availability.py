@@ -51,7 +51,7 @@ class Availability:
             return "not available"
         if rep in self._pauses:
             return f"paused: {self._pauses[rep]}"
-        return self._away(found) or _full(found.capacity, self.load(rep))
+        return self._away(found) or full(found.capacity, self.load(rep))
 
     def load(self, rep: str) -> Load:
         """The leads that a rep has."""
@@ -126,7 +126,8 @@ def _leave_on(leaves: tuple[Leave, ...], day: date) -> Leave | None:
     return next((leave for leave in leaves if leave.first <= day <= leave.last), None)
 
 
-def _full(capacity: Capacity, load: Load) -> str | None:
+def full(capacity: Capacity, load: Load) -> str | None:
+    """Which limit a load has reached, in words; None when there is room for one more."""
     if capacity.open is not None and load.open >= capacity.open:
         return f"has {load.open} open leads, which is the most they take"
     if capacity.per_hour is not None and load.last_hour >= capacity.per_hour:

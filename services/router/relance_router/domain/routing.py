@@ -85,6 +85,10 @@ class RoutingState:
     def ended(self, configuration: Configuration, rep: str) -> None:
         """A rep has one lead less: who has room again is back in the lines."""
         self.people.ended(rep)
+        self.look_at(configuration, rep)
+
+    def look_at(self, configuration: Configuration, rep: str) -> None:
+        """Note that a rep who was away may be here."""
         if self.people.absence(rep) is None:
             for team in configuration.teams_of.get(rep, ()):
                 if team in self.turns and rep not in self.turns[team].present:
@@ -238,10 +242,10 @@ class _Deciding:
         return self._question.returned_to != team
 
     def _held(self) -> Held:
-        fit = [(team, rep) for team in self._teams for rep in self._fitting_members(team)]
-        if not fit:
+        fit = {team.id: self._fitting_members(team) for team in self._teams}
+        if not any(fit.values()):
             return Held(HeldBecause.NOBODY_FITS, None)
-        if any(rep in self._state.turns[team.id].present for team, rep in fit):
+        if not all(self._state.turns[team].present.keys().isdisjoint(reps) for team, reps in fit.items()):
             return Held(HeldBecause.EVERYBODY_HAD_IT, None)
         openings = [self._state.people.opens_next(team.id) for team in self._teams]
         return Held(HeldBecause.NOBODY_AVAILABLE, min((back for back in openings if back), default=None))

@@ -1,8 +1,8 @@
 """The books of a rehearsal."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from statistics import median
 
 from relance_router.domain.configuration import Configuration
@@ -10,92 +10,103 @@ from relance_router.domain.fair_choice import UNIT, Turns
 from relance_router.domain.routing import Assigned
 from relance_router.domain.rules import Match
 from relance_router.domain.simulation.leads import SimulatedLead
-from relance_router.domain.simulation.report import Holds, Report, RepShare
+from relance_router.domain.simulation.report import Given, Holds, Report, RepShare
 
 
 class Books:
-    """Counts while a rehearsal goes on."""
+    """Kept while a rehearsal goes on."""
 
-    def __init__(self, configuration: Configuration, leads: int) -> None:
+    def __init__(self, configuration: Configuration, leads: Sequence[SimulatedLead]) -> None:
         self._configuration = configuration
         self._leads = leads
-        self._owners: list[str | None] = [None] * leads
-        self._by_rule: Counter[str] = Counter()
-        self._by_team: Counter[str] = Counter()
-        self._by_rep: Counter[str] = Counter()
-        self._missed: Counter[str] = Counter()
-        self._began_to_wait: Counter[str] = Counter()
+        self._found: dict[int, Match] = {}
+        self._timeline: list[Given] = []
+        self._held: Counter[str] = Counter()
         self._waited: defaultdict[str, list[timedelta]] = defaultdict(list)
-        self._given: Counter[tuple[str, str]] = Counter()
-        self._declined = 0
+        self._worst: dict[tuple[str, str], float] = {}
         self.offered = 0
+
+    def received(self, place: int, found: Match) -> None:
+        """A lead falls under a rule."""
+        self._found[place] = found
 
     def waits(self, team: str) -> None:
         """A lead of a team begins to wait."""
-        self._began_to_wait[team] += 1
+        self._held[team] += 1
 
-    def assigned(
-        self, place: int, found: Match, assigned: Assigned, lead: SimulatedLead, waited: timedelta | None
-    ) -> None:
-        """A lead has an owner, after it has `waited`."""
-        if self._owners[place] is None:
-            self._owners[place] = assigned.rep
-            self._by_rule[found.rule] += 1
-            self._by_team[assigned.team] += 1
-            if lead.answered_after is None or lead.answered_after > found.promise.respond_within:
-                self._missed[assigned.team] += 1
-            if waited is not None:
-                self._waited[found.promise.team].append(waited)
-        self._by_rep[assigned.rep] += 1
-        if assigned.weight:
-            self._given[assigned.team, assigned.rep] += 1
+    def waited(self, team: str, how_long: timedelta) -> None:
+        """A lead of a team has waited, and has an owner."""
+        self._waited[team].append(how_long)
 
-    def declined(self, assigned: Assigned) -> None:
-        """An owner gives a lead back."""
-        self._declined += 1
-        self._by_rep[assigned.rep] -= 1
-        if assigned.weight:
-            self._given[assigned.team, assigned.rep] -= 1
+    def assigned(self, place: int, assigned: Assigned, at: datetime) -> Given:
+        """A lead has an owner."""
+        given = Given(place, assigned.rep, assigned.team, assigned.weight, at)
+        self._timeline.append(given)
+        return given
+
+    def turn_taken(self, assigned: Assigned, line: Turns, time_before: int) -> None:
+        """The owner took a turn in a line whose virtual time was `time_before`.
+
+        What is owed to a rep only grows between two turns, so that it is at its most just before one and at its least
+        just after.
+        """
+        owed = _owed(line, assigned.rep, assigned.weight)
+        before = owed + 1 - (line.virtual_time - time_before) * assigned.weight / UNIT
+        key = assigned.team, assigned.rep
+        self._worst[key] = max(self._worst.get(key, 0.0), abs(owed), abs(before))
 
     def report(self, lines: Mapping[str, Turns]) -> Report:
         """The report, with the lines as they are at the end."""
-        owned = sum(owner is not None for owner in self._owners)
-        missed = self._missed.total()
+        first: list[str | None] = [None] * len(self._leads)
+        owners: dict[int, Given] = {}
+        for given in self._timeline:
+            first[given.place] = first[given.place] or given.rep
+            owners[given.place] = given
+        owned = [given for given in owners.values() if not given.declined]
+        missed = Counter(given.team for given in owned if self._missed(given.place))
+        in_turn = Counter((each.team, each.rep) for each in self._timeline if each.weight and not each.declined)
         return Report(
-            leads=self._leads,
-            assigned=owned,
-            declined=self._declined,
+            leads=len(self._leads),
+            assigned=len(owned),
+            waiting=len(self._leads) - len(owned),
+            declined=sum(given.declined for given in self._timeline),
             offered=self.offered,
-            windows_kept=owned - missed,
-            windows_missed=missed,
-            by_rule=dict(self._by_rule),
-            by_team=dict(self._by_team),
-            by_rep=dict(self._by_rep),
-            missed_by_team=dict(self._missed),
-            shares=tuple(share for team, turns in lines.items() for share in self._shares(team, turns)),
-            holds=tuple(self._holds(team) for team in sorted(self._began_to_wait)),
-            owners=tuple(self._owners),
+            windows_kept=len(owned) - missed.total(),
+            windows_missed=missed.total(),
+            by_rule=Counter(found.rule for found in self._found.values()),
+            by_team=Counter(given.team for given in owned),
+            by_rep=Counter(given.rep for given in owned),
+            missed_by_team=missed,
+            shares=tuple(share for team, line in lines.items() for share in self._shares(team, line, in_turn)),
+            holds=tuple(self._holds(team) for team in sorted(self._held)),
+            first_owners=tuple(first),
+            timeline=tuple(self._timeline),
         )
 
-    def _shares(self, team: str, turns: Turns) -> list[RepShare]:
-        return [
-            RepShare(team, rep, weight, given, round(given + owed, 3))
-            for rep, place in turns.places.items()
-            if (weight := self._configuration.weight(team, rep))
-            for given in [self._given[team, rep]]
-            for owed in [(_now(turns, place.away_since) - place.start) * weight / UNIT]
-        ]
+    def _missed(self, place: int) -> bool:
+        answered_after = self._leads[place].answered_after
+        return answered_after is None or answered_after > self._found[place].promise.respond_within
+
+    def _shares(self, team: str, line: Turns, in_turn: Mapping[tuple[str, str], int]) -> Iterator[RepShare]:
+        for member in self._configuration.teams_by_id[team].members:
+            key = team, member.rep
+            owed = _owed(line, member.rep, member.weight)
+            worst = max(self._worst.get(key, 0.0), abs(owed))
+            given = in_turn.get(key, 0)
+            yield RepShare(team, member.rep, member.weight, given, round(given + owed, 3), round(worst, 3))
 
     def _holds(self, team: str) -> Holds:
-        waited = self._waited[team]
+        waited = [each.total_seconds() for each in self._waited[team]]
         return Holds(
             team=team,
-            held=self._began_to_wait[team],
-            waiting=self._began_to_wait[team] - len(waited),
-            median=timedelta(seconds=median(each.total_seconds() for each in waited)) if waited else timedelta(),
-            longest=max(waited, default=timedelta()),
+            held=self._held[team],
+            waiting=self._held[team] - len(waited),
+            median=timedelta(seconds=median(waited)) if waited else timedelta(),
+            longest=timedelta(seconds=max(waited, default=0.0)),
         )
 
 
-def _now(turns: Turns, away_since: int | None) -> int:
-    return turns.virtual_time if away_since is None else away_since
+def _owed(line: Turns, rep: str, weight: int) -> float:
+    place = line.places[rep]
+    now = line.virtual_time if place.away_since is None else place.away_since
+    return (now - place.start) * weight / UNIT

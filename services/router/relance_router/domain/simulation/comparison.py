@@ -38,7 +38,7 @@ def compare(before: Report, after: Report) -> Comparison:
     """Compare two rehearsals of the same leads."""
     return Comparison(
         leads=after.leads,
-        moved=sum(old != new for old, new in zip(before.owners, after.owners, strict=True)),
+        moved=sum(old != new for old, new in zip(before.first_owners, after.first_owners, strict=True)),
         reps=_differences(before.by_rep, after.by_rep),
         teams=_differences(before.by_team, after.by_team),
         rules=_differences(before.by_rule, after.by_rule),

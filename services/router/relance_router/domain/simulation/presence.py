@@ -1,63 +1,78 @@
-"""When anybody's presence may change by the clock alone, and the loads that limits by the hour and day need."""
+"""Who is here at any moment of a rehearsal, and what they have."""
 
 from collections import Counter, defaultdict, deque
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from relance.calendars import is_open, next_closing, next_opening
-from relance_router.domain.availability import Load, calendar_of, day_begins, local_day
+from relance_router.domain.availability import Availability, Load, calendar_of, day_begins, full, local_day
 from relance_router.domain.configuration import Configuration
 
 _HOUR = timedelta(hours=1)
-_LOOK_EVERY = timedelta(minutes=1)
-"""How exactly limits by the hour are rehearsed."""
 
 
 def presence_changes_after(configuration: Configuration, moment: datetime) -> datetime | None:
-    """The next moment at which somebody may come or go; None when nobody will by the clock."""
+    """The next moment at which somebody may come or go by calendar, leave or a new day; None when there is none."""
     changes = [
         (next_closing if is_open(calendar, moment) else next_opening)(calendar, moment)
         for calendar in configuration.calendars
     ]
-    for rep in configuration.reps:
-        if rep.leave or rep.capacity.per_day:
-            calendar = calendar_of(configuration, rep)
-            changes.append(day_begins(calendar, local_day(calendar, moment) + timedelta(days=1)))
-    if any(rep.capacity.per_hour for rep in configuration.reps):
-        changes.append(moment + _LOOK_EVERY)
+    by_day = {calendar_of(configuration, rep) for rep in configuration.reps if rep.leave or rep.capacity.per_day}
+    changes += [day_begins(calendar, local_day(calendar, moment) + timedelta(days=1)) for calendar in by_day]
     return min((change for change in changes if change and change > moment), default=None)
 
 
-class LoadHistory:
-    """Everybody's load at any moment of the rehearsal."""
+class PeopleInRehearsal:
+    """Everybody, as decisions ask for them. `now` is moved on by the rehearsal, and never back."""
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(self, configuration: Configuration, now: datetime) -> None:
+        self.now = now
         self._configuration = configuration
         self._open: Counter[str] = Counter()
-        self._recent: defaultdict[str, deque[datetime]] = defaultdict(deque)
-        self._timed = {rep.id for rep in configuration.reps if rep.capacity.per_hour or rep.capacity.per_day}
+        self._within_an_hour: defaultdict[str, deque[datetime]] = defaultdict(deque)
+        self._today: Counter[str] = Counter()
+        self._days: dict[str, date] = {}
+        self.look()
 
-    def given(self, rep: str, moment: datetime) -> None:
-        """A rep got a lead."""
+    def look(self) -> None:
+        """Look at the calendars; to be called whenever `presence_changes_after` says."""
+        self._by_calendar = Availability(self._configuration, self.now)
+        self._away = {rep.id: self._by_calendar.absence(rep.id) for rep in self._configuration.reps}
+        for rep in self._configuration.reps:
+            if rep.capacity.per_day:
+                day = local_day(calendar_of(self._configuration, rep), self.now)
+                if self._days.get(rep.id) != day:
+                    self._days[rep.id], self._today[rep.id] = day, 0
+
+    def absence(self, rep: str) -> str | None:
+        """Why a rep takes no lead now."""
+        return self._away[rep] or full(self._configuration.reps_by_id[rep].capacity, self.load(rep))
+
+    def load(self, rep: str) -> Load:
+        """The leads that a rep has now; those of the hour and the day only where they are limited."""
+        recent = self._within_an_hour.get(rep)
+        while recent and recent[0] <= self.now - _HOUR:
+            recent.popleft()
+        return Load(self._open[rep], len(recent or ()), self._today[rep])
+
+    def opens_next(self, team: str) -> datetime | None:
+        """When the first of a team's reps who are away by calendar or leave is back."""
+        return self._by_calendar.opens_next(team)
+
+    def given(self, rep: str) -> None:
+        """The rep has one lead more."""
+        capacity = self._configuration.reps_by_id[rep].capacity
         self._open[rep] += 1
-        if rep in self._timed:
-            self._recent[rep].append(moment)
+        if capacity.per_hour:
+            self._within_an_hour[rep].append(self.now)
+        if capacity.per_day:
+            self._today[rep] += 1
 
     def ended(self, rep: str) -> None:
-        """A rep has one lead less in hand."""
+        """The rep has one lead less in hand."""
         self._open[rep] -= 1
 
-    def at(self, moment: datetime) -> dict[str, Load]:
-        """Everybody's load now; moments must not go back."""
-        return {rep: self._load(rep, moment) for rep in self._open}
-
-    def _load(self, rep: str, moment: datetime) -> Load:
-        if rep not in self._timed:
-            return Load(self._open[rep])
-        calendar = calendar_of(self._configuration, self._configuration.reps_by_id[rep])
-        today = day_begins(calendar, local_day(calendar, moment))
-        recent = self._recent[rep]
-        while recent and recent[0] < min(today, moment - _HOUR):
-            recent.popleft()
-        return Load(
-            self._open[rep], sum(each > moment - _HOUR for each in recent), sum(each >= today for each in recent)
-        )
+    def hour_ends(self, rep: str) -> datetime | None:
+        """When a rep who has got all that they take in an hour may take one more; None for who has not."""
+        limit = self._configuration.reps_by_id[rep].capacity.per_hour
+        recent = self._within_an_hour.get(rep)
+        return recent[0] + _HOUR if limit and recent and len(recent) >= limit else None

@@ -2,23 +2,27 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 
 @dataclass(frozen=True)
 class RepShare:
-    """What a rep got in one team's line: leads `given`, and the `share` due by weight while present."""
+    """What a rep got in one team's line: leads `given` and not declined, and the `share` due by weight while present.
+
+    `worst` is the largest |given - share| after any lead.
+    """
 
     team: str
     rep: str
     weight: int
     given: int
     share: float
+    worst: float
 
 
 @dataclass(frozen=True)
 class Holds:
-    """Leads of a team that had to wait, and for how long; `waiting` are those that still do at the end."""
+    """How often leads of a team had to wait, and for how long; `waiting` are those that still do at the end."""
 
     team: str
     held: int
@@ -27,12 +31,31 @@ class Holds:
     longest: timedelta
 
 
+@dataclass(slots=True)
+class Given:
+    """One lead, by its place among those rehearsed with, given to a rep. `until` it is answered, declined or taken
+    away; None while it is in hand. `weight` is that of the turn it took, 0 when it took none.
+    """
+
+    place: int
+    rep: str
+    team: str
+    weight: int
+    at: datetime
+    until: datetime | None = None
+    declined: bool = False
+
+
 @dataclass(frozen=True)
 class Report:
-    """The whole rehearsal. `owners` are the first owner of each lead, in the order in which leads were given."""
+    """The whole rehearsal: leads = assigned + waiting, and assigned = windows kept + windows missed.
+
+    A lead counts for the rep and the team that have it at the end, and for its rule in any case.
+    """
 
     leads: int
     assigned: int
+    waiting: int
     declined: int
     offered: int
     windows_kept: int
@@ -43,9 +66,12 @@ class Report:
     missed_by_team: Mapping[str, int]
     shares: tuple[RepShare, ...]
     holds: tuple[Holds, ...]
-    owners: tuple[str | None, ...]
+    first_owners: tuple[str | None, ...]
+    """Of each lead, in the order in which leads were given."""
+    timeline: tuple[Given, ...]
+    """Every time that a lead was given, in order."""
 
     @property
     def worst_share(self) -> float:
-        """The largest |given - share| of anybody, at the end."""
-        return max((abs(each.given - each.share) for each in self.shares), default=0.0)
+        """The largest |given - share| of anybody after any lead."""
+        return max((each.worst for each in self.shares), default=0.0)

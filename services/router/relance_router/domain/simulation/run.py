@@ -1,49 +1,52 @@
 """One rehearsal: leads in order of their times, decided one by one, with what follows from each at its own time."""
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from heapq import heappop, heappush
 from itertools import count
+from random import Random
 
 from relance_router.domain import rules
-from relance_router.domain.availability import Availability
-from relance_router.domain.configuration import Configuration
+from relance_router.domain.configuration import Configuration, Promise
 from relance_router.domain.fair_choice import Turns
-from relance_router.domain.owners import LastOwners, company_domain, known_owners
-from relance_router.domain.routing import Assigned, By, Held, Offered, Question, RoutingState, decide
+from relance_router.domain.owners import known_owners
+from relance_router.domain.requirements import Wanted, wanted
+from relance_router.domain.routing import Assigned, By, Held, Offered, Question, RoutingState, decide, fitting
 from relance_router.domain.rules import Match
 from relance_router.domain.simulation.books import Books
 from relance_router.domain.simulation.leads import SimulatedLead
-from relance_router.domain.simulation.presence import LoadHistory, presence_changes_after
-from relance_router.domain.simulation.report import Report
+from relance_router.domain.simulation.memory import OwnersRemembered
+from relance_router.domain.simulation.presence import PeopleInRehearsal, presence_changes_after
+from relance_router.domain.simulation.report import Given, Report
+from relance_router.domain.simulation.waiting import Waiting
 
 REPORT_EVERY = 1000
 """Leads between two words about the progress."""
 AFTERWARDS = timedelta(days=14)
 """How long after the last lead what is under way may still happen."""
 
-Pick = Callable[[Sequence[str]], str]
-"""Says who of those who are asked claims an offered lead."""
-
 
 def simulate(
     configuration: Configuration,
     leads: Sequence[SimulatedLead],
     *,
-    pick: Pick,
+    seed: int,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Report:
-    """Rehearse; `progress` hears how many leads are done. The same leads and picks give the same report."""
-    if not leads:
-        return Books(configuration, 0).report({})
+    """Rehearse; `progress` hears how many leads are done.
+
+    The `seed` says who claims each offered lead, whatever was offered before. Same leads, same seed, same report.
+    """
     in_order = sorted(range(len(leads)), key=lambda place: (leads[place].lead.received_at, place))
+    if not in_order:
+        return Books(configuration, leads).report({})
     first, last = (leads[in_order[end]].lead.received_at for end in (0, -1))
-    rehearsal = _Rehearsal(configuration, leads, pick, first)
+    rehearsal = _Rehearsal(configuration, leads, seed, first)
     for done, place in enumerate(in_order):
         rehearsal.until(leads[place].lead.received_at)
-        rehearsal.route(_Case(place))
+        rehearsal.received(place)
         if done % REPORT_EVERY == 0:
             progress(done)
     rehearsal.until(last + AFTERWARDS)
@@ -56,6 +59,7 @@ class _Case:
     """One lead on its way."""
 
     place: int
+    found: Match
     had_it: set[str] = field(default_factory=set)
     returned_to: str | None = None
     waits_since: datetime | None = None
@@ -63,113 +67,158 @@ class _Case:
 
 class _Rehearsal:
     def __init__(
-        self, configuration: Configuration, leads: Sequence[SimulatedLead], pick: Pick, begin: datetime
+        self, configuration: Configuration, leads: Sequence[SimulatedLead], seed: int, begin: datetime
     ) -> None:
         self._configuration = configuration
         self._leads = leads
-        self._pick = pick
-        self._now = begin
+        self._seed = seed
         self._agenda: list[tuple[datetime, int, Callable[[], None]]] = []
         self._order = count()
-        self._waiting: list[_Case] = []
-        self._books = Books(configuration, len(leads))
-        self._loads = LoadHistory(configuration)
-        self._last = LastOwners()
-        self._state = RoutingState(
-            Availability(configuration, begin), {team.id: Turns() for team in configuration.teams}
-        )
+        self._waiting = Waiting[_Case]()
+        self._books = Books(configuration, leads)
+        self._owners = OwnersRemembered(configuration)
+        self._people = PeopleInRehearsal(configuration, begin)
+        self._state = RoutingState(self._people, {team.id: Turns() for team in configuration.teams})
+        self._able: dict[tuple[str, Wanted], frozenset[str]] = {}
         self._presence_changes()
 
     def until(self, moment: datetime) -> None:
         """Let everything happen that happens up to `moment`."""
         while self._agenda and self._agenda[0][0] <= moment:
-            self._now, _, happen = heappop(self._agenda)
+            self._people.now, _, happen = heappop(self._agenda)
             happen()
-        self._now = moment
+        self._people.now = moment
 
-    def route(self, case: _Case) -> None:
-        """Decide for one lead."""
-        lead = self._leads[case.place].lead
-        found = rules.match(self._configuration, lead)
-        question = Question(
-            lead,
-            found,
-            had_it=frozenset(case.had_it),
-            known=known_owners(self._configuration, lead, self._last),
-            returned_to=case.returned_to,
-        )
-        match decide(question, self._configuration, self._state, self._now).outcome:
-            case Assigned() as assigned:
-                self._assigned(case, found, assigned)
-            case Offered(reps=reps, team=team):
-                self._books.offered += 1
-                self._assigned(case, found, self._claim(self._pick(reps), team, new_lead=case.returned_to != team))
-            case Held():
-                if case.waits_since is None:
-                    case.waits_since = self._now
-                    self._books.waits(found.promise.team)
-                self._waiting.append(case)
+    def received(self, place: int) -> None:
+        """A lead comes in."""
+        found = rules.match(self._configuration, self._leads[place].lead)
+        self._books.received(place, found)
+        self._route(_Case(place, found))
 
     def report(self) -> Report:
         """What came of it."""
         return self._books.report(self._state.turns)
 
-    def _claim(self, rep: str, team: str, *, new_lead: bool) -> Assigned:
-        turns = self._state.turns[team]
-        turns.charge(rep, new_lead=new_lead)
-        self._state.given(self._configuration, rep)
-        return Assigned(rep, team, self._configuration.weight(team, rep), By.CLAIM, "claimed it first")
-
-    def _assigned(self, case: _Case, found: Match, assigned: Assigned) -> None:
-        simulated = self._leads[case.place]
-        waited = None if case.waits_since is None else self._now - case.waits_since
-        self._books.assigned(case.place, found, assigned, simulated, waited)
-        self._loads.given(assigned.rep, self._now)
-        if self._configuration.stickiness:
-            self._last.of_person[simulated.lead.identity] = assigned.rep
-            if domain := company_domain(self._configuration, simulated.lead):
-                self._last.of_company[domain] = assigned.rep
-        if simulated.answered_after is None:
-            return
-        declined = len(case.had_it) < simulated.declines
-        answer = self._declined if declined else self._contacted
-        self._at(self._now + simulated.answered_after, lambda: answer(case, assigned))
-
-    def _contacted(self, _case: _Case, assigned: Assigned) -> None:
-        self._is_free(assigned.rep)
-
-    def _declined(self, case: _Case, assigned: Assigned) -> None:
-        self._books.declined(assigned)
+    def _route(self, case: _Case) -> str | None:
+        """Decide for one lead; returns who has it."""
+        lead = self._leads[case.place].lead
+        question = Question(
+            lead,
+            case.found,
+            had_it=frozenset(case.had_it),
+            known=known_owners(self._configuration, lead, self._owners.last(lead, self._people.now)),
+            returned_to=case.returned_to,
+        )
+        decision = decide(question, self._configuration, self._state, self._people.now)
+        outcome = decision.outcome
+        if isinstance(outcome, Held):
+            self._hold(case, question)
+            return None
+        assigned = self._claimed(case, outcome) if isinstance(outcome, Offered) else outcome
         if assigned.weight:
-            self._state.turns[assigned.team].give_back(assigned.rep, assigned.weight)
-        case.had_it.add(assigned.rep)
-        case.returned_to = assigned.team if assigned.weight else None
-        self.route(case)
-        case.returned_to = None
-        self._is_free(assigned.rep)
+            time_before = int(decision.record["lines"][assigned.team]["virtual_time"])
+            self._books.turn_taken(assigned, self._state.turns[assigned.team], time_before)
+        self._assigned(case, assigned)
+        return assigned.rep
 
-    def _is_free(self, rep: str) -> None:
-        was_away = self._state.people.absence(rep) is not None
-        self._loads.ended(rep)
-        self._state.ended(self._configuration, rep)
+    def _claimed(self, case: _Case, offered: Offered) -> Assigned:
+        self._books.offered += 1
+        rep = Random(f"{self._seed}:{case.place}").choice(offered.reps)  # noqa: S311 - nothing secret
+        self._state.turns[offered.team].charge(rep, new_lead=case.returned_to != offered.team)
+        self._state.given(self._configuration, rep)
+        weight = self._configuration.weight(offered.team, rep)
+        return Assigned(rep, offered.team, weight, By.CLAIM, "claimed it first")
+
+    def _hold(self, case: _Case, question: Question) -> None:
+        if case.waits_since is None:
+            case.waits_since = self._people.now
+            self._books.waits(case.found.promise.team)
+        self._waiting.add(case, self._able_to_have(question))
+
+    def _able_to_have(self, question: Question) -> frozenset[str]:
+        """Who could have the lead, if they were here."""
+        promise = question.found.promise
+        key = promise.team, wanted(self._configuration, promise, question.lead)
+        if key not in self._able:
+            self._able[key] = frozenset(self._fitting(*key))
+        known = [owner.rep for owner in question.known] if promise.sticky else []
+        return self._able[key].union(known) - question.had_it
+
+    def _fitting(self, team: str, want: Wanted) -> list[str]:
+        found: list[str] = []
+        for each in self._configuration.teams_after(team):
+            members = self._configuration.teams_by_id[each].members
+            among = fitting(self._configuration, self._configuration.teams_by_id[each], want)
+            found += [member.rep for member in members] if among is None else among
+        return found
+
+    def _assigned(self, case: _Case, assigned: Assigned) -> None:
+        now, simulated = self._people.now, self._leads[case.place]
+        if case.waits_since is not None:
+            self._books.waited(case.found.promise.team, now - case.waits_since)
+            case.waits_since = None
+        self._owners.remember(simulated.lead, assigned.rep, now)
+        given = self._books.assigned(case.place, assigned, now)
+        hour_ends = self._people.hour_ends(assigned.rep)
+        if hour_ends:
+            self._at(hour_ends, partial(self._may_be_back, assigned.rep))
+        if simulated.answered_after is not None and len(case.had_it) < simulated.declines:
+            self._at(now + simulated.answered_after, partial(self._declined, case, given))
+        elif simulated.answered_after is not None:
+            self._at(now + simulated.answered_after, partial(self._ended, given))
+        elif (taken_away := _taken_away_after(self._configuration, case.found.promise)) is not None:
+            self._at(now + taken_away, partial(self._taken_away, case, given))
+
+    def _declined(self, case: _Case, given: Given) -> None:
+        given.declined = True
+        if given.weight:
+            self._state.turns[given.team].give_back(given.rep, given.weight)
+        self._taken_away(case, given)
+        case.had_it.add(given.rep)
+        case.returned_to = given.team if given.weight else None
+        self._route(case)
+
+    def _taken_away(self, case: _Case, given: Given) -> None:
+        self._owners.forget(self._leads[case.place].lead, given.rep, given.at)
+        self._ended(given)
+
+    def _ended(self, given: Given) -> None:
+        given.until = self._people.now
+        was_away = self._people.absence(given.rep) is not None
+        self._state.ended(self._configuration, given.rep)
         if was_away:
-            self._try_those_who_wait(lambda: self._state.people.absence(rep) is None)
+            self._serve({given.rep})
 
-    def _try_those_who_wait(self, somebody_is_free: Callable[[], bool]) -> None:
-        waiting, self._waiting = deque(self._waiting), []
-        while waiting and somebody_is_free():
-            self.route(waiting.popleft())
-        self._waiting += waiting
+    def _may_be_back(self, rep: str) -> None:
+        self._state.look_at(self._configuration, rep)
+        self._serve({rep})
 
     def _presence_changes(self) -> None:
-        loads = self._loads.at(self._now)
-        self._state.people = Availability(self._configuration, self._now, loads=loads)
+        away = [rep.id for rep in self._configuration.reps if self._people.absence(rep.id) is not None]
+        self._people.look()
         for team in self._configuration.teams:
             self._state.observe(self._configuration, team.id)
-        self._try_those_who_wait(lambda: any(turns.present for turns in self._state.turns.values()))
-        following = presence_changes_after(self._configuration, self._now)
+        self._serve(set(away))
+        following = presence_changes_after(self._configuration, self._people.now)
         if following:
             self._at(following, self._presence_changes)
 
+    def _serve(self, maybe_back: set[str]) -> None:
+        """Route who has waited for one of these."""
+        back = {rep for rep in maybe_back if self._people.absence(rep) is None}
+        for case in self._waiting.for_those(back):
+            rep = self._route(case)
+            if rep is not None and self._people.absence(rep) is not None:
+                back.discard(rep)
+
     def _at(self, moment: datetime, happen: Callable[[], None]) -> None:
         heappush(self._agenda, (moment, next(self._order), happen))
+
+
+def _taken_away_after(configuration: Configuration, promise: Promise) -> timedelta | None:
+    """When the escalation policy takes a lead from a rep who never answers; None when it does not."""
+    steps = configuration.policies_by_id[promise.escalation].steps
+    return min(
+        (step.at * promise.respond_within + step.after for step in steps if step.action == "reassign"),
+        default=None,
+    )
