@@ -7,10 +7,15 @@ import typer
 
 from relance_router.command_line.applying import apply, rollback
 from relance_router.command_line.checking import check
+from relance_router.command_line.explaining import explain
+from relance_router.command_line.people import pause, reps, resume
 from relance_router.command_line.reading import diff, history, show
+from relance_router.command_line.rehearsing import plan, simulate
 
 app = typer.Typer(
-    help="Relance: the routing configuration, as code.", no_args_is_help=True, pretty_exceptions_enable=False
+    help="Relance: the routing configuration as code, rehearsed before it runs, and every decision explained.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
 )
-for command in (check, diff, apply, rollback, history, show):
+for command in (check, simulate, plan, diff, apply, rollback, history, show, explain, reps, pause, resume):
     app.command()(command)

@@ -31,7 +31,10 @@ def apply(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check a routing file, show what it changes, ask, and run it on every replica from the same message on."""
+    """Check a routing file, show what it changes, ask, and run it on every replica from the same message on.
+
+    `relance plan FILE` says before what it would have done to the leads of the last days.
+    """
     with failures_told(as_json):
         content = read(file)
         _, warnings = checked(file, content)

@@ -1,18 +1,25 @@
 """The operators' API, as the command line asks it."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
+from uuid import UUID
 
 import aiohttp
 
 from relance_router.command_line.output import Failed, Status
 from relance_router.configuration.documents import History, Version, VersionWithContent
 from relance_router.configuration.routing_file import LineFault
+from relance_router.domain.past_leads import PastLead
+from relance_router.routing.documents import ExplanationView, RepView
 
 _PATIENCE = aiohttp.ClientTimeout(total=60)
+_PATIENCE_WITH_A_STREAM = aiohttp.ClientTimeout(total=None, sock_connect=60, sock_read=60)
+_LONGEST_LINE = 2**20
 _NOT_ASKED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.SERVICE_UNAVAILABLE}
 
 
@@ -47,6 +54,26 @@ class Router:
         body = {"to": to, "expected_version": expected, "applied_by": by, "comment": comment}
         return Version.model_validate(self._ask("POST", "/v1/configurations/rollback", body))
 
+    def past_leads(self, days: int, on_lead: Callable[[], None]) -> list[PastLead]:
+        """The leads of the last days; `on_lead` is called for each that has come."""
+        return asyncio.run(self._past_leads(days, on_lead))
+
+    def explanation(self, lead: UUID) -> ExplanationView:
+        """Why a lead went where it went."""
+        return ExplanationView.model_validate(self._ask("GET", f"/v1/leads/{lead}/explanation"))
+
+    def reps(self) -> list[RepView]:
+        """Every rep at this moment."""
+        return [RepView.model_validate(each) for each in self._ask("GET", "/v1/reps")]
+
+    def pause(self, rep: str, because: str, by: str) -> RepView:
+        """Give a rep no more leads."""
+        return RepView.model_validate(self._ask("POST", _of(rep, "pause"), {"because": because, "by": by}))
+
+    def resume(self, rep: str, by: str) -> RepView:
+        """Give a rep leads again."""
+        return RepView.model_validate(self._ask("POST", _of(rep, "resume"), {"by": by}))
+
     def _ask(
         self,
         method: str,
@@ -61,25 +88,53 @@ class Router:
             return answer
         if status == HTTPStatus.NOT_FOUND and none_if_missing:
             return None
-        raise Failed(
-            Status.NOT_ASKED if status in _NOT_ASKED else Status.NO,
-            answer["detail"],
-            [LineFault(fault["line"], fault["detail"]) for fault in answer.get("errors", ()) if "line" in fault],
-        )
+        raise _refused(status, answer)
 
     async def _request(
         self, method: str, path: str, body: Mapping[str, object] | None, query: Mapping[str, str] | None
     ) -> tuple[int, Any]:
+        async with (
+            self._session(_PATIENCE) as session,
+            session.request(method, path, json=body, params=query) as response,
+        ):
+            return response.status, await response.json(content_type=None)
+
+    async def _past_leads(self, days: int, on_lead: Callable[[], None]) -> list[PastLead]:
+        found: list[PastLead] = []
+        async with (
+            self._session(_PATIENCE_WITH_A_STREAM) as session,
+            session.get("/v1/leads/export", params={"days": str(days)}) as response,
+        ):
+            if response.status >= HTTPStatus.BAD_REQUEST:
+                raise _refused(response.status, await response.json(content_type=None))
+            async for line in response.content:
+                found.append(PastLead.model_validate_json(line))
+                on_lead()
+        return found
+
+    @asynccontextmanager
+    async def _session(self, patience: aiohttp.ClientTimeout) -> AsyncIterator[aiohttp.ClientSession]:
         headers = {"Authorization": f"Bearer {self.token}"}
         try:
-            async with (
-                aiohttp.ClientSession(self.url, headers=headers, timeout=_PATIENCE) as session,
-                session.request(method, path, json=body, params=query) as response,
-            ):
-                return response.status, await response.json(content_type=None)
+            async with aiohttp.ClientSession(
+                self.url, headers=headers, timeout=patience, read_bufsize=_LONGEST_LINE
+            ) as session:
+                yield session
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise Failed(
                 Status.NOT_ASKED,
                 f"The router cannot be reached at {self.url} ({str(error) or type(error).__name__}). Is it running? "
                 "Say where with --url or RELANCE_URL.",
             ) from error
+
+
+def _refused(status: int, problem: Mapping[str, Any]) -> Failed:
+    return Failed(
+        Status.NOT_ASKED if status in _NOT_ASKED else Status.NO,
+        problem["detail"],
+        [LineFault(fault["line"], fault["detail"]) for fault in problem.get("errors", ()) if "line" in fault],
+    )
+
+
+def _of(rep: str, change: str) -> str:
+    return f"/v1/reps/{quote(rep, safe='')}/{change}"

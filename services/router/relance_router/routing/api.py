@@ -1,7 +1,6 @@
 """What operators ask of routing: why a lead went where it went, who can take leads now, and who is to take none."""
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
@@ -14,6 +13,14 @@ from relance.ids import LeadId
 from relance.storable import STORABLE
 from relance_router.domain.routing import Assigned, Held, HeldBecause, Offered
 from relance_router.operators import OperatorOnly
+from relance_router.routing.documents import (
+    CandidateView,
+    DecisionView,
+    ExplanationView,
+    OutcomeView,
+    RepView,
+    RuleTriedView,
+)
 from relance_router.routing.explanations import ExplainedDecision, Explanations, UnknownLead
 from relance_router.routing.people import People, RepNow, UnknownRep
 
@@ -23,70 +30,6 @@ Who = Annotated[
 REFUSALS: dict[int | str, dict[str, object]] = {
     status: {"model": ProblemDocument, "description": HTTPStatus(status).phrase} for status in (401, 404, 422, 503)
 }
-
-
-class RuleTriedView(BaseModel):
-    """One rule, and why it did not fit; null when it did."""
-
-    rule: str
-    failed: str | None
-
-
-class CandidateView(BaseModel):
-    """One rep looked at in one team: chosen, or passed over with the reason."""
-
-    team: str
-    rep: str
-    weight: int
-    chosen: bool
-    reason: str
-    owed: float | None = Field(description="Leads that the rep was short of their share; below 0: ahead of it.")
-
-
-class OutcomeView(BaseModel):
-    """What was decided: `assigned`, `offered` or `held`."""
-
-    outcome: str
-    team: str | None = None
-    reps: list[str] = Field(description="Who got it, or may claim it.")
-    by: str | None = Field(None, description="What chose: owner, turn, load or claim.")
-    because: str
-    until: datetime | None = None
-
-
-class DecisionView(BaseModel):
-    """One decision about a lead, in words and in data, made again from what was stored."""
-
-    assignment_id: UUID | None
-    state: str = Field(description="Where the assignment stands, or why the lead stands unrouted.")
-    decided_at: datetime
-    ended_at: datetime | None
-    configuration: int
-    rule: str
-    words: list[str]
-    rules_tried: list[RuleTriedView]
-    candidates: list[CandidateView]
-    decision: OutcomeView
-    same_when_made_again: bool
-
-
-class ExplanationView(BaseModel):
-    """Every decision about a lead, oldest first."""
-
-    lead_id: UUID
-    decisions: list[DecisionView]
-
-
-class RepView(BaseModel):
-    """A rep at this moment."""
-
-    rep: str
-    name: str | None
-    teams: list[str]
-    available: bool
-    absence: str | None = Field(description="Why the rep takes no lead now.")
-    open_leads: int
-    paused: str | None = Field(description="Why the rep is paused.")
 
 
 class Pausing(BaseModel):
