@@ -185,6 +185,15 @@ def test_shares_are_exact(people: Sequence[tuple[int, Any]], minutes: Sequence[i
         assert told.worst == pytest.approx(float(worst[told.rep]), abs=0.001)
 
 
+def test_who_is_always_here_and_gets_leads_by_turns_is_never_off_by_a_whole_lead() -> None:
+    """After any of ten thousand leads, whatever the weights."""
+    members = [{"rep": f"r{weight}", "weight": weight} for weight in (1, 2, 3, 7, 50)]
+    company = configuration({f"r{weight}": {} for weight in (1, 2, 3, 7, 50)}, {"t": {"members": members}})
+    report = simulate(company, [at(MONDAY_NOON + n * timedelta(minutes=1)) for n in range(10_000)], seed=0)
+    assert report.worst_share < 1
+    assert {each.rep: round(each.share) for each in report.shares}["r50"] == round(10_000 * 50 / 63)
+
+
 def at(moment: datetime, *, identity: str = "somebody", answered_after: timedelta | None = None) -> SimulatedLead:
     return SimulatedLead(LeadFacts(identity, moment, {}), answered_after or timedelta(minutes=1))
 

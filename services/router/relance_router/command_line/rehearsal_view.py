@@ -88,6 +88,10 @@ def _show_shares(report: Report) -> None:
         in_all = f"{report.by_rep.get(each.rep, 0):,}"
         table.add_row(Text(each.team), Text(each.rep), str(each.weight), *numbers, in_all)
     console.print(table)
+    console.print(
+        "Who is always here and gets leads by turns alone is never off by a whole lead; declined leads, known owners, "
+        "and what leads ask of reps come before turns."
+    )
 
 
 def _show_differences(title: str, what: str, differences: Sequence[Difference]) -> None:
