@@ -63,6 +63,13 @@ class RoutingState:
 
     people: People
     turns: dict[str, Turns] = field(default_factory=dict)
+    _fitting: dict[tuple[str, Wanted], list[str] | None] = field(default_factory=dict)
+
+    def fitting(self, configuration: Configuration, team: Team, want: Wanted) -> list[str] | None:
+        """The members who have what is wanted, looked for once; None when nothing is, which is everybody."""
+        if (team.id, want) not in self._fitting:
+            self._fitting[team.id, want] = fitting(configuration, team, want)
+        return self._fitting[team.id, want]
 
     def observe(self, configuration: Configuration, team: str) -> None:
         """Note who of a team is here, before the first decision."""
@@ -215,7 +222,7 @@ class _Deciding:
         turns = self._state.turns[team.id]
         rep = turns.take(
             barred=self._question.had_it,
-            among=fitting(self._configuration, team, self._want),
+            among=self._state.fitting(self._configuration, team, self._want),
             new_lead=self._is_new_to(team.id),
         )
         if rep is None:
@@ -233,7 +240,7 @@ class _Deciding:
 
     def _candidates(self, team: Team) -> list[str]:
         present = self._state.turns[team.id].present
-        among = fitting(self._configuration, team, self._want)
+        among = self._state.fitting(self._configuration, team, self._want)
         chosen = present if among is None else among
         return [rep for rep in chosen if rep in present and rep not in self._question.had_it]
 
@@ -251,7 +258,7 @@ class _Deciding:
         return Held(HeldBecause.NOBODY_AVAILABLE, min((back for back in openings if back), default=None))
 
     def _fitting_members(self, team: Team) -> Sequence[str]:
-        among = fitting(self._configuration, team, self._want)
+        among = self._state.fitting(self._configuration, team, self._want)
         return [member.rep for member in team.members] if among is None else among
 
     def _inputs(self) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """One rehearsal: leads in order of their times, decided one by one, with what follows from each at its own time."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -13,7 +13,7 @@ from relance_router.domain.configuration import Configuration, Promise
 from relance_router.domain.fair_choice import Turns
 from relance_router.domain.owners import known_owners
 from relance_router.domain.requirements import Wanted, wanted
-from relance_router.domain.routing import Assigned, By, Held, Offered, Question, RoutingState, decide, fitting
+from relance_router.domain.routing import Assigned, By, Held, Offered, Question, RoutingState, decide
 from relance_router.domain.rules import Match
 from relance_router.domain.simulation.books import Books
 from relance_router.domain.simulation.leads import SimulatedLead
@@ -147,13 +147,10 @@ class _Rehearsal:
         known = [owner.rep for owner in question.known] if promise.sticky else []
         return self._able[key].union(known) - question.had_it
 
-    def _fitting(self, team: str, want: Wanted) -> list[str]:
-        found: list[str] = []
-        for each in self._configuration.teams_after(team):
-            members = self._configuration.teams_by_id[each].members
-            among = fitting(self._configuration, self._configuration.teams_by_id[each], want)
-            found += [member.rep for member in members] if among is None else among
-        return found
+    def _fitting(self, name: str, want: Wanted) -> Iterator[str]:
+        for team in map(self._configuration.teams_by_id.__getitem__, self._configuration.teams_after(name)):
+            among = self._state.fitting(self._configuration, team, want)
+            yield from (member.rep for member in team.members) if among is None else among
 
     def _assigned(self, case: _Case, assigned: Assigned) -> None:
         now, simulated = self._people.now, self._leads[case.place]
