@@ -15,6 +15,7 @@ from relance_router.domain.simulation import Comparison, Difference, Holds, Repo
 NOT_REHEARSED = (
     "Every team's line begins empty, nobody has a lead in hand and no person is known before the first lead.",
     "Reps answer and decline as they did, or as was made up, whoever they are; an offered lead is claimed at once.",
+    "A lead that nobody has answered yet counts as missed, before and after.",
     "Pauses, and reassignments of leads that a rep ignores, are not rehearsed.",
 )
 """What a rehearsal does not know."""

@@ -1,5 +1,6 @@
 """`relance plan` and `simulate`: what a configuration would do, before it runs."""
 
+import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -135,7 +136,8 @@ def _running(running: VersionWithContent) -> Configuration:
 
 
 def _made_up(configuration: Configuration, count: int, begin: date, days: int, seed: int) -> list[SimulatedLead]:
-    return generate(configuration, count, begin=begin, days=days, random=Random(seed))  # noqa: S311 - nothing secret
+    with _garbage_left_alone():
+        return generate(configuration, count, begin=begin, days=days, random=Random(seed))  # noqa: S311 - nothing secret
 
 
 def _from_file(file: Path) -> list[SimulatedLead]:
@@ -164,8 +166,18 @@ def _exported(router: Router, days: int) -> list[PastLead]:
 
 
 def _rehearsed(configuration: Configuration, leads: Sequence[SimulatedLead], seed: int, title: str) -> Report:
-    with _progress(title, len(leads)) as done:
+    with _progress(title, len(leads)) as done, _garbage_left_alone():
         return rehearse(configuration, leads, seed=seed, progress=done)
+
+
+@contextmanager
+def _garbage_left_alone() -> Iterator[None]:
+    # A rehearsal keeps most of what it makes, and makes no cycles: looking for them takes a third of the time.
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 @contextmanager

@@ -12,7 +12,7 @@ class SimulatedLead:
     """A lead, and what reps do with it, whoever they are.
 
     `answered_after` runs from the assignment to the first answer, None when nobody ever answers; the first `declines`
-    owners decline it, each after as long.
+    owners decline it, each after as long. A lead that nobody ever answers is not declined either.
     """
 
     lead: LeadFacts
