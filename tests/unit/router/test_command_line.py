@@ -57,6 +57,25 @@ def test_what_cannot_be_asked_is_said_with_what_to_do(tmp_path: Path) -> None:
     )
 
 
+def test_a_simulation_asks_nobody_and_says_what_it_does_not_know() -> None:
+    """In tables for people; a file with faults has none."""
+    arguments = ("--count", "200", "--days", "3", "--begin", "2026-11-23")
+    shown = relance("simulate", ROUTING, *arguments)
+    assert shown.exit_code == 0, shown.output
+    assert "200 leads: " in shown.stdout
+    assert "does not know" in shown.stdout
+    first, again = (json.loads(relance("simulate", ROUTING, *arguments, "--json").stdout) for _ in range(2))
+    assert first == again
+    assert sum(first["by_rule"].values()) == 200
+    assert {each["rep"] for each in first["shares"]} == {"anna", "ben", "chloe"}
+
+
+def test_a_plan_needs_somebody_to_ask() -> None:
+    """Exit status 2: nobody could be asked."""
+    away = relance("plan", ROUTING, "--token", "t", "--url", "http://127.0.0.1:9")
+    assert (away.exit_code, "--url or RELANCE_URL" in away.stderr) == (2, True)
+
+
 def test_a_difference_names_both_sides_and_equal_texts_have_none() -> None:
     """As `diff -u` writes it."""
     assert difference("a\nb\n", "a\nc\n", names=("version 1", "new.yaml")) == [

@@ -82,7 +82,7 @@ def plan(
 ) -> None:
     """Show what applying a file would change, and what it would have done to the leads of the last days.
 
-    Exit status 0: it could be applied; 1: it has faults. Nothing is changed.
+    Exit status 0: it could be applied; 1: it has faults; 2: nobody could be asked. Nothing is changed.
     """
     with failures_told(as_json):
         content = read(file)
@@ -116,7 +116,9 @@ def plan(
         console.print(f"Had it run for the last {days} days:")
         show_comparison(compared, before, after)
     elif lines:
-        console.print(f"No lead came in within the last {days} days: `relance simulate {file}` makes some up.")
+        console.print(
+            f"No lead came in within the last {days} days: `relance simulate {file}` makes some up.", markup=False
+        )
 
 
 def _show_change(file: Path, running: VersionWithContent, warnings: Sequence[LineFault], lines: Sequence[str]) -> None:
@@ -142,7 +144,8 @@ def _made_up(configuration: Configuration, count: int, begin: date, days: int, s
 
 def _from_file(file: Path) -> list[SimulatedLead]:
     found: list[SimulatedLead] = []
-    for number, line in enumerate(read(file).splitlines(), 1):
+    # Not `splitlines`: a line separator of Unicode may stand inside a lead.
+    for number, line in enumerate(read(file).rstrip("\n").split("\n"), 1):
         try:
             found.append(of_the_past(PastLead.model_validate_json(line)))
         except ValidationError as error:

@@ -56,7 +56,7 @@ class Router:
 
     def past_leads(self, days: int, on_lead: Callable[[], None]) -> list[PastLead]:
         """The leads of the last days; `on_lead` is called for each that has come."""
-        return asyncio.run(self._past_leads(days, on_lead))
+        return [PastLead.model_validate_json(line) for line in asyncio.run(self._exported(days, on_lead))]
 
     def explanation(self, lead: UUID) -> ExplanationView:
         """Why a lead went where it went."""
@@ -99,8 +99,8 @@ class Router:
         ):
             return response.status, await response.json(content_type=None)
 
-    async def _past_leads(self, days: int, on_lead: Callable[[], None]) -> list[PastLead]:
-        found: list[PastLead] = []
+    async def _exported(self, days: int, on_lead: Callable[[], None]) -> list[bytes]:
+        lines: list[bytes] = []
         async with (
             self._session(_PATIENCE_WITH_A_STREAM) as session,
             session.get("/v1/leads/export", params={"days": str(days)}) as response,
@@ -108,9 +108,9 @@ class Router:
             if response.status >= HTTPStatus.BAD_REQUEST:
                 raise _refused(response.status, await response.json(content_type=None))
             async for line in response.content:
-                found.append(PastLead.model_validate_json(line))
+                lines.append(line)
                 on_lead()
-        return found
+        return lines
 
     @asynccontextmanager
     async def _session(self, patience: aiohttp.ClientTimeout) -> AsyncIterator[aiohttp.ClientSession]:

@@ -130,7 +130,7 @@ def _examples(operators: Operators) -> Iterator[str]:
     yield from (f"{text}x" for text in operators.prefix or ())
     yield from (f"x{text}" for text in operators.suffix or ())
     for limit in (operators.at_least, operators.at_most, operators.above, operators.below):
-        yield from (f"{limit + more:g}" for more in (-1, 0, 1)) if limit is not None else ()
+        yield from (f"{limit + more:.15g}" for more in (-1, 0, 1)) if limit is not None else ()
     for each in operators.postal or ():
         found = postal_range(each)
         yield found.first
