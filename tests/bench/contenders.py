@@ -86,10 +86,11 @@ async def routers(
     settings: Mapping[str, str],
     *,
     replicas: int,
+    offset: int = 0,
     launcher: Sequence[str] = (),
 ) -> AsyncIterator[Routers]:
-    """Our router, reading the leads from the start; stopped when the block ends."""
-    await rewind(stage, _GROUP)
+    """Our router, reading each partition from `offset`; stopped when the block ends."""
+    await rewind(stage, _GROUP, offset=offset)
     folder = stage.folder / database
     folder.mkdir()
     routing_file = folder / "routing.yaml"

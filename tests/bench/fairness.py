@@ -169,8 +169,11 @@ class _Fire:
         return False
 
 
-async def fairness(stage: Stage, leads: int, seed: int, tell: Callable[[int], None]) -> Fairness:
-    """Route `leads`, which are on the topic, by two replicas under fire; `tell` is told how many are routed."""
+async def fairness(stage: Stage, leads: int, offset: int, seed: int, tell: Callable[[int], None]) -> Fairness:
+    """Route by two replicas under fire; `tell` is told how many are routed.
+
+    `leads` is how many the topic's partitions have from `offset` on.
+    """
     reps = [BenchRep(f"rep-{number:02d}", weight=number % 5 + 1) for number in range(REPS)]
     names = ["router-1", "router-2"]
     async with AsyncExitStack() as closing:
@@ -179,7 +182,7 @@ async def fairness(stage: Stage, leads: int, seed: int, tell: Callable[[int], No
             asyncpg.create_pool(stage.server.url("postgres", database, "postgresql"), min_size=1, max_size=5)
         )
         sink = await closing.enter_async_context(running_sink(holding=False))
-        async with routers(stage, database, reps, sink, DELIVERING, replicas=len(names)) as running:
+        async with routers(stage, database, reps, sink, DELIVERING, replicas=len(names), offset=offset) as running:
             fire = _Fire(stage, database, running, sink, rows, random.Random(seed), leads)  # noqa: S311 - repeatable
             began = time.monotonic()
             await _burn(fire, reps, names, tell)

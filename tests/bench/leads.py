@@ -33,9 +33,9 @@ async def publish(stage: Stage, count: int, advance: Callable[[int], None]) -> N
         await publisher.close()
 
 
-async def rewind(stage: Stage, group: str) -> None:
-    """Have the group, whose members have all left, read the topic from its start."""
-    start = {TopicPartition(TOPIC, number): 0 for number in range(PARTITIONS)}
+async def rewind(stage: Stage, group: str, *, offset: int = 0) -> None:
+    """Have the group, whose members have all left, read each partition from `offset`."""
+    start = {TopicPartition(TOPIC, number): offset for number in range(PARTITIONS)}
     consumer = AIOKafkaConsumer(
         bootstrap_servers=stage.broker.bootstrap_servers, group_id=group, enable_auto_commit=False
     )

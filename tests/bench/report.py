@@ -25,7 +25,7 @@ class Table:
         """On the terminal."""
         shown = rich.table.Table(title=self.title)
         for place, column in enumerate(self.columns):
-            shown.add_column(column, justify="right" if place else "left")
+            shown.add_column(column, justify="right" if place else "left", no_wrap=True)
         for row in self.rows:
             shown.add_row(*row)
         console.print(shown)
@@ -79,7 +79,8 @@ all cases are interleaved; the figure is the median run, with the slowest and th
   even with two replicas: both wait for the same rep's row, then both take that rep.
 
 CPU is of the router's processes and of PostgreSQL's sessions, in milliseconds per lead. Uneven is the rep with most
-leads less the rep with fewest, all of the same weight."""
+leads less the rep with fewest, all of the same weight. Others is what processes that are not of the benchmark took of
+the machine's processor time: beside much of it, a rate says little."""
 
 
 def _throughput(found: Mapping[Case, Result]) -> Table:
@@ -89,15 +90,18 @@ def _throughput(found: Mapping[Case, Result]) -> Table:
             _number(case.reps),
             str(case.replicas),
             _number(result.median.per_second),
-            f"{_number(result.slowest)} to {_number(result.fastest)}",
+            _number(result.slowest),
+            _number(result.fastest),
             f"{result.median.cpu:.2f}",
             f"{result.median.database_cpu:.2f}",
             str(result.median.uneven),
             _number(result.median.delivered_per_second) if case.contender == OURS_DELIVERING else "",
+            f"{result.median.others:.0%}",
         ]
         for case, result in found.items()
     ]
-    columns = ["contender", "reps", "replicas", "leads/s", "spread", "CPU", "PostgreSQL CPU", "uneven", "webhooks/s"]
+    columns = ["contender", "reps", "replicas", "leads/s", "slowest", "fastest", "CPU", "PostgreSQL CPU", "uneven"]
+    columns += ["webhooks/s", "others"]
     return Table("Throughput", "From the topic to the committed assignment, one team.", columns, rows)
 
 
@@ -139,7 +143,7 @@ def _promises(books: Fairness) -> Table:
     }
     note = (
         f"{len(books.shares.standings)} reps of weights 1 to 5, two replicas, delivering. {len(books.always)} reps are "
-        f"always available, the others come and go; {DECLINED:.1%} of leads are declined by API, the last few excepted, "
+        f"always available, the others come and go; {DECLINED:.1%} of leads are declined by API, the last excepted, "
         "so that a turn given back can be taken; replicas are killed with SIGKILL and started again. The share is "
         "added up from the database in exact fractions: weight by weights of all available in the configuration "
         "version that decided. A declined lead counts for who has it in the end; from the decline until the turn is "
@@ -153,7 +157,7 @@ def _by_rep(books: Fairness) -> Table:
         [
             rep,
             _number(standing.given),
-            f"{float(standing.share):,.3f}",
+            f"{float(standing.share):.3f}",
             f"{float(standing.given - standing.share):+.3f}",
         ]
         for rep, standing in books.shares.standings.items()

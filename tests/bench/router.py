@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from tests.bench.fairness import Fairness, fairness
-from tests.bench.leads import publish
+from tests.bench.leads import PARTITIONS, publish
 from tests.bench.machine import machine
 from tests.bench.report import document, flatness, ratio, tables
 from tests.bench.stage import Stage, running_stage
@@ -28,12 +28,18 @@ DOCUMENT = ROOT / "docs" / "bench" / "router.md"
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured. `window` is in seconds; all runs read the same `leads`."""
+    """How much is measured. `window` is in seconds; all runs read the same `leads`, fairness those from `offset` on."""
 
     sizes: Sequence[int]
     repetitions: int
     window: float
     leads: int
+    offset: int = 0
+
+    @property
+    def leads_under_fire(self) -> int:
+        """How many are routed for fairness: each partition has far more than `offset`."""
+        return self.leads - self.offset * PARTITIONS
 
     @property
     def cases(self) -> list[Case]:
@@ -43,7 +49,7 @@ class Plan:
 
 
 FULL = Plan(sizes=(10, 100, 1000), repetitions=3, window=6, leads=100_000)
-QUICK = Plan(sizes=(10, 1000), repetitions=1, window=3, leads=10_000)
+QUICK = Plan(sizes=(10, 1000), repetitions=1, window=3, leads=40_000, offset=2_500)
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,7 @@ def bench(
     """Measure, print the tables, and write docs/bench/router.md."""
     # aiokafka logs every broker that is just starting; what matters is raised.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    console = Console(stderr=as_json)
+    console = Console(stderr=as_json, width=None if sys.stderr.isatty() else 120)
     with tempfile.TemporaryDirectory(prefix="relance-bench-", ignore_cleanup_errors=True) as folder:
         outcome = asyncio.run(_measured(QUICK if quick else FULL, Path(folder), seed, console))
     made = tables(outcome.found, outcome.fairness)
@@ -88,9 +94,13 @@ async def _measured(plan: Plan, folder: Path, seed: int, console: Console) -> Ou
             published = progress.add_task("Publishing leads", total=plan.leads)
             await publish(stage, plan.leads, lambda count: progress.advance(published, count))
             runs = await _runs(stage, plan, progress)
-            fire = progress.add_task("Fairness under fire", total=plan.leads)
-            books = await fairness(stage, plan.leads, seed, lambda count: progress.update(fire, completed=count))
-            progress.update(fire, completed=plan.leads)
+            fire = progress.add_task("Fairness under fire", total=plan.leads_under_fire)
+
+            def routed(count: int) -> None:
+                progress.update(fire, completed=count)
+
+            books = await fairness(stage, plan.leads_under_fire, plan.offset, seed, routed)
+            routed(plan.leads_under_fire)
     return Outcome(results(runs), books, facts)
 
 

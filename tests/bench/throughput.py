@@ -5,7 +5,7 @@ import statistics
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import psutil
@@ -19,6 +19,8 @@ from relance_local.conditions import wait_until
 OURS, NAIVE, OURS_DELIVERING = "relance", "naive", "relance, delivering"
 _TABLES = {OURS: "router.assignments", NAIVE: "naive.assignments", OURS_DELIVERING: "router.assignments"}
 _START_LIMIT = timedelta(seconds=90)
+_LEAST_COMMITS = 4
+"""A batch that takes longer than the window is waited for."""
 
 # The first commit starts the clock, so its leads do not count.
 _COMMITTED = """
@@ -28,7 +30,8 @@ _COMMITTED = """
         SELECT at, min(at) OVER () AS first FROM commits WHERE at BETWEEN $1 AND $2
     )
     SELECT count(*) FILTER (WHERE at > first) AS leads,
-        coalesce(extract(epoch FROM max(at) - min(at)), 0)::float8 AS seconds
+        extract(epoch FROM max(at) - min(at))::float8 AS seconds,
+        count(DISTINCT at) AS commits
     FROM measured
 """
 _UNEVEN = """
@@ -61,6 +64,9 @@ class Run:
     uneven: int
     """Leads of the rep who got most, less those of the rep who got fewest."""
     delivered_per_second: float
+    others: float
+    """The part of the machine's processor time that processes not of this benchmark took: a figure beside much of it
+    says little."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +84,10 @@ class _Moment:
     cpu: float
     database_cpu: Mapping[int, float]
     delivered: int
+    busy: float
+    """Processor seconds of the whole machine."""
+    own: Mapping[int, float]
+    """Processor seconds of this benchmark, by process."""
 
 
 async def measure(stage: Stage, case: Case, seconds: float) -> Run:
@@ -90,6 +100,7 @@ async def measure(stage: Stage, case: Case, seconds: float) -> Run:
             await wait_until(contender.all_work, what=f"{case} to route", limit=_START_LIMIT)
             since = await _moment(stage, contender, connection, sink)
             await asyncio.sleep(seconds)
+            await _enough(connection, case, since)
             until = await _moment(stage, contender, connection, sink)
         return await _run(connection, case, since, until)
 
@@ -117,14 +128,36 @@ async def _contending(stage: Stage, case: Case, database: str, sink: Sink) -> As
             yield ours
 
 
+async def _enough(connection: asyncpg.Connection, case: Case, since: _Moment) -> None:
+    query = _COMMITTED.format(table=_TABLES[case.contender])
+
+    async def committed() -> bool:
+        found = await connection.fetchrow(query, since.at, datetime.max.replace(tzinfo=UTC))
+        return bool(found["commits"] >= _LEAST_COMMITS)
+
+    await wait_until(committed, what=f"{case} to commit {_LEAST_COMMITS} times", limit=_START_LIMIT)
+
+
 async def _moment(stage: Stage, contender: Contender, connection: asyncpg.Connection, sink: Sink) -> _Moment:
+    itself = psutil.Process()
     sessions = psutil.Process(stage.server.process.pid).children()
     return _Moment(
         at=await connection.fetchval("SELECT clock_timestamp()"),
         cpu=sum(_cpu(psutil.Process(process.pid)) for process in contender.processes),
         database_cpu={session.pid: _cpu(session) for session in sessions},
         delivered=sink.received,
+        busy=_busy(),
+        own={process.pid: _cpu(process) for process in [itself, *itself.children(recursive=True)]},
     )
+
+
+def _busy() -> float:
+    times = psutil.cpu_times()
+    return float(sum(times) - times.idle - times.iowait - times.guest - times.guest_nice)
+
+
+def _spent(before: Mapping[int, float], after: Mapping[int, float]) -> float:
+    return sum(max(0.0, seconds - before.get(process, 0.0)) for process, seconds in after.items())
 
 
 def _cpu(process: psutil.Process) -> float:
@@ -137,19 +170,18 @@ def _cpu(process: psutil.Process) -> float:
 
 async def _run(connection: asyncpg.Connection, case: Case, since: _Moment, until: _Moment) -> Run:
     table = _TABLES[case.contender]
-    leads, seconds = await connection.fetchrow(_COMMITTED.format(table=table), since.at, until.at)
-    if not leads:
-        raise RuntimeError(f"{case} committed fewer than two batches while it was looked at: look longer.")
-    database_cpu = sum(
-        max(0.0, spent - since.database_cpu.get(session, 0.0)) for session, spent in until.database_cpu.items()
-    )
+    found = await connection.fetchrow(_COMMITTED.format(table=table), since.at, until.at)
+    leads, seconds = found["leads"], found["seconds"]
+    looked = (until.at - since.at).total_seconds()
+    others = until.busy - since.busy - _spent(since.own, until.own)
     return Run(
         case=case,
         leads=leads,
         seconds=seconds,
         per_second=leads / seconds,
         cpu=1000 * (until.cpu - since.cpu) / leads,
-        database_cpu=1000 * database_cpu / leads,
+        database_cpu=1000 * _spent(since.database_cpu, until.database_cpu) / leads,
         uneven=await connection.fetchval(_UNEVEN.format(table=table), [rep.id for rep in equal_reps(case.reps)]),
-        delivered_per_second=(until.delivered - since.delivered) / (until.at - since.at).total_seconds(),
+        delivered_per_second=(until.delivered - since.delivered) / looked,
+        others=max(0.0, others) / looked / psutil.cpu_count(),
     )
