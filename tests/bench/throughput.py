@@ -1,6 +1,7 @@
 """How many leads per second go from the topic to a committed assignment, by the database's commit times."""
 
 import asyncio
+import os
 import statistics
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -183,5 +184,5 @@ async def _run(connection: asyncpg.Connection, case: Case, since: _Moment, until
         database_cpu=1000 * _spent(since.database_cpu, until.database_cpu) / leads,
         uneven=await connection.fetchval(_UNEVEN.format(table=table), [rep.id for rep in equal_reps(case.reps)]),
         delivered_per_second=(until.delivered - since.delivered) / looked,
-        others=max(0.0, others) / looked / psutil.cpu_count(),
+        others=max(0.0, others) / looked / (os.cpu_count() or 1),
     )
