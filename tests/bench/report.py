@@ -1,5 +1,6 @@
 """The figures as tables: on the terminal, and as docs/bench/router.md."""
 
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +10,8 @@ from rich.console import Console
 from tests.bench.fairness import DECLINED, Fairness
 from tests.bench.throughput import NAIVE, OURS, OURS_DELIVERING, Case, Result
 
+BAR = r"\|"
+"""A bar that is no end of a cell."""
 RATIO_WANTED, FLATNESS_WANTED = 5.0, 1.5
 
 
@@ -32,9 +35,9 @@ class Table:
 
     def markdown(self) -> str:
         """As a section of a document."""
-        lines = [f"## {self.title}", "", self.note, "", _line(self.columns)]
-        lines.append("| --- |" + " ---: |" * (len(self.columns) - 1))
-        return "\n".join([*lines, *(_line(row) for row in self.rows)])
+        rule = "| --- |" + " ---: |" * (len(self.columns) - 1)
+        cells = "\n".join([_line(self.columns), rule, *(_line(row) for row in self.rows)])
+        return "\n\n".join(filter(None, [f"## {self.title}", textwrap.fill(self.note, 120), cells]))
 
 
 def tables(found: Mapping[Case, Result], fairness: Fairness) -> list[Table]:
@@ -186,4 +189,4 @@ def _number(value: float) -> str:
 
 
 def _line(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+    return f"| {' | '.join(cell.replace('|', BAR) for cell in cells)} |"
