@@ -60,7 +60,7 @@ _MAKE = text("""
     INSERT INTO assignments (
         id, lead_id, ordinal, rep, team, weight, rule, why, state, assigned_at, respond_by, configuration, explanation
     )
-    SELECT id, lead_id, ordinal, rep, team, weight, rule, why, :state, CAST(:now AS timestamptz),
+    SELECT id, lead_id, ordinal, rep, team, weight, rule, why, 'open', CAST(:now AS timestamptz),
         CAST(:now AS timestamptz) + respond_within, :configuration, CAST(explanation AS jsonb)
     FROM unnest(
         CAST(:ids AS uuid[]), CAST(:lead_ids AS uuid[]), CAST(:ordinals AS integer[]), CAST(:reps AS text[]),
@@ -81,8 +81,6 @@ async def make_assignments(
     made: Sequence[Made],
     now: datetime,
     new_id: NewId,
-    *,
-    state: AssignmentState = AssignmentState.OPEN,
 ) -> None:
     """Write assignments, what their reps are told, and the events."""
     if not made:
@@ -99,7 +97,7 @@ async def make_assignments(
         "windows": [each.found.promise.respond_within for each in made],
         "explanations": [explanation(each.request, each.record, each.assigned) for each in made],
     }
-    await connection.execute(_MAKE, {**columns, "configuration": running.version, "now": now, "state": state.value})
+    await connection.execute(_MAKE, {**columns, "configuration": running.version, "now": now})
     # Whoever claimed an offer knows already.
     told = [each for each in made if each.assigned.by is not By.CLAIM]
     await write_notifications(connection, [_announcement(each, now, new_id) for each in told])
@@ -123,7 +121,7 @@ async def end_assignments(connection: AsyncConnection, ended: Sequence[Ended], n
 def explanation(request: Request, record: Mapping[str, Any], assigned: Assigned | None = None) -> str:
     """What is stored to make the decision again, as JSON."""
     chosen = {"rep": assigned.rep, "team": assigned.team, "by": assigned.by.value} if assigned else None
-    return json.dumps({"cause": request.cause.value, **record, "chosen": chosen}, separators=(",", ":"))
+    return json.dumps({**record, "cause": request.cause.value, "chosen": chosen}, separators=(",", ":"))
 
 
 def event(data: EventData, request: Request, now: datetime, new_id: NewId) -> Envelope:

@@ -19,10 +19,13 @@ class Cause(StrEnum):
     UNCLAIMED = "unclaimed"
     """It was offered to several, and nobody claimed it."""
 
+    CLAIMED = "claimed"
+    """It was offered to several, and one of them claimed it."""
+
     @property
     def stood_unrouted(self) -> bool:
         """Whether the lead stands in `unrouted`."""
-        return self in {Cause.RETRIED, Cause.UNCLAIMED}
+        return self in {Cause.RETRIED, Cause.UNCLAIMED, Cause.CLAIMED}
 
 
 @dataclass(frozen=True)
