@@ -22,10 +22,13 @@ from relance_router.answers.links import AnswerLinks
 from relance_router.configuration.versions import ConfigurationVersions
 from relance_router.deliveries.addresses import PublicResolver, check_url, is_public
 from relance_router.deliveries.announcements import NewNotification
-from relance_router.deliveries.messages import Messages
+from relance_router.deliveries.couriers import Couriers
+from relance_router.deliveries.formats import MessageFormat, Slack, StandardWebhook, Teams
+from relance_router.deliveries.mailer import Mailer, MailServer
 from relance_router.deliveries.notifications import write_notifications
 from relance_router.deliveries.sender import Sender
 from relance_router.deliveries.worker import DeliveryWorker
+from relance_router.domain.configuration import Format
 
 
 @asynccontextmanager
@@ -43,16 +46,29 @@ async def listening(endpoints: Endpoints) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def delivering(
-    database: Database, *, allowed: frozenset[str] = frozenset(["127.0.0.1"]), per_endpoint: int = 8
+    database: Database,
+    *,
+    allowed: frozenset[str] = frozenset(["127.0.0.1"]),
+    per_endpoint: int = 8,
+    mail_server: MailServer | None = None,
+    email_after: timedelta = timedelta(minutes=2),
 ) -> AsyncIterator[DeliveryWorker]:
-    sender = Sender(master_secret=WEBHOOK_SECRET, allowed_hosts=allowed, timeout=timedelta(seconds=1), clock=utc_now)
+    links = AnswerLinks(public_url="http://router", secret="s" * 32, lifetime=timedelta(days=1))
+    formats: dict[Format, MessageFormat] = {
+        "webhook": StandardWebhook(links, [WEBHOOK_SECRET], utc_now),
+        "slack": Slack(links),
+        "teams": Teams(links),
+    }
+    timeout = timedelta(seconds=1)
+    sender = Sender(allowed_hosts=allowed, timeout=timeout, clock=utc_now)
     worker = DeliveryWorker(
         database,
         ConfigurationVersions(),
-        sender,
-        Messages(AnswerLinks(public_url="http://router", secret="s" * 32, lifetime=timedelta(days=1))),
+        Couriers(sender, Mailer(mail_server, timeout=timeout), formats, links),
         concurrency=20,
         per_endpoint=per_endpoint,
+        mails=4,
+        email_after=email_after,
         lease=timedelta(seconds=3),
     )
     task = asyncio.create_task(worker.ticker.run())

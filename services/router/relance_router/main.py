@@ -1,11 +1,12 @@
 """The router: the one place where its parts are wired, and closed in reverse."""
 
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
 import typer
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from relance import ids, inbox, migrations, service
 from relance.clock import utc_now
@@ -24,11 +25,16 @@ from relance_router.answers.recording import AnswerRecorder
 from relance_router.configuration.routing_file import ConfigurationRefused, parse
 from relance_router.configuration.versions import ConfigurationVersions
 from relance_router.configuration.watcher import ConfigurationWatcher
+from relance_router.deliveries.api import deliveries_api
+from relance_router.deliveries.couriers import Couriers
 from relance_router.deliveries.endpoints import signing_secret
-from relance_router.deliveries.messages import Messages
+from relance_router.deliveries.formats import MessageFormat, Slack, StandardWebhook, Teams
+from relance_router.deliveries.mailer import Mailer, MailServer
 from relance_router.deliveries.sender import Sender
 from relance_router.deliveries.worker import DeliveryWorker
 from relance_router.domain.answers import AssignmentState
+from relance_router.domain.configuration import Format
+from relance_router.operators import operator_only
 from relance_router.routing.assigning import Assigner
 from relance_router.routing.handler import RoutingHandler
 from relance_router.routing.unrouted import UnroutedLeads
@@ -52,7 +58,6 @@ async def serve(settings: RouterSettings) -> None:
         publisher = KafkaPublisher(settings.kafka_bootstrap_servers, client_id=GROUP)
         closing.push_async_callback(publisher.close)
         sender = Sender(
-            master_secret=settings.webhook_secret.get_secret_value(),
             allowed_hosts=settings.webhook_allowed_hosts,
             timeout=settings.webhook_timeout,
             clock=utc_now,
@@ -65,16 +70,17 @@ async def serve(settings: RouterSettings) -> None:
             lifetime=settings.answer_link_lifetime,
         )
         versions = ConfigurationVersions()
-        messages = Messages(links)
+        couriers = Couriers(sender, _mailer(settings), _formats(settings, links), links)
         assigner = Assigner(ids.new_id)
         relay = OutboxRelay(database, publisher, topic_prefix=settings.topic_prefix)
         deliveries = DeliveryWorker(
             database,
             versions,
-            sender,
-            messages,
+            couriers,
             concurrency=settings.webhook_concurrency,
             per_endpoint=settings.webhook_concurrency_per_endpoint,
+            mails=settings.smtp_concurrency,
+            email_after=settings.email_fallback_after,
             lease=3 * settings.webhook_timeout,
         )
 
@@ -105,6 +111,8 @@ async def serve(settings: RouterSettings) -> None:
         recorder = AnswerRecorder(database, versions, assigner, ids.new_id, answered)
         app.include_router(answer_api(recorder, links))
         app.include_router(answer_page(recorder, links))
+        operators = [Depends(operator_only(settings.operator_token.get_secret_value()))]
+        app.include_router(deliveries_api(database, versions, deliveries.ticker.nudge), dependencies=operators)
         await service.run(
             [
                 service.Part("consumer", consumer),
@@ -112,11 +120,33 @@ async def serve(settings: RouterSettings) -> None:
                 service.Part("watcher", Ticker("watcher", watcher.look)),
                 service.Part("unrouted", unrouted),
                 service.Part("deliveries", deliveries.ticker),
+                service.Part("deliveries-looked-after", Ticker("deliveries-looked-after", deliveries.look_after)),
                 service.Part("inbox", Ticker("inbox", partial(inbox.forget, database))),
                 service.Part("relay", relay),
             ],
             deadline=settings.shutdown_deadline,
         )
+
+
+def _formats(settings: RouterSettings, links: AnswerLinks) -> Mapping[Format, MessageFormat]:
+    secrets = [
+        secret.get_secret_value() for secret in (settings.webhook_secret, settings.webhook_secret_previous) if secret
+    ]
+    return {"webhook": StandardWebhook(links, secrets, utc_now), "slack": Slack(links), "teams": Teams(links)}
+
+
+def _mailer(settings: RouterSettings) -> Mailer:
+    server = None
+    if settings.smtp_host and settings.smtp_from:
+        server = MailServer(
+            host=settings.smtp_host,
+            port=settings.smtp_port,
+            sender=settings.smtp_from,
+            security=settings.smtp_security,
+            username=settings.smtp_username,
+            password=settings.smtp_password.get_secret_value() if settings.smtp_password else None,
+        )
+    return Mailer(server, timeout=settings.webhook_timeout)
 
 
 command_line = service_commands("router", RouterSettings, serve=serve, migrate=migrate)

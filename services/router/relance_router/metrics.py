@@ -14,9 +14,17 @@ RECEIPT_TO_ASSIGNMENT = Histogram(
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
 )
 ANSWERS = Counter("relance_router_answers_total", "Answers that counted.", ["answer"])
-NOTIFIED = Counter("relance_router_notification_attempts_total", "Webhook attempts, by what they led to.", ["outcome"])
-NOTIFICATION_SECONDS = Histogram("relance_router_notification_attempt_seconds", "Time of one webhook attempt.")
+NOTIFIED = Counter(
+    "relance_router_notification_attempts_total", "Attempts, by way and by what they led to.", ["way", "outcome"]
+)
+NOTIFICATION_SECONDS = Histogram("relance_router_notification_attempt_seconds", "Time of one attempt.")
 NOTIFICATIONS_PENDING = Gauge("relance_router_notifications_pending", "Notifications that are still to be delivered.")
+NOTIFICATIONS_EXPIRED = Counter(
+    "relance_router_notifications_expired_total", "Notifications given up because their endpoint was left alone."
+)
+ENDPOINT_TURNS = Counter(
+    "relance_router_endpoint_turns_total", "Endpoints that were opened, closed or disabled.", ["to"]
+)
 CONFIGURATION_VERSION = Gauge("relance_router_configuration_version", "Version of the routing configuration that runs.")
 CONFIGURATION_REFUSED = Gauge(
     "relance_router_configuration_refused", "1 while the routing file holds a configuration that was refused."
