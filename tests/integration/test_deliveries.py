@@ -1,132 +1,16 @@
 """Promises of delivering webhooks, to real HTTP endpoints."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from datetime import timedelta
-from typing import Any
 
 import pytest
-from aiohttp import web
 from sqlalchemy import text
-from tests.integration.conftest import OpenDatabase
-from tests.system import WEBHOOK_SECRET, Endpoints, routing
+from tests.integration.delivering import delivering, listening, prepare, settled, states
+from tests.system import Endpoints
 from yarl import URL
 
-from relance.clock import utc_now
 from relance.database import Database
-from relance.ids import AssignmentId, NotificationId, new_id
 from relance_local.conditions import wait_until
-from relance_local.services import ROUTER
-from relance_router.answers.links import AnswerLinks
-from relance_router.configuration.versions import ConfigurationVersions
-from relance_router.deliveries.addresses import PublicResolver, check_url, is_public
-from relance_router.deliveries.announcements import NewNotification
-from relance_router.deliveries.couriers import Couriers
-from relance_router.deliveries.formats import MessageFormat, Slack, StandardWebhook, Teams
-from relance_router.deliveries.mailer import Mailer, MailServer
-from relance_router.deliveries.notifications import write_notifications
-from relance_router.deliveries.sender import Sender
-from relance_router.deliveries.worker import DeliveryWorker
-from relance_router.domain.configuration import Format
-
-
-@asynccontextmanager
-async def listening(endpoints: Endpoints) -> AsyncIterator[None]:
-    app = web.Application()
-    app.router.add_post("/{endpoint}", endpoints.listen)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", endpoints.port).start()
-    try:
-        yield
-    finally:
-        await runner.cleanup()
-
-
-@asynccontextmanager
-async def delivering(
-    database: Database,
-    *,
-    allowed: frozenset[str] = frozenset(["127.0.0.1"]),
-    per_endpoint: int = 8,
-    mail_server: MailServer | None = None,
-    email_after: timedelta = timedelta(minutes=2),
-) -> AsyncIterator[DeliveryWorker]:
-    links = AnswerLinks(public_url="http://router", secret="s" * 32, lifetime=timedelta(days=1))
-    formats: dict[Format, MessageFormat] = {
-        "webhook": StandardWebhook(links, [WEBHOOK_SECRET], utc_now),
-        "slack": Slack(links),
-        "teams": Teams(links),
-    }
-    timeout = timedelta(seconds=1)
-    sender = Sender(allowed_hosts=allowed, timeout=timeout, clock=utc_now)
-    worker = DeliveryWorker(
-        database,
-        ConfigurationVersions(),
-        Couriers(sender, Mailer(mail_server, timeout=timeout), formats, links),
-        concurrency=20,
-        per_endpoint=per_endpoint,
-        mails=4,
-        email_after=email_after,
-        lease=timedelta(seconds=3),
-    )
-    task = asyncio.create_task(worker.ticker.run())
-    try:
-        yield worker
-    finally:
-        worker.ticker.request_stop()
-        await asyncio.wait_for(task, 30)
-        await sender.close()
-
-
-async def prepare(database: Database, endpoints: Endpoints, *, count: int, endpoint: str = "rep:anna") -> None:
-    """Assignments with a notification each, for endpoints of a team."""
-    async with database.transaction() as connection:
-        content = routing(endpoints, {"sales": ["anna", "ben"]})
-        await ConfigurationVersions().apply(connection, content)
-        notifications = []
-        for place in range(count):
-            assignment = AssignmentId(new_id())
-            await connection.execute(
-                text("""
-                    WITH lead AS (INSERT INTO leads (id, data, traceparent) VALUES (:id, '{}', '') RETURNING id)
-                    INSERT INTO assignments
-                    SELECT :id, id, 1, 'anna', 'sales', 1, 'r', 'open', now(), now(), NULL, 1, '{}' FROM lead
-                """),
-                {"id": assignment},
-            )
-            notifications.append(
-                NewNotification(
-                    id=NotificationId(new_id()),
-                    key=f"{assignment}:assigned",
-                    type="lead.assigned",
-                    endpoint=endpoint,
-                    details={"at": "2026-11-24T09:00:00Z", "place": place},
-                    traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-                    assignment_id=assignment,
-                )
-            )
-        await write_notifications(connection, notifications)
-
-
-async def states(database: Database) -> list[dict[str, Any]]:
-    query = text("SELECT state, attempts, last_status, last_error FROM notifications ORDER BY id")
-    async with database.transaction() as connection:
-        return [dict(row) for row in (await connection.execute(query)).mappings()]
-
-
-async def settled(database: Database, state: str, count: int) -> None:
-    async def reached() -> bool:
-        return [each["state"] for each in await states(database)].count(state) >= count
-
-    await wait_until(reached, what=f"{count} notifications to be {state}")
-
-
-@pytest.fixture
-def router_database(open_database: OpenDatabase) -> Database:
-    """The router's tables."""
-    return open_database(ROUTER)
+from relance_router.deliveries.addresses import PublicResolver, check_url
 
 
 async def test_every_notification_arrives_signed_and_once(router_database: Database) -> None:
@@ -203,30 +87,6 @@ async def test_an_attempt_that_was_under_way_in_a_crash_is_made_again(router_dat
         await settled(router_database, "delivered", 1)
     (state,) = await states(router_database)
     assert state["attempts"] == 2
-
-
-@pytest.mark.parametrize(
-    "address",
-    [
-        *(
-            "127.0.0.1",
-            "10.1.2.3",
-            "172.16.0.1",
-            "192.168.1.1",
-            "169.254.169.254",
-            "0.0.0.0",
-            "100.64.0.1",
-            "224.0.0.1",
-        ),
-        *("::1", "::", "fe80::1", "fe80::1%eth0", "fc00::1", "ff02::1"),
-        *("::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::"),
-    ],
-)
-def test_internal_addresses_are_told_from_public_ones(address: str) -> None:
-    """Private, loopback, link-local, metadata, multicast, and the ways to write them in IPv6."""
-    assert not is_public(address)
-    assert is_public("93.184.216.34")
-    assert is_public("2606:2800:220:1::1")
 
 
 @pytest.mark.parametrize("url", ["http://2130706433/", "http://0x7f.1/", "http://[::ffff:127.0.0.1]/", "http://a:b@c/"])

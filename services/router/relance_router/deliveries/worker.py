@@ -129,7 +129,8 @@ class DeliveryWorker:
         return claimed, probes
 
     def _plan(self, configuration: Configuration, waiting: Sequence[str], healths: Healths, now: datetime) -> _Plan:
-        in_flight = Counter(self._under_way.values())
+        # What has ended counts until it is stored: only then is it known how the endpoint is.
+        in_flight = Counter([*self._under_way.values(), *(each.party for each in self._finished)])
         tools: list[Room] = []
         mails: list[Room] = []
         half_open: list[str] = []
