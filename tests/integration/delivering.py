@@ -9,13 +9,16 @@ from typing import Any
 from uuid import UUID
 
 from aiohttp import web
+from fastapi import FastAPI
 from sqlalchemy import text
 from tests.system import WEBHOOK_SECRET, Endpoints, routing
 
 from relance.clock import utc_now
 from relance.database import Database
 from relance.events import LeadReceived
+from relance.http.serve import HttpServer, guarded
 from relance.ids import AssignmentId, NotificationId, new_id
+from relance.settings import ServiceSettings
 from relance_local.conditions import free_port, wait_until
 from relance_router.answers.links import AnswerLinks
 from relance_router.configuration.versions import ConfigurationVersions
@@ -193,3 +196,27 @@ async def rows(database: Database, query: str, **values: Any) -> list[dict[str, 
     """Rows of a query."""
     async with database.transaction() as connection:
         return [dict(row) for row in (await connection.execute(text(query), values)).mappings()]
+
+
+@asynccontextmanager
+async def serving(app: FastAPI, settings: ServiceSettings) -> AsyncIterator[str]:
+    """Serve an application as services do; gives its address."""
+    port = free_port()
+    server = HttpServer(guarded(app, settings, {}), settings.model_copy(update={"http_port": port}))
+    task = asyncio.create_task(server.run())
+
+    async def listens() -> bool:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            return task.done()
+        writer.close()
+        await writer.wait_closed()
+        return True
+
+    try:
+        await wait_until(listens, what="the server to listen")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.request_stop()
+        await task

@@ -1,10 +1,22 @@
 """Promises of delivering webhooks, to real HTTP endpoints."""
 
 import asyncio
+import json
 
 import pytest
 from sqlalchemy import text
-from tests.integration.delivering import delivering, listening, prepare, settled, states
+from tests.integration.delivering import (
+    Tool,
+    announce,
+    apply,
+    delivering,
+    listening,
+    prepare,
+    rows,
+    settled,
+    states,
+)
+from tests.integration.events import lead
 from tests.system import Endpoints
 from yarl import URL
 
@@ -98,3 +110,22 @@ async def test_disguised_addresses_are_refused(url: str) -> None:
         check_url(parsed, frozenset())
         await resolver.resolve(str(parsed.host), 80)
     await resolver.close()
+
+
+async def test_chat_tools_get_their_own_formats(router_database: Database) -> None:
+    """Slack its blocks, Teams its card, and each is logged as what it is."""
+    tool = Tool()
+    reps = {
+        "anna": {"webhook": None, "slack": tool.url("slack")},
+        "ben": {"webhook": None, "teams": tool.url("teams")},
+    }
+    await apply(router_database, tool, reps=reps)
+    for endpoint in ("rep:anna", "rep:ben"):
+        await announce(router_database, endpoint, lead=lead())
+    async with listening(tool), delivering(router_database):
+        await settled(router_database, "delivered", 2)
+    bodies = {endpoint: json.loads(body) for endpoint, body in tool.received}
+    assert [block["type"] for block in bodies["slack"]["blocks"]] == ["header", "section", "section"]
+    assert bodies["teams"]["attachments"][0]["content"]["type"] == "AdaptiveCard"
+    logged = await rows(router_database, "SELECT way, status FROM delivery_attempts ORDER BY way")
+    assert logged == [{"way": "slack", "status": 200}, {"way": "teams", "status": 200}]
