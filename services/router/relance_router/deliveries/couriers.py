@@ -14,7 +14,7 @@ from relance_router.domain.configuration import Format, Reachable
 from relance_router.domain.retry_schedule import Outcome
 
 Way = Literal["webhook", "slack", "teams", "email", "none"]
-"""`none`: there was no address to try."""
+"""`none`: it came to no attempt at any."""
 
 
 @dataclass(frozen=True)

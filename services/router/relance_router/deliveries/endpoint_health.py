@@ -48,7 +48,9 @@ _WAITING = text("""
 _COLUMNS = "endpoint, address_sha256, failures, openings, open_until, disabled_because"
 _LOAD = text(f"SELECT {_COLUMNS} FROM endpoints WHERE endpoint = ANY(CAST(:endpoints AS text[]))")
 _LOAD_ALL = text(f"SELECT {_COLUMNS} FROM endpoints")
-_LOCK = text(f"SELECT {_COLUMNS} FROM endpoints WHERE endpoint = ANY(CAST(:endpoints AS text[])) FOR UPDATE")
+_LOCK = text(f"""
+    SELECT {_COLUMNS} FROM endpoints WHERE endpoint = ANY(CAST(:endpoints AS text[])) ORDER BY endpoint FOR UPDATE
+""")
 _MAKE = text("""
     INSERT INTO endpoints (endpoint, address_sha256, failures, openings)
     SELECT endpoint, '', 0, 0 FROM unnest(CAST(:endpoints AS text[])) AS given (endpoint)

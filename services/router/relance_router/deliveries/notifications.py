@@ -106,7 +106,8 @@ _CLAIM = """
 """
 # The claim is a lease: until it runs out nobody else takes the row, and after that anybody may. Each endpoint gives
 # from the front of its own line, so that a long one is not walked; and of one lead only the earliest that is open.
-# Written so that no plan walks a line: `LIMIT 1` keeps it from becoming a join, `settled_at` from the index `due`.
+# Written so that no plan walks a line, whatever the statistics say: `LIMIT 1` keeps the search for an earlier one from
+# becoming a join, and `settled_at`, which is as good as the state, keeps it and the e-mails off the index `due`.
 _CLAIM_FOR_TOOL = text(
     _CLAIM.format(
         due="next_attempt_at",
@@ -119,7 +120,7 @@ _CLAIM_FOR_EMAIL = text(
     _CLAIM.format(
         due="email_from",
         attempts="email_attempts",
-        open="n.state = 'pending' AND n.email_state = 'unsent'",
+        open="n.settled_at IS NULL AND n.email_state = 'unsent'",
         earlier_open="earlier.settled_at IS NULL AND earlier.email_state = 'unsent'",
     )
 )

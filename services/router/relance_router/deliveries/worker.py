@@ -19,7 +19,7 @@ from relance.logs import get_logger
 from relance.ticker import Ticker
 from relance_router import metrics
 from relance_router.configuration.versions import ConfigurationVersions
-from relance_router.deliveries.couriers import Couriers
+from relance_router.deliveries.couriers import Attempt, Couriers
 from relance_router.deliveries.delivery_log import LoggedAttempt
 from relance_router.deliveries.endpoint_health import (
     MAIL,
@@ -36,7 +36,7 @@ from relance_router.deliveries.settling import Finished, store
 from relance_router.domain.circuit_breaker import CircuitState, attempts_allowed
 from relance_router.domain.configuration import Configuration, Reachable
 from relance_router.domain.delivery_ways import ways
-from relance_router.domain.retry_schedule import next_step
+from relance_router.domain.retry_schedule import Outcome, next_step
 from relance_router.routing.leads import transaction_time
 
 log = get_logger(__name__)
@@ -153,7 +153,7 @@ class DeliveryWorker:
 
     async def _attempt(self, notification: Claimed, told: Reachable | None, *, probe: bool) -> None:
         started = time.perf_counter()
-        attempt = await self._couriers.attempt(notification, told)
+        attempt = await self._tried(notification, told)
         seconds = time.perf_counter() - started
         outcome = attempt.outcome
         step = next_step(notification.attempts, notification.age, outcome, random.random())  # noqa: S311 - spreads load
@@ -172,11 +172,20 @@ class DeliveryWorker:
         )
         self._finished.append(Finished(LoggedAttempt(notification, attempt, seconds), step, told, probe))
 
+    async def _tried(self, notification: Claimed, told: Reachable | None) -> Attempt:
+        try:
+            return await self._couriers.attempt(notification, told)
+        except Exception as error:
+            # One that we cannot put into words is tried and given up like any other, and holds up no endpoint.
+            log.exception("an attempt failed in our own code", notification_id=str(notification.id))
+            sentence = f"Relance failed to send it, see its log: {type(error).__name__}"
+            return Attempt("none", Outcome(None, sentence, about_the_message=True))
+
     def _attempt_ended(self, task: "asyncio.Task[None]") -> None:
         del self._under_way[task]
         self.ticker.nudge()
         if not task.cancelled() and (error := task.exception()):
-            log.error("attempt failed in our own code; its lease will run out", exc_info=error)
+            log.error("an attempt is lost; its lease will run out", exc_info=error)
 
     async def _store(self) -> None:
         if not self._finished:

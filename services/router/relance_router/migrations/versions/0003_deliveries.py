@@ -28,7 +28,8 @@ TABLES = """
         ALTER COLUMN email_from SET DEFAULT now(),
         ALTER COLUMN due_since SET NOT NULL,
         ALTER COLUMN due_since SET DEFAULT now(),
-        ADD UNIQUE (sequence);
+        ADD UNIQUE (sequence),
+        ADD CHECK ((state = 'pending') = (settled_at IS NULL));
     SELECT setval(pg_get_serial_sequence('notifications', 'sequence'), coalesce(max(sequence), 0) + 1, false)
     FROM notifications;
     COMMENT ON COLUMN notifications.attempts IS 'At the tool, since it was written or last replayed';
@@ -37,7 +38,8 @@ TABLES = """
 
     DROP INDEX due;
     CREATE INDEX due ON notifications (endpoint, next_attempt_at) WHERE state = 'pending';
-    CREATE INDEX email_due ON notifications (endpoint, email_from) WHERE state = 'pending' AND email_state = 'unsent';
+    CREATE INDEX email_due ON notifications (endpoint, email_from)
+        WHERE settled_at IS NULL AND email_state = 'unsent';
     CREATE INDEX notifications_of_lead ON notifications (lead_id, endpoint, sequence);
     CREATE INDEX notifications_of_endpoint ON notifications (endpoint, sequence);
     CREATE INDEX pending_of_assignment ON notifications (assignment_id) WHERE state = 'pending';
