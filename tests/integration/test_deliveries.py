@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
@@ -21,8 +22,10 @@ from tests.system import Endpoints
 from yarl import URL
 
 from relance.database import Database
+from relance.ids import NotificationId
 from relance_local.conditions import wait_until
 from relance_router.deliveries.addresses import PublicResolver, check_url
+from relance_router.deliveries.notifications import Room, claim
 
 
 async def test_every_notification_arrives_signed_and_once(router_database: Database) -> None:
@@ -129,3 +132,24 @@ async def test_chat_tools_get_their_own_formats(router_database: Database) -> No
     assert bodies["teams"]["attachments"][0]["content"]["type"] == "AdaptiveCard"
     logged = await rows(router_database, "SELECT way, status FROM delivery_attempts ORDER BY way")
     assert logged == [{"way": "slack", "status": 200}, {"way": "teams", "status": 200}]
+
+
+async def test_workers_that_claim_at_the_same_moment_never_claim_the_same(router_database: Database) -> None:
+    """Whoever looked before the other's claim was committed sees it when it takes the row."""
+    await announce(router_database, "rep:anna", count=400)
+
+    async def claim_all() -> list[NotificationId]:
+        claimed: list[NotificationId] = []
+        while True:
+            async with router_database.transaction() as connection:
+                rooms = [Room("rep:anna", 5)]
+                found = await claim(connection, rooms, by_email=False, batch=5, lease=timedelta(minutes=1))
+            claimed += [each.id for each in found]
+            if not found:
+                return claimed
+
+    claimed = [id_ for each in await asyncio.gather(*(claim_all() for _ in range(8))) for id_ in each]
+    assert len(claimed) == len(set(claimed))
+    assert await rows(router_database, "SELECT DISTINCT attempts FROM notifications WHERE attempts > 0") == [
+        {"attempts": 1}
+    ]

@@ -84,7 +84,8 @@ _CLAIM = """
                 AND (
                     SELECT true FROM notifications earlier
                     WHERE earlier.lead_id = n.lead_id AND earlier.endpoint = n.endpoint
-                        AND earlier.sequence < n.sequence AND {earlier_open}
+                        AND earlier.sequence < n.sequence
+                        AND coalesce(earlier.settled_at, 'infinity') = 'infinity' AND {earlier_open}
                     LIMIT 1
                 ) IS NULL
             ORDER BY n.{due}
@@ -94,26 +95,27 @@ _CLAIM = """
         LIMIT :batch
     ),
     taken AS (
-        SELECT n.id FROM notifications n JOIN candidates c ON c.id = n.id
-        WHERE {open} AND n.{due} <= now() - c.wait
+        SELECT n.id, {open} AND n.{due} <= now() - c.wait AS still_due
+        FROM candidates c JOIN notifications n ON n.id = c.id
         FOR UPDATE OF n SKIP LOCKED
     )
     UPDATE notifications n SET {attempts} = {attempts} + 1, {due} = now() + CAST(:lease AS interval)
-    FROM taken WHERE n.id = taken.id
+    FROM taken WHERE n.id = taken.id AND taken.still_due
     RETURNING n.id, n.type, n.endpoint, n.details, n.assignment_id,
         (SELECT l.data FROM leads l WHERE l.id = n.lead_id) AS lead,
         n.traceparent, n.{attempts} AS attempts, n.replays, now() - n.due_since AS age, now() AS claimed_at
 """
 # The claim is a lease: until it runs out nobody else takes the row, and after that anybody may. Each endpoint gives
 # from the front of its own line, so that a long one is not walked; and of one lead only the earliest that is open.
-# Written so that no plan walks a line, whatever the statistics say: `LIMIT 1` keeps the search for an earlier one from
-# becoming a join, and `settled_at`, which is as good as the state, keeps it and the e-mails off the index `due`.
+# Written so that no plan walks a line, whatever the statistics say: each search can use the index made for it and no
+# other that is about what is pending. `LIMIT 1` keeps the one for earlier ones from becoming a join, and `coalesce` off
+# the indexes of what is due; rows are locked by id alone; e-mails ask for `settled_at`, which is as good as the state.
 _CLAIM_FOR_TOOL = text(
     _CLAIM.format(
         due="next_attempt_at",
         attempts="attempts",
         open="n.state = 'pending'",
-        earlier_open="earlier.settled_at IS NULL",
+        earlier_open="true",
     )
 )
 _CLAIM_FOR_EMAIL = text(
@@ -121,7 +123,7 @@ _CLAIM_FOR_EMAIL = text(
         due="email_from",
         attempts="email_attempts",
         open="n.settled_at IS NULL AND n.email_state = 'unsent'",
-        earlier_open="earlier.settled_at IS NULL AND earlier.email_state = 'unsent'",
+        earlier_open="earlier.email_state = 'unsent'",
     )
 )
 _LOCK = text("""
