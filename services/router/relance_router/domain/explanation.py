@@ -15,7 +15,6 @@ from relance_router.domain.requirements import lacks, wanted
 from relance_router.domain.routing import Assigned, By, Held, HeldBecause, Offered, Question, RoutingState, decide
 from relance_router.domain.rules import Match
 
-
 ASKED = "was asked"
 NOT_THEIR_TURN = "it was not their turn"
 
