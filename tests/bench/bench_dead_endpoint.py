@@ -175,6 +175,7 @@ async def bench(*, backlog: int, seconds: float, per_second: int) -> Sequence[Me
             url = MultiHostUrl(server.url("router", "bench"))
             database = Database(url, schema="router", pool_size=10, timeout=timedelta(seconds=30))
             await migrations.upgrade(database, Path(relance_router.__file__).parent / "migrations")
+            await measure(database, run="warm-up", backlog=0, seconds=3, per_second=per_second)
             return [
                 await measure(database, run=run, backlog=rows, seconds=seconds, per_second=per_second)
                 for run, rows in (("alone", 0), ("beside a dead endpoint", backlog))
