@@ -5,7 +5,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from http import HTTPStatus
 from typing import Protocol
 
 import aiohttp
@@ -17,10 +17,12 @@ from tests.bench.sink import Sink
 from tests.bench.stage import PREFIX, Stage
 
 from relance_local.child_process import ChildProcess
+from relance_local.conditions import wait_until
 from relance_local.services import ROUTER, Configuration, Parts, Services
 from relance_local.stack import ROOT
 
 LINK_SECRET = "a link secret of the benchmark, long enough"
+OPERATOR_TOKEN = "an operator token of the benchmark, long enough"
 _GROUP = PREFIX + ROUTER
 _NAIVE_GROUP = PREFIX + "naive"
 
@@ -41,7 +43,6 @@ class Routers:
     """Replicas of our router."""
 
     services: Services
-    routing_file: Path
 
     @property
     def processes(self) -> Sequence[ChildProcess]:
@@ -52,6 +53,26 @@ class Routers:
         """Whether each replica has committed a batch, by its own metrics."""
         async with aiohttp.ClientSession() as session:
             return all([await self._taken(session, name) for name in self.services.running])
+
+    async def apply(self, text: str) -> None:
+        """Have the routers run `text`, by whichever replica lives."""
+        headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
+        async with aiohttp.ClientSession(headers=headers) as session:
+            await wait_until(lambda: self._applied(session, text), what="the configuration to run")
+
+    async def _applied(self, session: aiohttp.ClientSession, text: str) -> bool:
+        for replica in self.services.running:
+            url = self.services.url(replica) + "/v1/configurations"
+            try:
+                async with session.get(url + "/running") as answer:
+                    running = (await answer.json())["version"]
+                body = {"content": text, "expected_version": running, "applied_by": "the benchmark"}
+                async with session.post(url, json=body) as answer:
+                    if answer.status in {HTTPStatus.OK, HTTPStatus.CREATED}:
+                        return True
+            except aiohttp.ClientError:
+                continue  # killed just now: ask the next
+        return False
 
     async def _taken(self, session: aiohttp.ClientSession, replica: str) -> bool:
         async with session.get(self.services.url(replica) + "/metrics") as answer:
@@ -99,13 +120,14 @@ async def routers(
         routing_file,
         folder / "unused",
         link_secret=LINK_SECRET,
+        operator_token=OPERATOR_TOKEN,
         environment={"SHUTDOWN_DEADLINE": "PT2S", **settings},
         launcher=launcher,
     )
     services = Services(Parts(folder, stage.server, stage.broker, database, PREFIX), configuration)
     try:
         await asyncio.gather(*(services.start_replica(ROUTER, f"router-{number + 1}") for number in range(replicas)))
-        yield Routers(services, routing_file)
+        yield Routers(services)
     finally:
         await asyncio.gather(*(process.stop() for process in services.running.values()))
 

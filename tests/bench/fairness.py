@@ -11,7 +11,7 @@ from datetime import timedelta
 import aiohttp
 import asyncpg
 from tests.bench.contenders import LINK_SECRET, Routers, routers
-from tests.bench.routing_files import BenchRep, apply, content, weights_present
+from tests.bench.routing_files import BenchRep, content, weights_present
 from tests.bench.shares import Given, Shares, shares
 from tests.bench.sink import DELIVERING, Sink, running_sink
 from tests.bench.stage import Stage
@@ -116,7 +116,7 @@ class _Fire:
         while True:
             for place in self.chance.sample(range(ALWAYS_AVAILABLE, REPS), self.chance.randint(1, 4)):
                 now[place] = replace(now[place], available=not now[place].available)
-            await apply(self.stage, self.database, self.running.routing_file, content(now, self.sink.url))
+            await self.running.apply(content(now, self.sink.url))
             self.leaves += 1
             await asyncio.sleep(self.chance.uniform(0, 2 * _LEAVE_EVERY))
 

@@ -2,13 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import yaml
-from tests.bench.stage import Stage
-
-from relance_local.conditions import wait_until
 
 TEAM = "sales"
 _PROMISE = {"respond_within": "15m", "escalation": "standard"}
@@ -61,20 +57,3 @@ def weights_present(text: str) -> Mapping[str, int]:
     document: dict[str, Any] = yaml.safe_load(text)
     here = {rep["id"] for rep in document["reps"] if rep["available"]}
     return {member["rep"]: member["weight"] for member in document["teams"][0]["members"] if member["rep"] in here}
-
-
-async def apply(stage: Stage, database: str, file: Path, text: str) -> None:
-    """Have the routers of this database run `text`, and wait until they do."""
-    written = file.with_suffix(".new")
-    written.write_text(text)
-    written.rename(file)
-    connection = await stage.server.connect(database)
-
-    async def runs() -> bool:
-        newest = await connection.fetchval("SELECT content FROM router.configurations ORDER BY version DESC LIMIT 1")
-        return bool(newest == text)
-
-    try:
-        await wait_until(runs, what="the configuration to run")
-    finally:
-        await connection.close()

@@ -31,6 +31,7 @@ from relance_router.deliveries.sender import Sender
 from relance_router.deliveries.worker import DeliveryWorker
 from relance_router.domain.configuration import Format
 from relance_router.routing.leads import keep
+from relance_router.routing.requests import Cause, Request
 
 
 @dataclass
@@ -174,7 +175,7 @@ async def announce(
     async with database.transaction() as connection:
         if lead:
             running = await ConfigurationVersions().running(connection)
-            await keep(connection, running.configuration, [(lead, "")])
+            await keep(connection, running.configuration, [Request(Cause.NEW, lead, "")])
         await write_notifications(
             connection,
             [

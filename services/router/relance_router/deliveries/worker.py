@@ -97,7 +97,7 @@ class DeliveryWorker:
         if self.ticker.stopping or free <= 0:
             return POLL
         async with self._database.transaction() as connection:
-            configuration = (await self._versions.running(connection)).configuration
+            configuration = (await self._versions.newest(connection)).configuration
             claimed, probes = await self._claim(connection, configuration, free)
         for notification in claimed:
             told = contact(configuration, notification.endpoint)

@@ -11,7 +11,7 @@ from relance_router import metrics
 from relance_router.configuration.versions import Running
 from relance_router.domain import rules
 from relance_router.domain.configuration import Configuration
-from relance_router.domain.lead_facts import LeadFacts, lead_facts
+from relance_router.domain.lead_facts import LeadFacts
 from relance_router.domain.owners import LastOwners, company_domain, known_owners
 from relance_router.domain.routing import Assigned, By, Held, Offered, Question, decide
 from relance_router.domain.rules import Match
@@ -45,7 +45,7 @@ class Assigner:
         if not requests:
             return
         configuration = running.configuration
-        leads = [lead_facts(request.lead) for request in requests]
+        leads = [request.facts for request in requests]
         found = [rules.match(configuration, lead) for lead in leads]
         last = await last_owners(connection, configuration, leads, now)
         known = {owner.rep for lead in leads for owner in known_owners(configuration, lead, last)}
@@ -54,8 +54,8 @@ class Assigner:
         locked = await LockedState.load(connection, configuration, teams, known, now)
 
         batch = _Batch(configuration, locked, last, now, self._new_id)
-        for request, lead, match in zip(requests, leads, found, strict=True):
-            batch.decide(request, lead, match)
+        for request, match in zip(requests, found, strict=True):
+            batch.decide(request, match)
         await locked.store(connection)
         await end_assignments(connection, batch.ended, now, self._new_id)
         await make_assignments(connection, running, batch.made, now, self._new_id)
@@ -75,7 +75,7 @@ class Assigner:
             locked.state.turns[offer.team].charge(offer.rep)
         locked.given(offer.rep)
         await locked.store(connection)
-        found = rules.match(former.configuration, lead_facts(claim.request.lead))
+        found = rules.match(former.configuration, claim.request.facts)
         assigned = Assigned(offer.rep, offer.team, weight, By.CLAIM, "you claimed it first")
         made = Made(offer.id, claim.request, found, assigned, offer.record)
         await make_assignments(connection, former, [made], now, self._new_id)
@@ -98,8 +98,9 @@ class _Batch:
         self.standing: list[Standing] = []
         self.ended: list[Ended] = []
 
-    def decide(self, request: Request, lead: LeadFacts, found: Match) -> None:
+    def decide(self, request: Request, found: Match) -> None:
         """Decide for one lead."""
+        lead = request.facts
         question = Question(
             lead,
             found,

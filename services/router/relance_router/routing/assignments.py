@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relance import outbox
-from relance.events import AssignmentEnded, AssignmentMade, Envelope, EscalationStep
+from relance.events import AssignmentEnded, AssignmentMade, Envelope
 from relance.events.data import EventData
 from relance.ids import AssignmentId, NewId
 from relance_router import metrics
@@ -18,7 +18,6 @@ from relance_router.configuration.versions import Running
 from relance_router.deliveries import announcements
 from relance_router.deliveries.notifications import cancel_notifications, write_notifications
 from relance_router.domain.answers import AssignmentState
-from relance_router.domain.configuration import Configuration
 from relance_router.domain.routing import Assigned, By
 from relance_router.domain.rules import Match
 from relance_router.routing.requests import Cause, Owner, Request
@@ -160,17 +159,10 @@ def _made_event(made: Made, running: Running, now: datetime, new_id: NewId) -> E
         received_at=lead.received_at,
         assigned_at=now,
         response_window=made.found.promise.respond_within,
-        escalation=_steps(running.configuration, made.found.promise.escalation),
+        escalation=running.configuration.policies_by_id[made.found.promise.escalation].as_told,
         configuration=running.version,
     )
     return event(data, made.request, now, new_id)
-
-
-def _steps(configuration: Configuration, policy: str) -> tuple[EscalationStep, ...]:
-    return tuple(
-        EscalationStep(name=step.name, action=step.action, window_fraction=step.at, delay=step.after)
-        for step in configuration.policies_by_id[policy].steps
-    )
 
 
 def _ended_event(ended: Ended, now: datetime, new_id: NewId) -> Envelope:

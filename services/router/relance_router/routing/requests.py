@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 from relance.events import LeadReceived
 from relance.ids import AssignmentId
+from relance_router.domain.lead_facts import LeadFacts, lead_facts
 
 
 class Cause(StrEnum):
@@ -52,3 +54,8 @@ class Request:
     had_it: tuple[str, ...] = ()
     """Reps who owned it before, oldest first."""
     owner: Owner | None = None
+
+    @cached_property
+    def facts(self) -> LeadFacts:
+        """The lead as decisions see it."""
+        return lead_facts(self.lead)
