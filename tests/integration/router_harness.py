@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import text
 from tests.integration.events import NOW, envelope, lead
 
+from relance import inbox
 from relance.database import Database
 from relance.events import Envelope, LeadReceived, StepFired
 from relance.events.assignment import StepAction
@@ -39,6 +40,14 @@ class Router:
         async with self.database.transaction() as connection:
             await self.versions.apply(connection, content)
 
+    async def consume(self, events: Sequence[Envelope], *, then_die: Exception | None = None) -> None:
+        """A polled batch, as the consumer loop handles it; `then_die` before the commit."""
+        async with self.database.transaction() as connection:
+            new = await inbox.claim(connection, "router", [event.id for event in events])
+            await self.handler(connection, [event for event in events if event.id in new])
+            if then_die:
+                raise then_die
+
     async def handle(self, events: Sequence[Envelope]) -> None:
         async with self.database.transaction() as connection:
             await self.handler(connection, events)
@@ -55,6 +64,11 @@ class Router:
     async def rows(self, query: str, **values: Any) -> list[dict[str, Any]]:
         async with self.database.transaction() as connection:
             return [dict(row) for row in (await connection.execute(text(query), values)).mappings()]
+
+    async def execute(self, statement: str) -> None:
+        """A statement without rows."""
+        async with self.database.transaction() as connection:
+            await connection.execute(text(statement))
 
     async def owner(self, lead_id: LeadId) -> dict[str, Any]:
         (row,) = await self.rows("SELECT * FROM assignments WHERE lead_id = :id AND ended_at IS NULL", id=lead_id)
