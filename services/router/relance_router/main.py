@@ -26,6 +26,7 @@ from relance_router.configuration import bootstrap
 from relance_router.configuration.api import configuration_api
 from relance_router.configuration.exported_leads import export_api
 from relance_router.configuration.versions import ConfigurationVersions
+from relance_router.deliveries import delivery_log
 from relance_router.deliveries.api import deliveries_api
 from relance_router.deliveries.couriers import Couriers
 from relance_router.deliveries.endpoints import signing_secret
@@ -139,6 +140,7 @@ async def serve(settings: RouterSettings) -> None:
                 service.Part("unrouted", unrouted),
                 service.Part("deliveries", deliveries.ticker),
                 service.Part("deliveries-looked-after", Ticker("deliveries-looked-after", deliveries.look_after)),
+                service.Part("delivery-log", Ticker("delivery-log", partial(delivery_log.forget, database))),
                 service.Part("inbox", Ticker("inbox", partial(inbox.forget, database))),
                 service.Part("relay", relay),
             ],

@@ -3,10 +3,12 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from relance.database import Database
 from relance_router.deliveries.couriers import Attempt
 from relance_router.deliveries.notifications import Claimed
 
@@ -25,6 +27,10 @@ _WRITE = text("""
     ON CONFLICT DO NOTHING
 """)
 
+REMEMBER = timedelta(days=90)
+FORGET_EVERY = timedelta(hours=1)
+_FORGET = text("DELETE FROM delivery_attempts WHERE at < now() - CAST(:age AS interval)")
+
 
 @dataclass(frozen=True)
 class LoggedAttempt:
@@ -33,6 +39,13 @@ class LoggedAttempt:
     notification: Claimed
     attempt: Attempt
     seconds: float
+
+
+async def forget(database: Database) -> timedelta:
+    """Forget old attempts; returns when to do so next."""
+    async with database.transaction() as connection:
+        await connection.execute(_FORGET, {"age": REMEMBER})
+    return FORGET_EVERY
 
 
 async def write_attempts(connection: AsyncConnection, attempts: Sequence[LoggedAttempt]) -> None:

@@ -16,6 +16,9 @@ from relance_router.deliveries.formats.message_format import MessageFormat, Requ
 from relance_router.deliveries.notifications import Claimed
 from relance_router.deliveries.wording import ANSWERS, tells_the_person
 
+_LATER = {"lead.assigned": ("accepted", "rejected", "won", "lost")}
+"""What a program may say of the lead once it has been answered."""
+
 
 class StandardWebhook(MessageFormat):
     """Signed with the endpoint's secret; while the master secret is being changed, with both."""
@@ -61,7 +64,7 @@ class StandardWebhook(MessageFormat):
         return {
             "page": self._links.url(token),
             "token": token,
-            **{answer: self._links.api(assignment, answer) for answer in ANSWERS[type_]},
+            **{answer: self._links.api(assignment, answer) for answer in (*ANSWERS[type_], *_LATER.get(type_, ()))},
         }
 
 

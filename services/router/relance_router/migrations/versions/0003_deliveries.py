@@ -69,6 +69,7 @@ TABLES = """
         response text,
         PRIMARY KEY (notification_id, replay, way, attempt)
     );
+    CREATE INDEX attempts_by_age ON delivery_attempts USING brin (at);
     COMMENT ON COLUMN delivery_attempts.replay IS '0 for the first sending, 1 for the first replay ...';
     COMMENT ON COLUMN delivery_attempts.response IS
         'The beginning of the answer, without what the lead''s contact says of the person'
