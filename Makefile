@@ -1,11 +1,12 @@
-# `make demo` runs everything with simulated traffic; `make test` tests everything. Both set up what they need.
+# `make demo` runs everything with simulated traffic; `make test` tests everything; `make bench-router` measures. All
+# set up what they need.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := shared services/ingest services/router services/sla-monitor deploy/local
 SET_UP := $(VENV)/.set-up
 
-.PHONY: demo up down test lint lock set-up clean prerequisites
+.PHONY: demo up down test bench-router lint lock set-up clean prerequisites
 
 demo: prerequisites $(SET_UP)
 	$(BIN)/relance-local demo $(ARGS)
@@ -19,6 +20,9 @@ down: $(SET_UP)
 test: NEEDED_FOR = tests
 test: prerequisites $(SET_UP)
 	$(BIN)/pytest $(ARGS)
+
+bench-router: prerequisites $(SET_UP)
+	$(BIN)/python -m tests.bench.router $(ARGS)
 
 lint: $(SET_UP)
 	$(BIN)/ruff format --check .

@@ -1,6 +1,7 @@
 """The command line that every service has: `serve` and `migrate`."""
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -44,6 +45,7 @@ def service_commands(
         """Run the service until SIGTERM or Ctrl-C."""
         settings = load_settings(kind)
         logs.configure(name, settings.log_level)
+        _collect_garbage_rarely()
         try:
             uvloop.run(_awaited(serve(settings)))
         except PartDied as error:
@@ -58,6 +60,13 @@ def service_commands(
         asyncio.run(_awaited(migrate(settings)))
 
     return app
+
+
+def _collect_garbage_rarely() -> None:
+    """A batch makes many objects and no cycles: at Python's own thresholds, looking for some takes a quarter of it."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 1_000)
 
 
 async def _awaited(work: Awaitable[None]) -> None:

@@ -177,7 +177,7 @@ async def test_the_command_line_says_no_and_why(system: System, tmp_path: Path) 
     refused = await relance(system, "apply", str(file), "--yes")
     assert (refused.returncode, refused.stdout) == (1, f"{file}:{line}: there is no rep 'nobody'\n")
     faults = (await document(system, "check", str(file), status=1))["faults"]
-    assert faults == [{"line": line, "reason": "there is no rep 'nobody'"}]
+    assert faults == [{"line": line, "reason": "there is no rep 'nobody'", "severity": "error"}]
 
     file.write_text(right)
     late = await relance(system, "apply", str(file), "--yes", "--expect", "7")

@@ -14,6 +14,7 @@ from relance.kafka.topics import create_topics
 from relance.settings import ServiceSettings
 from relance_local.broker import Broker
 from relance_local.database_server import DatabaseServer
+from relance_local.services import ROUTER
 
 OpenDatabase = Callable[[str], Database]
 """Opens the test's database as one service: by its schema, which is its role."""
@@ -55,3 +56,9 @@ async def publisher(settings: ServiceSettings) -> AsyncIterator[KafkaPublisher]:
     made = KafkaPublisher(settings.kafka_bootstrap_servers, client_id="tests")
     yield made
     await made.close()
+
+
+@pytest.fixture
+def router_database(open_database: OpenDatabase) -> Database:
+    """The router's tables."""
+    return open_database(ROUTER)

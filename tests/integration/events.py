@@ -10,15 +10,22 @@ from relance.ids import EventId, LeadId, new_id
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
 
 
-def lead(*, source: str = "website", team: str = "sales", lead_id: UUID | None = None) -> LeadReceived:
+def lead(
+    *,
+    source: str = "website",
+    team: str = "sales",
+    lead_id: UUID | None = None,
+    identity: str = "somebody",
+    email: str = "maria@example.com",
+) -> LeadReceived:
     """A lead."""
     return LeadReceived(
         lead_id=LeadId(lead_id or new_id()),
         source=source,
         channel="form",
         received_at=NOW,
-        identity_key="somebody",
-        contact=Contact(email="maria@example.com"),
+        identity_key=identity,
+        contact=Contact(email=email),
         fields={"team": team},
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 from tests.integration.conftest import OpenDatabase
-from tests.integration.test_routing_in_database import TEAM, Router
+from tests.integration.router_harness import TEAM, Router
 from tests.system import Endpoints, routing
 
 from relance.ids import AssignmentId, new_id

@@ -65,8 +65,9 @@ async def test_services_are_told_what_their_settings_ask_for(monkeypatch: pytest
     """Each service's environment in the compose file makes valid settings, without a misspelt one."""
     services: dict[str, Any] = yaml.safe_load((await resolved(example_environment())).stdout)["services"]
     for name, kind in SETTINGS.items():
-        environment = {key: str(value) for key, value in services[name]["environment"].items()}
-        assert {key.removeprefix("RELANCE_").lower() for key in environment} <= kind.model_fields.keys()
+        given = services[name]["environment"]
+        assert {key.removeprefix("RELANCE_").lower() for key in given} <= kind.model_fields.keys()
+        environment = {key: str(value) for key, value in given.items() if value is not None}
         with monkeypatch.context() as patched:
             for key, value in environment.items():
                 patched.setenv(key, value)

@@ -1,116 +1,31 @@
 """Promises of delivering webhooks, to real HTTP endpoints."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import json
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from aiohttp import web
 from sqlalchemy import text
-from tests.integration.conftest import OpenDatabase
-from tests.system import WEBHOOK_SECRET, Endpoints, routing
+from tests.integration.delivering import (
+    Tool,
+    announce,
+    apply,
+    delivering,
+    listening,
+    prepare,
+    rows,
+    settled,
+    states,
+)
+from tests.integration.events import lead
+from tests.system import Endpoints
 from yarl import URL
 
-from relance.clock import utc_now
 from relance.database import Database
-from relance.ids import AssignmentId, NotificationId, new_id
+from relance.ids import NotificationId
 from relance_local.conditions import wait_until
-from relance_local.services import ROUTER
-from relance_router.answers.links import AnswerLinks
-from relance_router.configuration.versions import ConfigurationVersions
-from relance_router.deliveries.addresses import PublicResolver, check_url, is_public
-from relance_router.deliveries.announcements import NewNotification
-from relance_router.deliveries.messages import Messages
-from relance_router.deliveries.notifications import write_notifications
-from relance_router.deliveries.sender import Sender
-from relance_router.deliveries.worker import DeliveryWorker
-
-
-@asynccontextmanager
-async def listening(endpoints: Endpoints) -> AsyncIterator[None]:
-    app = web.Application()
-    app.router.add_post("/{endpoint}", endpoints.listen)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", endpoints.port).start()
-    try:
-        yield
-    finally:
-        await runner.cleanup()
-
-
-@asynccontextmanager
-async def delivering(
-    database: Database, *, allowed: frozenset[str] = frozenset(["127.0.0.1"]), per_endpoint: int = 8
-) -> AsyncIterator[DeliveryWorker]:
-    sender = Sender(master_secret=WEBHOOK_SECRET, allowed_hosts=allowed, timeout=timedelta(seconds=1), clock=utc_now)
-    worker = DeliveryWorker(
-        database,
-        ConfigurationVersions(),
-        sender,
-        Messages(AnswerLinks(public_url="http://router", secret="s" * 32, lifetime=timedelta(days=1))),
-        concurrency=20,
-        per_endpoint=per_endpoint,
-        lease=timedelta(seconds=3),
-    )
-    task = asyncio.create_task(worker.ticker.run())
-    try:
-        yield worker
-    finally:
-        worker.ticker.request_stop()
-        await asyncio.wait_for(task, 30)
-        await sender.close()
-
-
-async def prepare(database: Database, endpoints: Endpoints, *, count: int, endpoint: str = "rep:anna") -> None:
-    """Assignments with a notification each, for endpoints of a team."""
-    async with database.transaction() as connection:
-        content = routing(endpoints, {"sales": ["anna", "ben"]})
-        await ConfigurationVersions().apply(connection, content)
-        notifications = []
-        for place in range(count):
-            assignment = AssignmentId(new_id())
-            await connection.execute(
-                text("""
-                    WITH lead AS (INSERT INTO leads (id, data, traceparent) VALUES (:id, '{}', '') RETURNING id)
-                    INSERT INTO assignments
-                    SELECT :id, id, 1, 'anna', 'sales', 1, 'r', 'open', now(), now(), NULL, 1, '{}' FROM lead
-                """),
-                {"id": assignment},
-            )
-            notifications.append(
-                NewNotification(
-                    id=NotificationId(new_id()),
-                    key=f"{assignment}:assigned",
-                    type="lead.assigned",
-                    endpoint=endpoint,
-                    details={"at": "2026-11-24T09:00:00Z", "place": place},
-                    traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-                    assignment_id=assignment,
-                )
-            )
-        await write_notifications(connection, notifications)
-
-
-async def states(database: Database) -> list[dict[str, Any]]:
-    query = text("SELECT state, attempts, last_status, last_error FROM notifications ORDER BY id")
-    async with database.transaction() as connection:
-        return [dict(row) for row in (await connection.execute(query)).mappings()]
-
-
-async def settled(database: Database, state: str, count: int) -> None:
-    async def reached() -> bool:
-        return [each["state"] for each in await states(database)].count(state) >= count
-
-    await wait_until(reached, what=f"{count} notifications to be {state}")
-
-
-@pytest.fixture
-def router_database(open_database: OpenDatabase) -> Database:
-    """The router's tables."""
-    return open_database(ROUTER)
+from relance_router.deliveries.addresses import PublicResolver, check_url
+from relance_router.deliveries.notifications import Room, claim
 
 
 async def test_every_notification_arrives_signed_and_once(router_database: Database) -> None:
@@ -189,30 +104,6 @@ async def test_an_attempt_that_was_under_way_in_a_crash_is_made_again(router_dat
     assert state["attempts"] == 2
 
 
-@pytest.mark.parametrize(
-    "address",
-    [
-        *(
-            "127.0.0.1",
-            "10.1.2.3",
-            "172.16.0.1",
-            "192.168.1.1",
-            "169.254.169.254",
-            "0.0.0.0",
-            "100.64.0.1",
-            "224.0.0.1",
-        ),
-        *("::1", "::", "fe80::1", "fe80::1%eth0", "fc00::1", "ff02::1"),
-        *("::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::"),
-    ],
-)
-def test_internal_addresses_are_told_from_public_ones(address: str) -> None:
-    """Private, loopback, link-local, metadata, multicast, and the ways to write them in IPv6."""
-    assert not is_public(address)
-    assert is_public("93.184.216.34")
-    assert is_public("2606:2800:220:1::1")
-
-
 @pytest.mark.parametrize("url", ["http://2130706433/", "http://0x7f.1/", "http://[::ffff:127.0.0.1]/", "http://a:b@c/"])
 async def test_disguised_addresses_are_refused(url: str) -> None:
     """Whatever the resolver makes of a number, and passwords in addresses."""
@@ -222,3 +113,43 @@ async def test_disguised_addresses_are_refused(url: str) -> None:
         check_url(parsed, frozenset())
         await resolver.resolve(str(parsed.host), 80)
     await resolver.close()
+
+
+async def test_chat_tools_get_their_own_formats(router_database: Database) -> None:
+    """Slack its blocks, Teams its card, and each is logged as what it is."""
+    tool = Tool()
+    reps = {
+        "anna": {"webhook": None, "slack": tool.url("slack")},
+        "ben": {"webhook": None, "teams": tool.url("teams")},
+    }
+    await apply(router_database, tool, reps=reps)
+    for endpoint in ("rep:anna", "rep:ben"):
+        await announce(router_database, endpoint, lead=lead())
+    async with listening(tool), delivering(router_database):
+        await settled(router_database, "delivered", 2)
+    bodies = {endpoint: json.loads(body) for endpoint, body in tool.received}
+    assert [block["type"] for block in bodies["slack"]["blocks"]] == ["header", "section", "section"]
+    assert bodies["teams"]["attachments"][0]["content"]["type"] == "AdaptiveCard"
+    logged = await rows(router_database, "SELECT way, status FROM delivery_attempts ORDER BY way")
+    assert logged == [{"way": "slack", "status": 200}, {"way": "teams", "status": 200}]
+
+
+async def test_workers_that_claim_at_the_same_moment_never_claim_the_same(router_database: Database) -> None:
+    """Whoever looked before the other's claim was committed sees it when it takes the row."""
+    await announce(router_database, "rep:anna", count=400)
+
+    async def claim_all() -> list[NotificationId]:
+        claimed: list[NotificationId] = []
+        while True:
+            async with router_database.transaction() as connection:
+                rooms = [Room("rep:anna", 5)]
+                found = await claim(connection, rooms, by_email=False, batch=5, lease=timedelta(minutes=1))
+            claimed += [each.id for each in found]
+            if not found:
+                return claimed
+
+    claimed = [id_ for each in await asyncio.gather(*(claim_all() for _ in range(8))) for id_ in each]
+    assert len(claimed) == len(set(claimed))
+    assert await rows(router_database, "SELECT DISTINCT attempts FROM notifications WHERE attempts > 0") == [
+        {"attempts": 1}
+    ]

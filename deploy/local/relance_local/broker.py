@@ -136,7 +136,7 @@ class Broker:
 
     def _format(self, properties: Path) -> None:
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        # In one word: every 64th id begins with a hyphen, and would be taken for an option.
+        # One argument: an id may begin with a dash.
         arguments = ["format", f"--cluster-id={cluster}", "--config", str(properties)]
         done = subprocess.run(
             self._java("kafka.tools.StorageTool", *arguments), capture_output=True, text=True, check=False

@@ -44,6 +44,8 @@ class Configuration:
     operator_token: str = field(default_factory=lambda: secrets.token_hex(24), repr=False)
     environment: Mapping[str, str] = field(default_factory=dict)
     """Further settings for all three, named without their prefix."""
+    launcher: Sequence[str] = ()
+    """What a service's command is given to, such as a profiler."""
 
 
 class Services:
@@ -114,7 +116,7 @@ class Services:
     def _launch(self, service: str, name: str, command: str) -> ChildProcess:
         return ChildProcess(
             name,
-            [str(Path(sys.executable).parent / f"relance-{service}"), command],
+            [*self._configuration.launcher, str(Path(sys.executable).parent / f"relance-{service}"), command],
             log=self.log(name),
             environment=self._environment(service, name),
         )

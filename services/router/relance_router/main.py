@@ -1,11 +1,12 @@
 """The router: the one place where its parts are wired, and closed in reverse."""
 
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
 import typer
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from relance import ids, inbox, migrations, service
 from relance.clock import utc_now
@@ -25,10 +26,15 @@ from relance_router.configuration import bootstrap
 from relance_router.configuration.api import configuration_api
 from relance_router.configuration.exported_leads import export_api
 from relance_router.configuration.versions import ConfigurationVersions
+from relance_router.deliveries import delivery_log
+from relance_router.deliveries.api import deliveries_api
+from relance_router.deliveries.couriers import Couriers
 from relance_router.deliveries.endpoints import signing_secret
-from relance_router.deliveries.messages import Messages
+from relance_router.deliveries.formats import MessageFormat, Slack, StandardWebhook, Teams
+from relance_router.deliveries.mailer import Mailer, MailServer
 from relance_router.deliveries.sender import Sender
 from relance_router.deliveries.worker import DeliveryWorker
+from relance_router.domain.configuration import Format
 from relance_router.operators import operator_only
 from relance_router.routing.api import routing_api
 from relance_router.routing.assigning import Assigner
@@ -59,7 +65,6 @@ async def serve(settings: RouterSettings) -> None:
         publisher = KafkaPublisher(settings.kafka_bootstrap_servers, client_id=GROUP)
         closing.push_async_callback(publisher.close)
         sender = Sender(
-            master_secret=settings.webhook_secret.get_secret_value(),
             allowed_hosts=settings.webhook_allowed_hosts,
             timeout=settings.webhook_timeout,
             clock=utc_now,
@@ -71,16 +76,17 @@ async def serve(settings: RouterSettings) -> None:
             secret=settings.link_secret.get_secret_value(),
             lifetime=settings.answer_link_lifetime,
         )
-        messages = Messages(links)
+        couriers = Couriers(sender, _mailer(settings), _formats(settings, links), links)
         assigner = Assigner(ids.new_id)
         relay = OutboxRelay(database, publisher, topic_prefix=settings.topic_prefix)
         deliveries = DeliveryWorker(
             database,
             versions,
-            sender,
-            messages,
+            couriers,
             concurrency=settings.webhook_concurrency,
             per_endpoint=settings.webhook_concurrency_per_endpoint,
+            mails=settings.smtp_concurrency,
+            email_after=settings.email_fallback_after,
             lease=3 * settings.webhook_timeout,
         )
 
@@ -124,17 +130,43 @@ async def serve(settings: RouterSettings) -> None:
         explanations = Explanations(database, versions)
         people = People(database, versions, ids.new_id)
         app.include_router(routing_api(explanations, people, operators, somebody_is_free, committed))
+        app.include_router(
+            deliveries_api(database, versions, deliveries.ticker.nudge), dependencies=[Depends(operators)]
+        )
         await service.run(
             [
                 service.Part("consumer", consumer),
                 service.Part("http", HttpServer(app, settings)),
                 service.Part("unrouted", unrouted),
                 service.Part("deliveries", deliveries.ticker),
+                service.Part("deliveries-looked-after", Ticker("deliveries-looked-after", deliveries.look_after)),
+                service.Part("delivery-log", Ticker("delivery-log", partial(delivery_log.forget, database))),
                 service.Part("inbox", Ticker("inbox", partial(inbox.forget, database))),
                 service.Part("relay", relay),
             ],
             deadline=settings.shutdown_deadline,
         )
+
+
+def _formats(settings: RouterSettings, links: AnswerLinks) -> Mapping[Format, MessageFormat]:
+    secrets = [
+        secret.get_secret_value() for secret in (settings.webhook_secret, settings.webhook_secret_previous) if secret
+    ]
+    return {"webhook": StandardWebhook(links, secrets, utc_now), "slack": Slack(links), "teams": Teams(links)}
+
+
+def _mailer(settings: RouterSettings) -> Mailer:
+    server = None
+    if settings.smtp_host and settings.smtp_from:
+        server = MailServer(
+            host=settings.smtp_host,
+            port=settings.smtp_port,
+            sender=settings.smtp_from,
+            security=settings.smtp_security,
+            username=settings.smtp_username,
+            password=settings.smtp_password.get_secret_value() if settings.smtp_password else None,
+        )
+    return Mailer(server, timeout=settings.webhook_timeout)
 
 
 async def _seed(database: Database, versions: ConfigurationVersions, file: Path) -> None:

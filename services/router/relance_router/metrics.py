@@ -17,8 +17,16 @@ ANSWERS = Counter("relance_router_answers_total", "Answers that counted.", ["ans
 DISPOSITIONS = Counter(
     "relance_router_dispositions_total", "What sales said of leads, corrections included.", ["disposition", "reason"]
 )
-NOTIFIED = Counter("relance_router_notification_attempts_total", "Webhook attempts, by what they led to.", ["outcome"])
-NOTIFICATION_SECONDS = Histogram("relance_router_notification_attempt_seconds", "Time of one webhook attempt.")
+NOTIFIED = Counter(
+    "relance_router_notification_attempts_total", "Attempts, by way and by what they led to.", ["way", "outcome"]
+)
+NOTIFICATION_SECONDS = Histogram("relance_router_notification_attempt_seconds", "Time of one attempt.")
 NOTIFICATIONS_PENDING = Gauge("relance_router_notifications_pending", "Notifications that are still to be delivered.")
+NOTIFICATIONS_EXPIRED = Counter(
+    "relance_router_notifications_expired_total", "Notifications given up because their endpoint was left alone."
+)
+ENDPOINT_TURNS = Counter(
+    "relance_router_endpoint_turns_total", "Endpoints that were opened, closed or disabled.", ["to"]
+)
 CONFIGURATION_VERSION = Gauge("relance_router_configuration_version", "Version of the routing configuration that runs.")
 PAUSED = Counter("relance_router_pauses_total", "Reps paused, automatically or by hand.", ["how"])

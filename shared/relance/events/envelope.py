@@ -3,54 +3,29 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from cloudevents.core.base import BaseCloudEvent
-from cloudevents.core.bindings.kafka import KafkaMessage, from_binary, to_binary
-from cloudevents.core.exceptions import CloudEventValidationError
-from cloudevents.core.formats.base import Format
-from cloudevents.core.v1.event import CloudEvent
 from pydantic import ValidationError
-from typing_extensions import override
 
 from relance import tracing
 from relance.events.catalogue import EVENT_TYPES
 from relance.events.data import EventData
 from relance.ids import EventId, NewId
 
+_REQUIRED = ("ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time")
+
 
 class MalformedEvent(ValueError):
     """The message is no event of ours and never will be: give up on it, keep it where it can be looked at."""
 
 
-class _AlreadyJson(Format):
-    """Leaves the data alone: pydantic writes and checks the JSON, once."""
+@dataclass(frozen=True)
+class KafkaMessage:
+    """A message: headers by name, the key, and the value."""
 
-    @override
-    def write(self, event: BaseCloudEvent) -> bytes:
-        raise NotImplementedError("structured mode is not used")
-
-    @override
-    def read(self, event_factory: object, data: str | bytes) -> BaseCloudEvent:
-        raise NotImplementedError("structured mode is not used")
-
-    @override
-    def write_data(self, data: dict[str, Any] | str | bytes | None, datacontenttype: str | None) -> bytes:
-        if not isinstance(data, bytes):
-            raise TypeError("event data is written by pydantic before it comes here")
-        return data
-
-    @override
-    def read_data(self, body: bytes, datacontenttype: str | None) -> bytes:
-        return body
-
-    @override
-    def get_content_type(self) -> str:
-        return "application/cloudevents+json"
-
-
-_FORMAT = _AlreadyJson()
+    headers: dict[str, bytes]
+    key: str
+    value: bytes
 
 
 @dataclass(frozen=True)
@@ -75,21 +50,23 @@ class Envelope:
         """A new event in the trace of what caused it."""
         return cls(EventId(new_id()), source, subject, time, tracing.child_of(traceparent), data)
 
+    def headers(self) -> dict[str, str]:
+        """The attributes as Kafka's binary mode names them."""
+        return {
+            "ce_specversion": "1.0",
+            "ce_id": str(self.id),
+            "ce_source": self.source,
+            "ce_type": self.data.TYPE,
+            "ce_subject": self.subject,
+            "ce_time": self.time.isoformat().replace("+00:00", "Z"),
+            "ce_traceparent": self.traceparent,
+            "content-type": "application/json",
+        }
+
     def to_message(self) -> KafkaMessage:
         """Headers, key and value as they go to Kafka."""
-        event = CloudEvent(
-            {
-                "id": str(self.id),
-                "source": self.source,
-                "type": self.data.TYPE,
-                "subject": self.subject,
-                "time": self.time,
-                "datacontenttype": "application/json",
-                "traceparent": self.traceparent,
-            },
-            self.data.model_dump_json().encode(),
-        )
-        return to_binary(event, _FORMAT, key_mapper=lambda _: self.subject)
+        headers = {name: value.encode() for name, value in self.headers().items()}
+        return KafkaMessage(headers, self.subject, self.data.model_dump_json().encode())
 
     @classmethod
     def from_message(cls, headers: Iterable[tuple[str, bytes]], value: bytes | None) -> "Envelope":
@@ -99,32 +76,33 @@ class Envelope:
             MalformedEvent: headers or data are not those of an event that we know; says which.
         """
         try:
-            event = from_binary(KafkaMessage(dict(headers), None, value or b""), _FORMAT)
-        except CloudEventValidationError as error:
-            raise MalformedEvent(f"not a CloudEvent: {sorted(error.errors)}") from error
+            given = {name: text.decode() for name, text in headers}
         except ValueError as error:
             raise MalformedEvent(f"unreadable header: {error}") from error
-        model = EVENT_TYPES.get(event.get_type())
+        missing = [name for name in _REQUIRED if not given.get(name)]
+        if missing or given["ce_specversion"] != "1.0":
+            raise MalformedEvent(f"not a CloudEvent 1.0: {', '.join(missing) or 'ce_specversion'}")
+        model = EVENT_TYPES.get(given["ce_type"])
         if model is None:
-            raise MalformedEvent(f"unknown event type {event.get_type()}")
+            raise MalformedEvent(f"unknown event type {given['ce_type']}")
         try:
             return cls(
-                id=EventId(UUID(event.get_id())),
-                source=event.get_source(),
-                subject=event.get_subject() or "",
-                time=_required_time(event.get_time()),
-                traceparent=str(event.get_extension("traceparent") or ""),
+                id=EventId(UUID(given["ce_id"])),
+                source=given["ce_source"],
+                subject=given.get("ce_subject", ""),
+                time=_aware(datetime.fromisoformat(given["ce_time"])),
+                traceparent=given.get("ce_traceparent", ""),
                 data=model.model_validate_json(value or b""),
             )
         except ValidationError as error:
             faults = "; ".join(f"{_path(fault['loc'])}: {fault['msg']}" for fault in error.errors(include_input=False))
-            raise MalformedEvent(f"{event.get_type()}: {faults}") from error
+            raise MalformedEvent(f"{given['ce_type']}: {faults}") from error
         except ValueError as error:
             raise MalformedEvent(f"unreadable header: {error}") from error
 
 
-def _required_time(moment: datetime | None) -> datetime:
-    if moment is None or moment.tzinfo is None:
+def _aware(moment: datetime) -> datetime:
+    if moment.tzinfo is None:
         raise ValueError("ce_time must be a time with its zone")
     return moment
 

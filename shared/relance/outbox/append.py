@@ -25,15 +25,12 @@ def columns(events: Sequence[Envelope]) -> dict[str, list[object]]:
 
     `aggregate_type` is the topic and `aggregate_id` the Kafka key, as Debezium's outbox router reads them.
     """
-    messages = [event.to_message() for event in events]
     return {
         "aggregate_types": [TOPICS[type(event.data)].value for event in events],
         "aggregate_ids": [event.subject for event in events],
         "types": [event.data.TYPE for event in events],
-        "payloads": [message.value.decode() for message in messages],
-        "headers": [
-            json.dumps({name: value.decode() for name, value in message.headers.items()}) for message in messages
-        ],
+        "payloads": [event.data.model_dump_json() for event in events],
+        "headers": [json.dumps(event.headers()) for event in events],
         "occurred_ats": [event.time for event in events],
     }
 

@@ -10,6 +10,7 @@ from relance_router.domain.retry_schedule import (
     GIVE_UP_AFTER,
     LONGEST,
     Delivered,
+    Disable,
     GiveUp,
     Outcome,
     TryAgain,
@@ -26,9 +27,14 @@ def test_any_2xx_is_delivered(status: int) -> None:
     assert next_step(1, YOUNG, Outcome(status), 0.5) == Delivered()
 
 
-def test_410_gives_up_at_once() -> None:
-    """The endpoint says that it is gone."""
-    assert isinstance(next_step(1, YOUNG, Outcome(410), 0.5), GiveUp)
+def test_410_disables_the_endpoint_at_once() -> None:
+    """The endpoint says that it is gone for good."""
+    assert isinstance(next_step(1, YOUNG, Outcome(410), 0.5), Disable)
+
+
+def test_what_cannot_succeed_later_is_given_up_at_once() -> None:
+    """With the sentence that says why."""
+    assert next_step(1, YOUNG, Outcome(550, "no such mailbox", hopeless=True), 0.5) == GiveUp("no such mailbox")
 
 
 @given(st.integers(1, 10_000), st.sampled_from([None, 301, 400, 404, 429, 500, 503]), jitters)

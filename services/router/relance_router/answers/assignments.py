@@ -11,15 +11,20 @@ from relance.events.response import Disposition
 from relance.ids import AssignmentId
 from relance_router.domain.answers import AssignmentState
 from relance_router.domain.dispositions import Judgement
+from relance_router.routing.offers import state_of_offer
 
 _READ = text("""
-    SELECT a.state, a.rep, a.why, a.respond_by, a.disposition, d.reason, d.note, l.data, now() AS now
+    SELECT true AS assigned, a.state, a.rep, a.why, a.respond_by, a.disposition, d.reason, d.note, l.data, now() AS now
     FROM assignments a
     JOIN leads l ON l.id = a.lead_id
     LEFT JOIN LATERAL (
         SELECT reason, note FROM dispositions WHERE assignment_id = a.id ORDER BY sequence DESC LIMIT 1
     ) d ON true
     WHERE a.id = :id
+    UNION ALL
+    SELECT false, o.state, o.rep, 'offered to team ' || o.team || ': the first to claim it gets it', o.until,
+        NULL, NULL, NULL, l.data, now()
+    FROM offers o JOIN leads l ON l.id = o.lead_id WHERE o.id = :id AND o.state <> 'claimed'
 """)
 
 
@@ -32,7 +37,7 @@ class UnknownAssignment(LookupError):
 
 @dataclass(frozen=True)
 class SeenAssignment:
-    """An assignment with its lead. `now` is the database's time, to be compared with `respond_by`."""
+    """An assignment or an offer, with its lead. `now` is the database's time, to be compared with `respond_by`."""
 
     state: AssignmentState
     judgement: Judgement | None
@@ -58,7 +63,7 @@ async def read_assignment(connection: AsyncConnection, assignment: AssignmentId)
     if row is None:
         raise UnknownAssignment(assignment)
     return SeenAssignment(
-        state=AssignmentState(row.state),
+        state=AssignmentState(row.state) if row.assigned else state_of_offer(row.state),
         judgement=Judgement(row.disposition, row.reason, row.note) if row.disposition else None,
         rep=row.rep,
         why=row.why,

@@ -28,6 +28,7 @@ class Choice:
 
 
 _HAVE = Choice("acknowledge", "I have it")
+_CLAIM = Choice("acknowledge", "I take it")
 _REACHED = Choice("contacted", "I reached them")
 _NOT_MINE = Choice("decline", "Not mine", "Pass it on", "Why is it not yours?", needs_reason=True)
 _ACCEPT = Choice("accepted", "Accept: worth working on")
@@ -65,6 +66,8 @@ def choices(seen: SeenAssignment) -> tuple[Choice, ...]:
             return (_WON, _LOST, _REJECT) if reached else (_REACHED, _WON, _LOST, _REJECT)
     if reached:
         return (_ACCEPT, _REJECT)
+    if seen.state is AssignmentState.OFFERED:
+        return (_CLAIM, _NOT_MINE)
     return (_HAVE, _REACHED, _NOT_MINE) if seen.state is AssignmentState.OPEN else (_REACHED, _REJECT, _NOT_MINE)
 
 
@@ -81,7 +84,7 @@ def shown(seen: SeenAssignment, preselected: str | None) -> dict[str, object]:
     """The values of the template. `preselected` is the word that the link came with."""
     offered = choices(seen)
     chosen = next((choice for choice in offered if choice.word == preselected), None)
-    waiting = seen.state is AssignmentState.OPEN
+    waiting = seen.state in {AssignmentState.OPEN, AssignmentState.OFFERED}
     return {
         "lead": seen.lead,
         "mailto": quote(seen.lead.contact.email or "", safe="@+"),

@@ -14,6 +14,7 @@ from relance.events.response import Answer, Disposition
 from relance.ids import AssignmentId, NewId
 from relance_router import metrics
 from relance_router.answers.assignments import SeenAssignment, UnknownAssignment, read_assignment
+from relance_router.answers.claiming import OfferDesk
 from relance_router.configuration.versions import ConfigurationVersions
 from relance_router.domain.answers import AssignmentState, Recorded, Refused, Repeated, answer, is_answer
 from relance_router.domain.dispositions import Judgement, dispose, in_hand
@@ -21,6 +22,7 @@ from relance_router.domain.reasons import check_reason
 from relance_router.routing.assigning import Assigner
 from relance_router.routing.assignments import SOURCE
 from relance_router.routing.leads import OwnedLead, lock_owned
+from relance_router.routing.offers import find_offer
 from relance_router.routing.pauses import answered
 from relance_router.routing.requests import Cause
 
@@ -54,6 +56,15 @@ class _Standing:
     seen: SeenAssignment
 
 
+@dataclass(frozen=True)
+class _Said:
+    """An answer, with its reason from the list and the rep's own words."""
+
+    answer: Answer
+    note: str | None
+    reason: str | None
+
+
 class AnswerRecorder:
     """Takes what reps say of their assignments."""
 
@@ -71,6 +82,7 @@ class AnswerRecorder:
         self._assigner = assigner
         self._new_id = new_id
         self._on_committed = on_committed
+        self._offers = OfferDesk(versions, assigner, new_id)
 
     async def look(self, assignment: AssignmentId) -> SeenAssignment:
         """The assignment and its lead, without a lock; changes nothing.
@@ -105,26 +117,38 @@ class AnswerRecorder:
         """
         check_reason(given, reason)
         async with self._database.transaction() as connection:
-            # Before the lead's row: whoever waits for the configuration must not stand in a batch's way.
-            running = await self._versions.running(connection) if given == "declined" else None
-            standing = await _lock(connection, assignment)
-            seen = standing.seen
-            verdict = answer(seen.state, given, seen.disposition)
-            if not isinstance(verdict, Recorded):
-                return AnswerTaken(verdict, seen.state, seen.disposition)
-            values = {"id": assignment, "answer": given, "note": note, "reason": reason, "now": seen.now}
-            await connection.execute(_ANSWER, values)
-            await answered(connection, standing.owned.owner.rep)
-            await self._tell(connection, standing, _response(standing, given, note))
-            if running:
-                request = standing.owned.needs_another(Cause.DECLINED)
-                await self._assigner.assign(connection, running, [request], seen.now)
-                freed = True
-            else:
-                freed = await _stand(connection, standing, verdict.state, seen.disposition)
-        metrics.ANSWERS.labels(given).inc()
-        self._on_committed(standing.owned.owner.rep if freed else None)
-        return AnswerTaken(verdict, verdict.state, seen.disposition)
+            taken, freed = await self._take(connection, assignment, _Said(given, note, reason))
+        if isinstance(taken.verdict, Recorded):
+            metrics.ANSWERS.labels(given).inc()
+            self._on_committed(freed)
+        return taken
+
+    async def _take(
+        self, connection: AsyncConnection, assignment: AssignmentId, said: _Said
+    ) -> tuple[AnswerTaken, str | None]:
+        """What was made of an answer, and the rep who has a lead less in hand by it."""
+        offer = await find_offer(connection, assignment)
+        # Before the lead's row: whoever waits for the configuration must not stand in a batch's way.
+        running = await self._versions.running(connection) if said.answer == "declined" or offer else None
+        if offer and running:
+            offered = await self._offers.answer(connection, running, offer, said.answer)
+            if offered != Recorded(AssignmentState.OPEN):
+                return AnswerTaken(offered, getattr(offered, "state", offer.state), None), None
+        standing = await _lock(connection, assignment)
+        seen, rep = standing.seen, standing.owned.owner.rep
+        verdict = answer(seen.state, said.answer, seen.disposition)
+        if not isinstance(verdict, Recorded):
+            return AnswerTaken(verdict, seen.state, seen.disposition), None
+        await connection.execute(_ANSWER, {"id": assignment, **vars(said), "now": seen.now})
+        await answered(connection, rep)
+        await self._tell(connection, standing, _response(standing, said.answer, said.note))
+        taken = AnswerTaken(verdict, verdict.state, seen.disposition)
+        if running and verdict.state is AssignmentState.DECLINED:
+            request = standing.owned.needs_another(Cause.DECLINED)
+            await self._assigner.assign(connection, running, [request], seen.now)
+            return taken, rep
+        freed = await _stand(connection, standing, verdict.state, seen.disposition)
+        return taken, rep if freed else None
 
     async def dispose(self, assignment: AssignmentId, said: Judgement) -> AnswerTaken:
         """Record what sales made of a lead, or a correction of that.

@@ -94,11 +94,13 @@ class ConfigurationVersions:
         if self._running is None or self._running.version != version:
             content = (await connection.execute(_CONTENT, {"version": version})).scalar_one()
             try:
-                self._running = Running(version, parse(content, f"configuration {version}"))
+                # In a thread: other work goes on while a large file is read.
+                configuration = await asyncio.to_thread(parse, content, f"configuration {version}")
             except ConfigurationRefused as error:
                 raise NoConfiguration(
                     f"This release cannot run what was applied, so apply a mended one: {error}"
                 ) from error
+            self._running = Running(version, configuration)
             CONFIGURATION_VERSION.set(version)
         return self._running
 

@@ -13,7 +13,19 @@ from aiohttp.resolver import DefaultResolver
 from typing_extensions import override
 from yarl import URL
 
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
+"""All that IANA has given out of IPv6; outside it lie NAT64, IPv4-compatible, site-local and what is to come."""
+_NOT_FOR_ANYBODY = [
+    ipaddress.ip_network(network)
+    for network in (
+        "168.63.129.16/32",  # Azure's metadata and DNS, a public address that each machine sees as its host
+        "192.0.0.0/24",  # protocols' own; Oracle's metadata
+        "192.88.99.0/24",  # 6to4 relays
+        "2001::/23",  # Teredo and other protocols' own
+        "2002::/16",  # 6to4, with any IPv4 address inside
+        "3fff::/20",  # documentation
+    )
+]
 
 
 class AddressRefused(OSError):
@@ -26,9 +38,9 @@ def is_public(address: str) -> bool:
     if isinstance(ip, ipaddress.IPv6Address):
         if ip.ipv4_mapped:
             return is_public(str(ip.ipv4_mapped))
-        if ip in _NAT64 or ip.sixtofour or ip.teredo:
+        if ip not in _GLOBAL_UNICAST:
             return False
-    return ip.is_global and not ip.is_multicast
+    return ip.is_global and not ip.is_multicast and not any(ip in network for network in _NOT_FOR_ANYBODY)
 
 
 def check_url(url: URL, allowed_hosts: Set[str]) -> None:

@@ -26,6 +26,11 @@ def contact(configuration: Configuration, endpoint: str) -> Reachable | None:
     return team.manager if team else None
 
 
+def tool_address(told: Reachable | None) -> str | None:
+    """The address of their tool; None when they have none."""
+    return told.address[1] if told and told.address else None
+
+
 def signing_secret(master: str, endpoint: str) -> str:
     """The endpoint's Standard Webhooks secret (`whsec_…`), derived from the master key.
 

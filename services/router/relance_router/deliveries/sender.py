@@ -1,46 +1,50 @@
-"""One attempt at one notification: sign, post, and say what came of it."""
+"""One request to a tool: post it, and say what came of it."""
 
 from collections.abc import Set
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 import aiohttp
-from standardwebhooks import Webhook
 from yarl import URL
 
 from relance.clock import Clock
 from relance_router.deliveries.addresses import AddressRefused, PublicResolver, check_url
-from relance_router.deliveries.endpoints import signing_secret
-from relance_router.deliveries.notifications import Claimed
+from relance_router.deliveries.formats import Request
 from relance_router.domain.retry_schedule import Outcome
 
 USER_AGENT = "Relance/1 (+webhook)"
+RESPONSE_BYTES = 2000
+"""So much of an answer is read; the delivery log keeps its first 500 characters."""
 
 
 class Sender:
-    """Posts notifications. Redirects are not followed; answers are not read."""
+    """Posts requests. Redirects are not followed; of answers only the beginning is read."""
 
-    def __init__(self, *, master_secret: str, allowed_hosts: Set[str], timeout: timedelta, clock: Clock) -> None:
-        self._master_secret = master_secret
+    def __init__(self, *, allowed_hosts: Set[str], timeout: timedelta, clock: Clock) -> None:
         self._allowed_hosts = allowed_hosts
         self._clock = clock
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(resolver=PublicResolver(allowed_hosts), limit=0),
             timeout=aiohttp.ClientTimeout(total=timeout.total_seconds()),
+            headers={"user-agent": USER_AGENT, "accept-encoding": "identity"},
             # A webhook is nobody's browser session.
             cookie_jar=aiohttp.DummyCookieJar(),
+            # An answer that unpacks to gigabytes is not unpacked.
+            auto_decompress=False,
         )
 
-    async def send(self, notification: Claimed, body: str, address: str) -> Outcome:
+    async def send(self, request: Request, address: str) -> Outcome:
         """Make one attempt."""
         url = URL(address)
         try:
             check_url(url, self._allowed_hosts)
             async with self._session.post(
-                url, data=body.encode(), headers=self._headers(notification, body), allow_redirects=False
+                url, data=request.body, headers=request.headers, allow_redirects=False
             ) as answer:
                 return Outcome(
-                    answer.status, retry_after=_retry_after(answer.headers.get("Retry-After"), self._clock())
+                    answer.status,
+                    retry_after=_retry_after(answer.headers.get("Retry-After"), self._clock()),
+                    response=await _beginning(answer),
                 )
         except AddressRefused as error:
             return Outcome(None, f"address refused: {error}")
@@ -54,17 +58,16 @@ class Sender:
         """Close every connection."""
         await self._session.close()
 
-    def _headers(self, notification: Claimed, body: str) -> dict[str, str]:
-        now = self._clock()
-        signer = Webhook(signing_secret(self._master_secret, notification.endpoint))
-        return {
-            "content-type": "application/json",
-            "user-agent": USER_AGENT,
-            "webhook-id": str(notification.id),
-            "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": signer.sign(str(notification.id), now, body),
-            "traceparent": notification.traceparent,
-        }
+
+async def _beginning(answer: aiohttp.ClientResponse) -> str | None:
+    """What the log may keep. The status has arrived: an answer that breaks off in its text is one all the same."""
+    read = b""
+    try:
+        while len(read) < RESPONSE_BYTES and (chunk := await answer.content.read(RESPONSE_BYTES - len(read))):
+            read += chunk
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        pass
+    return read.decode(errors="replace") or None
 
 
 def _retry_after(value: str | None, now: datetime) -> timedelta | None:

@@ -10,13 +10,18 @@ from relance.events.response import Answer, Disposition
 
 
 class AssignmentState(StrEnum):
-    """Where an assignment stands. The last two have ended: the rep no longer owns the lead."""
+    """Where an assignment stands, or an offer, which has the last states until it is claimed. See `ENDED`."""
 
     OPEN = "open"
     ACKNOWLEDGED = "acknowledged"
     CONTACTED = "contacted"
     DECLINED = "declined"
     REASSIGNED = "reassigned"
+    OFFERED = "offered"
+    TAKEN = "taken"
+    """Somebody else has claimed it."""
+    EXPIRED = "expired"
+    """Nobody has claimed it in time."""
 
     @property
     def ended(self) -> bool:
@@ -34,6 +39,7 @@ class Ending(Enum):
     )
     MOVED = "This lead has moved on", "A manager has given this lead to somebody else."
     CLAIMED = "Somebody was faster", "Somebody else has claimed this lead."
+    UNCLAIMED = "This lead has moved on", "Nobody claimed this lead in time, so it went to the rep whose turn it was."
 
     @property
     def title(self) -> str:
@@ -46,8 +52,13 @@ class Ending(Enum):
         return self.value[1]
 
 
-ENDED = {AssignmentState.DECLINED: Ending.DECLINED, AssignmentState.REASSIGNED: Ending.IGNORED}
-"""The states in which the rep no longer owns the lead."""
+ENDED = {
+    AssignmentState.DECLINED: Ending.DECLINED,
+    AssignmentState.REASSIGNED: Ending.IGNORED,
+    AssignmentState.TAKEN: Ending.CLAIMED,
+    AssignmentState.EXPIRED: Ending.UNCLAIMED,
+}
+"""The states in which the rep no longer owns the lead, or may no longer claim it."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +80,7 @@ class Refused:
     reason: str
 
 
-_PROGRESS = (AssignmentState.OPEN, AssignmentState.ACKNOWLEDGED, AssignmentState.CONTACTED)
+_PROGRESS = (AssignmentState.OFFERED, AssignmentState.OPEN, AssignmentState.ACKNOWLEDGED, AssignmentState.CONTACTED)
 
 
 def is_answer(said: Answer | Disposition) -> TypeIs[Answer]:

@@ -41,7 +41,7 @@ def dispose(state: AssignmentState, current: Judgement | None, said: Judgement) 
     """Decide what a judgement does to an assignment in `state` of which `current` was said last."""
     if state in ENDED:
         return Refused(ENDED[state].sentence)
-    if state is AssignmentState.OPEN:
+    if state in {AssignmentState.OFFERED, AssignmentState.OPEN}:
         return Refused("Say first that you have this lead, or that you have reached them.")
     before = current.disposition if current else None
     if current and (said.adds_nothing_to(current) or (said.disposition == "accepted" and before in _FINAL)):

@@ -15,6 +15,9 @@ from relance_router.domain.requirements import lacks, wanted
 from relance_router.domain.routing import Assigned, By, Held, HeldBecause, Offered, Question, RoutingState, decide
 from relance_router.domain.rules import Match
 
+ASKED = "was asked"
+NOT_THEIR_TURN = "it was not their turn"
+
 
 @dataclass(frozen=True)
 class Recorded:
@@ -131,10 +134,10 @@ def _state(stored: Recorded) -> RoutingState:
 
 def _same(outcome: Assigned | Offered | Held, chosen: Mapping[str, str] | None) -> bool:
     match outcome, chosen:
-        case Assigned(), {"by": By.CLAIM.value}:
-            return False  # a claim is recorded beside the offer, which is a decision of its own
         case Assigned(rep=rep, team=team), {"rep": stored_rep, "team": stored_team}:
             return (rep, team) == (stored_rep, stored_team)
+        case Offered(reps=reps), {"rep": stored_rep, "by": By.CLAIM.value}:
+            return stored_rep in reps
         case ((Offered() | Held()), None):
             return True
     return False
@@ -156,8 +159,8 @@ def _candidates(stored: Recorded, question: Question, outcome: Assigned | Offere
                 or (place.away_because if place and away else None)
                 or ("had this lead before" if member.rep in question.had_it else None)
                 or lacks(configuration.reps_by_id[member.rep], want)
-                or ("was asked" if offered else None)
-                or ("the lead has an owner" if taken_by_owner else "it was not their turn")
+                or (ASKED if offered else None)
+                or ("the lead has an owner" if taken_by_owner else NOT_THEIR_TURN)
             )
             owed = None if place is None or away else (virtual_time - place.start) * member.weight / UNIT
             yield Candidate(team, member.rep, member.weight, chosen, reason, None if owed is None else round(owed, 3))
@@ -183,14 +186,16 @@ def _words(
         verdict = owner["absence"] or ("had this lead before" if owner["rep"] in question.had_it else "available")
         yield f"{owner['rep']} {_is(owner['because'])}: {verdict}."
     for each in candidates:
-        if not each.chosen and each.reason != "it was not their turn":
+        if not each.chosen and each.reason not in {ASKED, NOT_THEIR_TURN}:
             yield f"{each.rep} (team {each.team}) was passed over: {each.reason}."
-    waiting = [each for each in candidates if each.reason == "it was not their turn"]
+    waiting = [each for each in candidates if each.reason == NOT_THEIR_TURN]
     if waiting and isinstance(outcome, Assigned) and outcome.by is By.TURN:
         others = ", ".join(f"{each.rep} {_owed(each)}" for each in waiting)
         (chosen,) = (each for each in candidates if each.chosen)
         yield f"It was {chosen.rep}'s turn ({_owed(chosen)}) before: {others}."
     yield _outcome_in_words(outcome)
+    if isinstance(outcome, Offered) and stored.record["chosen"]:
+        yield f"{stored.record['chosen']['rep']} was the first to claim it."
 
 
 def _rules_in_words(found: Match) -> Iterator[str]:

@@ -42,6 +42,8 @@ def company_domain(configuration: Configuration, lead: LeadFacts) -> str | None:
 
 def known_owners(configuration: Configuration, lead: LeadFacts, last: LastOwners) -> tuple[KnownOwner, ...]:
     """The lead's known owners, the one to be preferred first, each rep once."""
+    if not configuration.accounts and configuration.stickiness is None:
+        return ()
     domain = lead.fields.get("email_domain", "").casefold()
     account = configuration.account_of(domain) if domain else None
     found = [KnownOwner(account.owner, f"the named owner of account {account.id}")] if account else []

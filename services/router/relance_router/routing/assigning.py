@@ -1,6 +1,7 @@
 """Giving leads to reps: decide a batch, then write everything that follows from it, in the caller's transaction."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -10,16 +11,25 @@ from relance_router import metrics
 from relance_router.configuration.versions import Running
 from relance_router.domain import rules
 from relance_router.domain.configuration import Configuration
-from relance_router.domain.lead_facts import LeadFacts, lead_facts
+from relance_router.domain.lead_facts import LeadFacts
 from relance_router.domain.owners import LastOwners, company_domain, known_owners
-from relance_router.domain.routing import Assigned, Held, Offered, Question, decide
+from relance_router.domain.routing import Assigned, By, Held, Offered, Question, decide
 from relance_router.domain.rules import Match
 from relance_router.routing.assignments import Ended, Made, end_assignments, make_assignments
 from relance_router.routing.known_people import last_owners
-from relance_router.routing.offers import Asked, offer_leads
+from relance_router.routing.offers import Asked, Offer, offer_leads
 from relance_router.routing.requests import Cause, Request
 from relance_router.routing.routing_state import LockedState
 from relance_router.routing.standing import Standing, stand_no_longer, stand_unrouted
+
+
+@dataclass(frozen=True)
+class Claim:
+    """An offer that its rep claims, its lead, locked, and the configuration by which it was offered."""
+
+    offer: Offer
+    request: Request
+    former: Running
 
 
 class Assigner:
@@ -35,7 +45,7 @@ class Assigner:
         if not requests:
             return
         configuration = running.configuration
-        leads = [lead_facts(request.lead) for request in requests]
+        leads = [request.facts for request in requests]
         found = [rules.match(configuration, lead) for lead in leads]
         last = await last_owners(connection, configuration, leads, now)
         known = {owner.rep for lead in leads for owner in known_owners(configuration, lead, last)}
@@ -44,8 +54,8 @@ class Assigner:
         locked = await LockedState.load(connection, configuration, teams, known, now)
 
         batch = _Batch(configuration, locked, last, now, self._new_id)
-        for request, lead, match in zip(requests, leads, found, strict=True):
-            batch.decide(request, lead, match)
+        for request, match in zip(requests, found, strict=True):
+            batch.decide(request, match)
         await locked.store(connection)
         await end_assignments(connection, batch.ended, now, self._new_id)
         await make_assignments(connection, running, batch.made, now, self._new_id)
@@ -54,6 +64,22 @@ class Assigner:
         await stand_no_longer(
             connection, [each.request.lead.lead_id for each in batch.made if each.request.cause.stood_unrouted]
         )
+
+    async def claim(self, connection: AsyncConnection, running: Running, claim: Claim, now: datetime) -> None:
+        """Make the assignment of a claimed offer, as the configuration promised by which it was offered."""
+        configuration, offer, former = running.configuration, claim.offer, claim.former
+        teams = [offer.team] if offer.team in configuration.teams_by_id else []
+        locked = await LockedState.load(connection, configuration, teams, [offer.rep], now)
+        weight = locked.state.turns[offer.team].present.get(offer.rep, 0) if teams else 0
+        if weight:
+            locked.state.turns[offer.team].charge(offer.rep)
+        locked.given(offer.rep)
+        await locked.store(connection)
+        found = rules.match(former.configuration, claim.request.facts)
+        assigned = Assigned(offer.rep, offer.team, weight, By.CLAIM, "you claimed it first")
+        made = Made(offer.id, claim.request, found, assigned, offer.record)
+        await make_assignments(connection, former, [made], now, self._new_id)
+        await stand_no_longer(connection, [claim.request.lead.lead_id])
 
 
 class _Batch:
@@ -72,8 +98,9 @@ class _Batch:
         self.standing: list[Standing] = []
         self.ended: list[Ended] = []
 
-    def decide(self, request: Request, lead: LeadFacts, found: Match) -> None:
+    def decide(self, request: Request, found: Match) -> None:
         """Decide for one lead."""
+        lead = request.facts
         question = Question(
             lead,
             found,

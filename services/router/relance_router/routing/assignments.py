@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relance import outbox
-from relance.events import AssignmentEnded, AssignmentMade, Envelope, EscalationStep
+from relance.events import AssignmentEnded, AssignmentMade, Envelope
 from relance.events.data import EventData
 from relance.ids import AssignmentId, NewId
 from relance_router import metrics
@@ -18,7 +18,6 @@ from relance_router.configuration.versions import Running
 from relance_router.deliveries import announcements
 from relance_router.deliveries.notifications import cancel_notifications, write_notifications
 from relance_router.domain.answers import AssignmentState
-from relance_router.domain.configuration import Configuration
 from relance_router.domain.routing import Assigned, By
 from relance_router.domain.rules import Match
 from relance_router.routing.requests import Cause, Owner, Request
@@ -60,7 +59,7 @@ _MAKE = text("""
     INSERT INTO assignments (
         id, lead_id, ordinal, rep, team, weight, rule, why, state, assigned_at, respond_by, configuration, explanation
     )
-    SELECT id, lead_id, ordinal, rep, team, weight, rule, why, :state, CAST(:now AS timestamptz),
+    SELECT id, lead_id, ordinal, rep, team, weight, rule, why, 'open', CAST(:now AS timestamptz),
         CAST(:now AS timestamptz) + respond_within, :configuration, CAST(explanation AS jsonb)
     FROM unnest(
         CAST(:ids AS uuid[]), CAST(:lead_ids AS uuid[]), CAST(:ordinals AS integer[]), CAST(:reps AS text[]),
@@ -81,8 +80,6 @@ async def make_assignments(
     made: Sequence[Made],
     now: datetime,
     new_id: NewId,
-    *,
-    state: AssignmentState = AssignmentState.OPEN,
 ) -> None:
     """Write assignments, what their reps are told, and the events."""
     if not made:
@@ -99,7 +96,7 @@ async def make_assignments(
         "windows": [each.found.promise.respond_within for each in made],
         "explanations": [explanation(each.request, each.record, each.assigned) for each in made],
     }
-    await connection.execute(_MAKE, {**columns, "configuration": running.version, "now": now, "state": state.value})
+    await connection.execute(_MAKE, {**columns, "configuration": running.version, "now": now})
     # Whoever claimed an offer knows already.
     told = [each for each in made if each.assigned.by is not By.CLAIM]
     await write_notifications(connection, [_announcement(each, now, new_id) for each in told])
@@ -123,7 +120,7 @@ async def end_assignments(connection: AsyncConnection, ended: Sequence[Ended], n
 def explanation(request: Request, record: Mapping[str, Any], assigned: Assigned | None = None) -> str:
     """What is stored to make the decision again, as JSON."""
     chosen = {"rep": assigned.rep, "team": assigned.team, "by": assigned.by.value} if assigned else None
-    return json.dumps({"cause": request.cause.value, **record, "chosen": chosen}, separators=(",", ":"))
+    return json.dumps({**record, "cause": request.cause.value, "chosen": chosen}, separators=(",", ":"))
 
 
 def event(data: EventData, request: Request, now: datetime, new_id: NewId) -> Envelope:
@@ -162,17 +159,10 @@ def _made_event(made: Made, running: Running, now: datetime, new_id: NewId) -> E
         received_at=lead.received_at,
         assigned_at=now,
         response_window=made.found.promise.respond_within,
-        escalation=_steps(running.configuration, made.found.promise.escalation),
+        escalation=running.configuration.policies_by_id[made.found.promise.escalation].as_told,
         configuration=running.version,
     )
     return event(data, made.request, now, new_id)
-
-
-def _steps(configuration: Configuration, policy: str) -> tuple[EscalationStep, ...]:
-    return tuple(
-        EscalationStep(name=step.name, action=step.action, window_fraction=step.at, delay=step.after)
-        for step in configuration.policies_by_id[policy].steps
-    )
 
 
 def _ended_event(ended: Ended, now: datetime, new_id: NewId) -> Envelope:

@@ -86,7 +86,7 @@ class Explanations:
             lead_facts(LeadReceived.model_validate(row.data)),
             running.configuration,
             running.version,
-            row.decided_at,
+            datetime.fromisoformat(offered_at) if (offered_at := row.explanation.get("offered_at")) else row.decided_at,
             row.explanation,
             await _places(connection, row.explanation["lines"]),
         )

@@ -27,18 +27,20 @@ class RoutingHandler:
     async def __call__(self, connection: AsyncConnection, events: Sequence[Envelope]) -> None:
         """Make the effects of these events in the transaction given."""
         running = await self._versions.running(connection)
-        leads = [(event.data, event.traceparent) for event in events if isinstance(event.data, LeadReceived)]
+        leads = [
+            Request(Cause.NEW, event.data, event.traceparent)
+            for event in events
+            if isinstance(event.data, LeadReceived)
+        ]
         if leads:
             await self._route(connection, running, leads)
         steps = [event.data for event in events if isinstance(event.data, StepFired)]
         if steps:
             await self._escalate(connection, running, steps)
 
-    async def _route(
-        self, connection: AsyncConnection, running: Running, leads: Sequence[tuple[LeadReceived, str]]
-    ) -> None:
+    async def _route(self, connection: AsyncConnection, running: Running, leads: Sequence[Request]) -> None:
         new = await keep(connection, running.configuration, leads)
-        requests = [Request(Cause.NEW, lead, traceparent) for lead, traceparent in leads if lead.lead_id in new]
+        requests = [request for request in leads if request.lead.lead_id in new]
         await self._assigner.assign(connection, running, requests, await transaction_time(connection))
 
     async def _escalate(self, connection: AsyncConnection, running: Running, steps: Sequence[StepFired]) -> None:

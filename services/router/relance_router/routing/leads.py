@@ -12,7 +12,6 @@ from relance.ids import AssignmentId, LeadId
 from relance_router.domain.answers import AssignmentState
 from relance_router.domain.configuration import Configuration
 from relance_router.domain.dispositions import in_hand
-from relance_router.domain.lead_facts import lead_facts
 from relance_router.domain.owners import company_domain
 from relance_router.domain.routing import HeldBecause
 from relance_router.routing.requests import Cause, Owner, Request
@@ -78,16 +77,14 @@ class OwnedLead:
         return Request(cause, self.lead, self.traceparent, self.had_it, self.owner)
 
 
-async def keep(
-    connection: AsyncConnection, configuration: Configuration, leads: Sequence[tuple[LeadReceived, str]]
-) -> set[LeadId]:
+async def keep(connection: AsyncConnection, configuration: Configuration, requests: Sequence[Request]) -> set[LeadId]:
     """Store leads with their traceparents; returns those that were not there before."""
     columns: dict[str, Sequence[object]] = {
-        "ids": [lead.lead_id for lead, _ in leads],
-        "data": [lead.model_dump_json() for lead, _ in leads],
-        "traceparents": [traceparent for _, traceparent in leads],
-        "identities": [lead.identity_key for lead, _ in leads],
-        "companies": [company_domain(configuration, lead_facts(lead)) for lead, _ in leads],
+        "ids": [request.lead.lead_id for request in requests],
+        "data": [request.lead.model_dump_json() for request in requests],
+        "traceparents": [request.traceparent for request in requests],
+        "identities": [request.lead.identity_key for request in requests],
+        "companies": [company_domain(configuration, request.facts) for request in requests],
     }
     return set((await connection.execute(_KEEP, columns)).scalars())
 

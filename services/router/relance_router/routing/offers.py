@@ -1,8 +1,9 @@
 """Offers: a lead that several reps may claim, of whom exactly one gets it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,6 +12,7 @@ from relance.ids import AssignmentId, LeadId, NewId
 from relance_router.configuration.versions import Running
 from relance_router.deliveries import announcements
 from relance_router.deliveries.notifications import cancel_notifications, write_notifications
+from relance_router.domain.answers import AssignmentState
 from relance_router.domain.routing import Offered
 from relance_router.domain.rules import Match
 from relance_router.routing.requests import Request
@@ -27,14 +29,16 @@ class Asked:
 
 @dataclass(frozen=True)
 class Offer:
-    """One rep's offer, with its lead locked. Its id becomes the assignment's."""
+    """One rep's offer. Its id becomes the assignment's, and its state is then OPEN: the assignment has its own."""
 
     id: AssignmentId
     lead_id: LeadId
     rep: str
     team: str
-    state: str
-    until: datetime
+    state: AssignmentState
+    configuration: int
+    record: Mapping[str, Any]
+    """What is stored to make the decision to offer again."""
 
 
 _OFFER = text("""
@@ -45,7 +49,11 @@ _OFFER = text("""
         CAST(:untils AS timestamptz[])
     ) AS given (id, lead_id, rep, team, until)
 """)
-_FIND = text("SELECT id, lead_id, rep, team, state, until FROM offers WHERE id = :id")
+_FIND = text("""
+    SELECT o.id, o.lead_id, o.rep, o.team, o.state, o.configuration,
+        u.explanation || jsonb_build_object('offered_at', o.offered_at) AS record
+    FROM offers o LEFT JOIN unrouted u ON u.lead_id = o.lead_id WHERE o.id = :id
+""")
 _CLOSE = text("""
     UPDATE offers SET state = CASE WHEN id = :claimed THEN 'claimed' ELSE :state END
     WHERE lead_id = ANY(CAST(:lead_ids AS uuid[])) AND state = 'open'
@@ -90,7 +98,22 @@ async def offer_leads(
 async def find_offer(connection: AsyncConnection, offer: AssignmentId) -> Offer | None:
     """An offer by its id. Lock its lead before acting on it, and find it again."""
     row = (await connection.execute(_FIND, {"id": offer})).one_or_none()
-    return Offer(AssignmentId(row.id), LeadId(row.lead_id), row.rep, row.team, row.state, row.until) if row else None
+    if row is None:
+        return None
+    return Offer(
+        AssignmentId(row.id),
+        LeadId(row.lead_id),
+        row.rep,
+        row.team,
+        state_of_offer(row.state),
+        row.configuration,
+        row.record or {},
+    )
+
+
+def state_of_offer(stored: str) -> AssignmentState:
+    """An offer's state as its rep sees it."""
+    return {"open": AssignmentState.OFFERED, "claimed": AssignmentState.OPEN}.get(stored) or AssignmentState(stored)
 
 
 async def close_offers(
@@ -99,11 +122,11 @@ async def close_offers(
     now: datetime,
     new_id: NewId,
     *,
-    state: str,
+    state: AssignmentState,
     claimed: AssignmentId | None = None,
 ) -> None:
     """End the open offers of leads as `taken` or `expired`, but `claimed`; who had one hears that it is over."""
-    rows = await connection.execute(_CLOSE, {"lead_ids": list(leads), "claimed": claimed, "state": state})
+    rows = await connection.execute(_CLOSE, {"lead_ids": list(leads), "claimed": claimed, "state": state.value})
     over = [row for row in rows if row.id != claimed]
     if not over:
         return
@@ -113,7 +136,7 @@ async def close_offers(
             AssignmentId(row.id), LeadId(row.lead_id), rep=row.rep, at=now, traceparent="", new_id=new_id
         )
         for row in over
-        if state == "taken"
+        if state is AssignmentState.TAKEN
     ]
     await write_notifications(connection, told)
 

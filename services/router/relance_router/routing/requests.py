@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 from relance.events import LeadReceived
 from relance.ids import AssignmentId
+from relance_router.domain.lead_facts import LeadFacts, lead_facts
 
 
 class Cause(StrEnum):
@@ -19,10 +21,13 @@ class Cause(StrEnum):
     UNCLAIMED = "unclaimed"
     """It was offered to several, and nobody claimed it."""
 
+    CLAIMED = "claimed"
+    """It was offered to several, and one of them claimed it."""
+
     @property
     def stood_unrouted(self) -> bool:
         """Whether the lead stands in `unrouted`."""
-        return self in {Cause.RETRIED, Cause.UNCLAIMED}
+        return self in {Cause.RETRIED, Cause.UNCLAIMED, Cause.CLAIMED}
 
 
 @dataclass(frozen=True)
@@ -49,3 +54,8 @@ class Request:
     had_it: tuple[str, ...] = ()
     """Reps who owned it before, oldest first."""
     owner: Owner | None = None
+
+    @cached_property
+    def facts(self) -> LeadFacts:
+        """The lead as decisions see it."""
+        return lead_facts(self.lead)

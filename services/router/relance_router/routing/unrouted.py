@@ -9,6 +9,7 @@ from relance.database import Database
 from relance.ids import NewId
 from relance_router import metrics
 from relance_router.configuration.versions import ConfigurationVersions
+from relance_router.domain.answers import AssignmentState
 from relance_router.routing.assigning import Assigner
 from relance_router.routing.leads import lock_unrouted, transaction_time
 from relance_router.routing.offers import close_offers
@@ -50,7 +51,7 @@ class UnroutedLeads:
             requests = await lock_unrouted(connection, configuration=running.version, freed=freed, batch=BATCH)
             now = await transaction_time(connection)
             unclaimed = [request.lead.lead_id for request in requests if request.cause is Cause.UNCLAIMED]
-            await close_offers(connection, unclaimed, now, self._new_id, state="expired")
+            await close_offers(connection, unclaimed, now, self._new_id, state=AssignmentState.EXPIRED)
             await self._assigner.assign(connection, running, requests, now)
             standing, next_in = (await connection.execute(_STANDING)).one()
         metrics.UNROUTED_NOW.set(standing)

@@ -1,7 +1,9 @@
 """What happens, in order, while a rep does not answer."""
 
 from datetime import timedelta
+from functools import cached_property
 
+from relance.events import EscalationStep
 from relance.events.assignment import StepAction
 from relance_router.domain.configuration.field_types import Document, Duration, Filled, Name, Share
 
@@ -20,3 +22,11 @@ class EscalationPolicy(Document):
 
     id: Name
     steps: Filled[PolicyStep]
+
+    @cached_property
+    def as_told(self) -> tuple[EscalationStep, ...]:
+        """The steps as an assignment's event tells them."""
+        return tuple(
+            EscalationStep(name=step.name, action=step.action, window_fraction=step.at, delay=step.after)
+            for step in self.steps
+        )

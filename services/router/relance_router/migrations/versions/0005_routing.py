@@ -18,10 +18,9 @@ TABLES = """
         start numeric NOT NULL,
         away_since numeric,
         away_because text,
-        PRIMARY KEY (team, number)
+        PRIMARY KEY (team, rep, number)
     );
     COMMENT ON TABLE place_changes IS 'Every place as it became, so that a decision can be made again as it was made';
-    CREATE INDEX place_changes_of_rep ON place_changes (team, rep, number DESC);
 
     ALTER TABLE reps ADD COLUMN ignored_in_a_row integer NOT NULL DEFAULT 0;
     CREATE TABLE pauses (
@@ -41,6 +40,7 @@ TABLES = """
     CREATE INDEX leads_of_person ON leads (identity);
     CREATE INDEX leads_of_company ON leads (company_domain) WHERE company_domain IS NOT NULL;
     CREATE INDEX assignments_of_rep ON assignments (rep, assigned_at);
+    DROP INDEX leads_in_hand;
 
     ALTER TABLE unrouted ADD COLUMN until timestamptz, ADD COLUMN teams text[] NOT NULL DEFAULT '{}';
     COMMENT ON COLUMN unrouted.until IS 'When it is tried again: somebody is back then, or an offer ends';

@@ -1,0 +1,142 @@
+"""What a notification says to a person; each format lays it out in its own way."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from relance.events import LeadReceived
+from relance_router.answers.links import AnswerLinks
+from relance_router.deliveries.notifications import Claimed
+
+LONGEST_TITLE = 150
+LONGEST_LABEL = 100
+LONGEST_VALUE = 500
+LONGEST_FACTS = 3000
+"""Characters of all facts: what people submit must not burst a chat tool's message (Teams takes 28 kB)."""
+
+Fact = tuple[str, str | datetime]
+"""A label and its value; a time is laid out in the reader's zone where the format can."""
+
+
+@dataclass(frozen=True)
+class Button:
+    """A link to the answer page, with this answer chosen there already; opening it changes nothing."""
+
+    label: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Wording:
+    """Plain text, nothing escaped."""
+
+    title: str
+    sentence: str
+    facts: tuple[Fact, ...]
+    buttons: tuple[Button, ...]
+
+
+_WORDS = {
+    "lead.assigned": ("New lead for {rep}", "It is yours: answer it in time."),
+    "lead.reminder": ("Reminder: a lead waits for {rep}", "It is not answered yet."),
+    "lead.escalated": ("{rep} has not answered a lead", "Team {team} promised an answer by now."),
+    "lead.offered": ("A lead to claim in team {team}", "Whoever claims it first gets it."),
+    "lead.taken": ("The lead is taken", "Somebody else has claimed it: there is nothing left to do."),
+    "rep.paused": ("{rep} is paused", "No more leads until somebody resumes it."),
+    "rep.resumed": ("{rep} is back", "Leads come again."),
+}
+_LABELS = {
+    "rep": "Rep",
+    "team": "Team",
+    "why": "Why",
+    "respond_by": "Answer by",
+    "claim_by": "Claim by",
+}
+_UNSAID = {"at", "ordinal"}
+_BUTTONS = {"acknowledge": "I have it", "contacted": "I reached them", "decline": "Not mine"}
+_CLAIM = {"acknowledge": "I take it"}
+
+ANSWERS: Mapping[str, Mapping[str, str]] = {
+    "lead.assigned": _BUTTONS,
+    "lead.reminder": _BUTTONS,
+    "lead.offered": _CLAIM,
+}
+"""The types that can be answered: each answer as the API calls it, and its button's label."""
+
+
+def tells_the_person(type_: str) -> bool:
+    """Whether the message says who the lead is: only to whom it is given. Everybody else hears what names it."""
+    return type_ == "lead.assigned"
+
+
+def wording(notification: Claimed, links: AnswerLinks) -> Wording:
+    """The words of a notification; a type that is not known here is told by its name and its details."""
+    details = defaultdict(lambda: "somebody", {key: str(value) for key, value in notification.details.items()})
+    unknown = (notification.type.replace(".", " ").replace("_", " ").capitalize(), "")
+    title, sentence = _WORDS.get(notification.type, unknown)
+    return Wording(
+        shortened(title.format_map(details), LONGEST_TITLE),
+        sentence.format_map(details),
+        tuple(_within_bounds(_facts(notification))),
+        tuple(_buttons(notification, links)),
+    )
+
+
+def shortened(text: str, limit: int) -> str:
+    """At most `limit` characters."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _buttons(notification: Claimed, links: AnswerLinks) -> Iterator[Button]:
+    if notification.assignment_id is None:
+        return
+    page = links.url(links.token(notification.assignment_id))
+    for answer, label in ANSWERS.get(notification.type, {}).items():
+        yield Button(label, f"{page}?answer={answer}")
+
+
+def _facts(notification: Claimed) -> Iterator[Fact]:
+    for key, value in notification.details.items():
+        if key not in _UNSAID and isinstance(value, str | int | float):
+            yield _LABELS.get(key) or key.replace("_", " ").capitalize(), _value(key, value)
+    if notification.lead:
+        yield from _lead(notification.type, notification.lead)
+
+
+def _lead(type_: str, lead: LeadReceived) -> Iterator[Fact]:
+    if tells_the_person(type_):
+        contact = lead.contact
+        yield from _given(
+            {"Name": contact.name, "Phone": contact.phone, "E-mail": contact.email, "Company": contact.company}
+        )
+        yield from _given({"Country": contact.country, "Campaign": lead.campaign})
+        yield from lead.fields.items()
+    yield "Source", lead.source
+    yield "Channel", lead.channel
+    yield "Lead", str(lead.lead_id)
+
+
+def _given(values: Mapping[str, str | None]) -> Iterator[Fact]:
+    yield from ((label, value) for label, value in values.items() if value)
+
+
+def _value(key: str, value: str | float) -> str | datetime:
+    if isinstance(value, str) and key.endswith("_by"):
+        try:
+            return datetime.fromisoformat(value)
+        except ValueError:
+            return value
+    return str(value)
+
+
+def _within_bounds(facts: Iterator[Fact]) -> Iterator[Fact]:
+    left = LONGEST_FACTS
+    for label, value in facts:
+        short = shortened(label, LONGEST_LABEL)
+        said = value if isinstance(value, datetime) else shortened(value, LONGEST_VALUE)
+        left -= len(short) + (len(said) if isinstance(said, str) else 0)
+        if left < 0:
+            yield "…", "There is more: open the lead."
+            return
+        yield short, said
