@@ -147,8 +147,9 @@ def _candidates(stored: Recorded, question: Question, outcome: Assigned | Offere
     configuration = stored.configuration
     want = wanted(configuration, question.found.promise, stored.lead)
     taken_by_owner = isinstance(outcome, Assigned) and outcome.by is By.OWNER
-    for team, line in stored.record["lines"].items():
-        virtual_time = int(line["virtual_time"])
+    for team in configuration.teams_after(question.found.promise.team):
+        virtual_time = int(stored.record["lines"][team]["virtual_time"])
+        loads = stored.record["loads"].get(team, {})
         for member in configuration.teams_by_id[team].members:
             place = stored.places[team].get(member.rep)
             away = place is not None and place.away_since is not None
@@ -160,7 +161,8 @@ def _candidates(stored: Recorded, question: Question, outcome: Assigned | Offere
                 or ("had this lead before" if member.rep in question.had_it else None)
                 or lacks(configuration.reps_by_id[member.rep], want)
                 or (ASKED if offered else None)
-                or ("the lead has an owner" if taken_by_owner else NOT_THEIR_TURN)
+                or ("the lead has an owner" if taken_by_owner else None)
+                or (_load_in_words(loads[member.rep], member.weight) if member.rep in loads else NOT_THEIR_TURN)
             )
             owed = None if place is None or away else (virtual_time - place.start) * member.weight / UNIT
             yield Candidate(team, member.rep, member.weight, chosen, reason, None if owed is None else round(owed, 3))
@@ -208,6 +210,10 @@ def _rules_in_words(found: Match) -> Iterator[str]:
 
 def _promise_in_words(promise: Promise) -> str:
     return f"It promises an answer by team {promise.team} within {in_words(promise.respond_within)}."
+
+
+def _load_in_words(leads: int, weight: int) -> str:
+    return f"has {leads} open leads for a weight of {weight}"
 
 
 def _is(because: str) -> str:
