@@ -20,6 +20,8 @@ TABLES = """
         away_because text,
         PRIMARY KEY (team, rep, number)
     );
+    INSERT INTO place_changes (team, number, rep, start, away_since)
+        SELECT team, 0, rep, start, away_since FROM places;
     COMMENT ON TABLE place_changes IS 'Every place as it became, so that a decision can be made again as it was made';
 
     ALTER TABLE reps ADD COLUMN ignored_in_a_row integer NOT NULL DEFAULT 0;
