@@ -26,7 +26,7 @@ def explained(company: Configuration, present: RoutingState) -> Explanation:
 
 def test_an_overflow_is_told_in_the_order_in_which_the_teams_were_asked() -> None:
     """Whatever the teams are called: who of the lead's own team was passed over, and nobody who was never looked at."""
-    teams = {
+    teams: dict[str, dict[str, Any]] = {
         "z": {"members": [{"rep": "anna"}], "overflow": "b"},
         "b": {"members": [{"rep": "ben"}], "overflow": "a"},
         "a": {"members": [{"rep": "chloe"}]},
@@ -42,7 +42,9 @@ def test_an_overflow_is_told_in_the_order_in_which_the_teams_were_asked() -> Non
 
 def test_where_the_load_decides_nobody_is_told_of_turns() -> None:
     """Who is passed over hears how many leads they have."""
-    teams = {"t": {"choose": "least_loaded", "members": [{"rep": "anna"}, {"rep": "ben", "weight": 2}]}}
+    teams: dict[str, dict[str, Any]] = {
+        "t": {"choose": "least_loaded", "members": [{"rep": "anna"}, {"rep": "ben", "weight": 2}]}
+    }
     company = configuration({"anna": {}, "ben": {}}, teams)
     told = explained(company, state(company, loads={"anna": Load(open=1), "ben": Load(open=3)}))
     assert [(each.rep, each.reason) for each in told.candidates] == [

@@ -9,6 +9,7 @@ from relance_router.domain.answers import AssignmentState, Recorded, Refused, Re
 from relance_router.routing.assigning import Assigner, Claim
 from relance_router.routing.leads import lock_lead, transaction_time
 from relance_router.routing.offers import Offer, close_offers, decline_offer, find_offer
+from relance_router.routing.pauses import answered
 from relance_router.routing.requests import Cause
 
 
@@ -32,6 +33,7 @@ class OfferDesk:
         verdict = answer(offer.state, given)
         if not isinstance(verdict, Recorded):
             return verdict
+        await answered(connection, offer.rep)
         now = await transaction_time(connection)
         if verdict.state is AssignmentState.DECLINED:
             if not await decline_offer(connection, offer):

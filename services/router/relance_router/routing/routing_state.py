@@ -1,8 +1,8 @@
 """Each team's line and everybody's load: loaded under lock, stored when changed.
 
 Whoever gives a rep a lead holds the rows of all the rep's teams, so that capacity is never overrun from two teams at
-once. Locks are taken in one order everywhere (leads, teams by name, reps by name): transactions queue up behind each
-other and never deadlock.
+once. Locks are taken in one order everywhere (leads, counts of ignored leads, teams by name, reps by name):
+transactions queue up behind each other and never deadlock.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence

@@ -24,7 +24,8 @@ TABLES = """
         SELECT team, 0, rep, start, away_since FROM places;
     COMMENT ON TABLE place_changes IS 'Every place as it became, so that a decision can be made again as it was made';
 
-    ALTER TABLE reps ADD COLUMN ignored_in_a_row integer NOT NULL DEFAULT 0;
+    CREATE TABLE ignored_leads (rep text PRIMARY KEY, in_a_row integer NOT NULL);
+    COMMENT ON TABLE ignored_leads IS 'Not in reps: counted before the lines are locked, and those rows after them';
     CREATE TABLE pauses (
         id uuid PRIMARY KEY,
         rep text NOT NULL,
