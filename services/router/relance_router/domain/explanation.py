@@ -124,7 +124,7 @@ def _state(stored: Recorded) -> RoutingState:
     turns = {}
     for team, line in record["lines"].items():
         places = stored.places[team]
-        turns[team] = Turns(int(line["virtual_time"]), places, changes_before=line["change"])
+        turns[team] = Turns(int(line["virtual_time"]), places, changes_before=line["change"], returned=line["returned"])
         turns[team].observe(
             {rep: stored.configuration.weight(team, rep) for rep, place in places.items() if place.away_since is None},
             {rep: place.away_because or "away" for rep, place in places.items() if place.away_since is not None},

@@ -262,6 +262,7 @@ class _Deciding:
                 team.id: {
                     "change": turns[team.id].last_change,
                     "virtual_time": str(turns[team.id].virtual_time),
+                    "returned": turns[team.id].returned,
                 }
                 for team in self._teams
             },

@@ -8,8 +8,11 @@ revision = "0005"
 down_revision = "0004"
 
 TABLES = """
-    ALTER TABLE teams ADD COLUMN changes bigint NOT NULL DEFAULT 0;
+    ALTER TABLE teams
+        ADD COLUMN changes bigint NOT NULL DEFAULT 0,
+        ADD COLUMN returned integer NOT NULL DEFAULT 0;
     COMMENT ON COLUMN teams.changes IS 'Number of the newest change of a place in the line';
+    COMMENT ON COLUMN teams.returned IS 'Leads given back that have moved virtual_time: so many next do not move it';
     ALTER TABLE places ADD COLUMN away_because text;
     CREATE TABLE place_changes (
         team text NOT NULL REFERENCES teams,
