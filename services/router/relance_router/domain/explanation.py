@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from relance_router.domain import rules
-from relance_router.domain.availability import Load, opens_next
+from relance_router.domain.availability import Availability, Load
 from relance_router.domain.configuration import Configuration, Promise, in_words
 from relance_router.domain.fair_choice import UNIT, Place, Turns
 from relance_router.domain.lead_facts import LeadFacts
@@ -64,7 +64,7 @@ class RecordedPeople:
 
     absences: Mapping[str, str | None]
     loads: Mapping[str, int]
-    openings: Mapping[str, datetime | None]
+    calendars: Availability
 
     def absence(self, rep: str) -> str | None:
         """As it was recorded; asked of known owners only, the others' absences stand in the lines."""
@@ -74,9 +74,9 @@ class RecordedPeople:
         """As it was recorded."""
         return Load(self.loads.get(rep, 0))
 
-    def opens_next(self, team: str) -> datetime | None:
+    def back(self, rep: str) -> datetime | None:
         """As the calendars of then say."""
-        return self.openings[team]
+        return self.calendars.back(rep)
 
     def given(self, rep: str) -> None:
         """One decision is made; what follows from it does not matter."""
@@ -119,7 +119,7 @@ def _state(stored: Recorded) -> RoutingState:
     people = RecordedPeople(
         absences={each["rep"]: each["absence"] for each in record["known"]},
         loads={rep: load for loads in record["loads"].values() for rep, load in loads.items()},
-        openings={team: opens_next(stored.configuration, team, stored.moment) for team in record["lines"]},
+        calendars=Availability(stored.configuration, stored.moment),
     )
     turns = {}
     for team, line in record["lines"].items():

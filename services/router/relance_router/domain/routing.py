@@ -47,8 +47,8 @@ class People(Protocol):
     def load(self, rep: str) -> Load:
         """The leads that a rep has."""
 
-    def opens_next(self, team: str) -> datetime | None:
-        """When the first of a team's reps who are away by calendar or leave is back; None when nobody will be."""
+    def back(self, rep: str) -> datetime | None:
+        """When a rep who is away by calendar or leave is back; None for who is not away, or will not be back."""
 
     def given(self, rep: str) -> None:
         """The rep has one lead more."""
@@ -131,7 +131,7 @@ class Offered:
 
 @dataclass(frozen=True)
 class Held:
-    """Nobody can have the lead. `until` is when somebody is known to be back."""
+    """Nobody can have the lead. `until` is when somebody who may have it is known to be back."""
 
     because: HeldBecause
     until: datetime | None
@@ -241,10 +241,12 @@ class _Deciding:
         fit = [(team, rep) for team in self._teams for rep in self._fitting_members(team)]
         if not fit:
             return Held(HeldBecause.NOBODY_FITS, None)
-        if any(rep in self._state.turns[team.id].present for team, rep in fit):
-            return Held(HeldBecause.EVERYBODY_HAD_IT, None)
-        openings = [self._state.people.opens_next(team.id) for team in self._teams]
-        return Held(HeldBecause.NOBODY_AVAILABLE, min((back for back in openings if back), default=None))
+        somebody_is_here = any(rep in self._state.turns[team.id].present for team, rep in fit)
+        backs = (self._state.people.back(rep) for _, rep in fit if rep not in self._question.had_it)
+        return Held(
+            HeldBecause.EVERYBODY_HAD_IT if somebody_is_here else HeldBecause.NOBODY_AVAILABLE,
+            min((back for back in backs if back), default=None),
+        )
 
     def _fitting_members(self, team: Team) -> Sequence[str]:
         among = fitting(self._configuration, team, self._want)
