@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
+from sqlalchemy.exc import ProgrammingError
 from tests.integration.conftest import OpenDatabase
 from tests.integration.events import envelope, lead
 from tests.integration.router_harness import TEAM, Router, step
@@ -177,6 +178,24 @@ async def test_a_paused_rep_gets_no_lead_and_resumed_gets_them_again(router: Rou
         ("rep.resumed", "manager:sales"),
     ]
     await router.books()
+
+
+async def test_a_try_that_fails_forgets_nobody_who_is_free(router: Router) -> None:
+    """The lead goes out at the next try, and not minutes later."""
+    document = yaml.safe_load(company({"members": [{"rep": "anna"}]}))
+    document["reps"][0]["capacity"] = 1
+    await router.apply(yaml.safe_dump(document))
+    await router.leads(2)
+    (given,) = await router.rows("SELECT id FROM assignments")
+    await router.recorder.record(given["id"], "contacted", None)
+    router.unrouted.is_free(["sales"])
+    await router.execute("ALTER TABLE reps RENAME TO reps_away")
+    with pytest.raises(ProgrammingError):
+        await router.unrouted.retry()
+    await router.execute("ALTER TABLE reps_away RENAME TO reps")
+    await router.execute("UPDATE unrouted SET tried_at = now() + interval '1 hour'")
+    await router.unrouted.retry()
+    assert await owners(router) == ["anna", "anna"]
 
 
 async def test_limits_by_the_hour_and_the_day_hold_across_batches(router: Router) -> None:

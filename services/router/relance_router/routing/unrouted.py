@@ -46,6 +46,13 @@ class UnroutedLeads:
     async def retry(self) -> timedelta:
         """Try one batch; returns when to try next."""
         freed, self._freed = self._freed, set()
+        try:
+            return await self._retry(freed)
+        except BaseException:
+            self._freed |= freed
+            raise
+
+    async def _retry(self, freed: Collection[str]) -> timedelta:
         async with self._database.transaction() as connection:
             running = await self._versions.running(connection)
             requests = await lock_unrouted(connection, configuration=running.version, freed=freed, batch=BATCH)
