@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from tests.system import Endpoints, routing
 
 from relance_local.services import ROUTER
 from relance_router.domain.answers import AssignmentState, Recorded, Refused
+from relance_router.routing.leads import lock_lead
+from relance_router.routing.requests import Cause
 
 
 def company(team: dict[str, Any] | None = None, **sections: Any) -> str:
@@ -196,6 +199,15 @@ async def test_a_try_that_fails_forgets_nobody_who_is_free(router: Router) -> No
     await router.execute("UPDATE unrouted SET tried_at = now() + interval '1 hour'")
     await router.unrouted.retry()
     assert await owners(router) == ["anna", "anna"]
+
+
+async def test_a_lead_that_another_replica_has_in_hand_is_looked_at_later(router: Router) -> None:
+    """Its time has come, but asking for it again and again would help nobody."""
+    (one, *_) = (await offer(router)).values()
+    await router.execute("UPDATE unrouted SET until = now()")
+    async with router.database.transaction() as connection:
+        await lock_lead(connection, one["lead_id"], Cause.CLAIMED)
+        assert await router.unrouted.retry() > timedelta()
 
 
 async def test_limits_by_the_hour_and_the_day_hold_across_batches(router: Router) -> None:

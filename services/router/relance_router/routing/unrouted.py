@@ -18,7 +18,8 @@ from relance_router.routing.requests import Cause
 LOOK_EVERY = timedelta(seconds=1)
 BATCH = 500
 
-_STANDING = text("SELECT count(*), min(until) - clock_timestamp() FROM unrouted")
+# What is due and was not taken is in another replica's hands.
+_STANDING = text("SELECT count(*), min(until) FILTER (WHERE until > now()) - clock_timestamp() FROM unrouted")
 
 
 class UnroutedLeads:
