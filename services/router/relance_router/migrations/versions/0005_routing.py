@@ -43,8 +43,8 @@ TABLES = """
 
     ALTER TABLE leads ADD COLUMN identity text, ADD COLUMN company_domain text;
     UPDATE leads SET identity = data ->> 'identity_key';
-    CREATE INDEX leads_of_person ON leads (identity);
-    CREATE INDEX leads_of_company ON leads (company_domain) WHERE company_domain IS NOT NULL;
+    CREATE INDEX leads_of_person ON leads (identity, routed_at);
+    CREATE INDEX leads_of_company ON leads (company_domain, routed_at) WHERE company_domain IS NOT NULL;
     CREATE INDEX assignments_of_rep ON assignments (rep, assigned_at);
     DROP INDEX leads_in_hand;
 
