@@ -40,6 +40,17 @@ def test_an_overflow_is_told_in_the_order_in_which_the_teams_were_asked() -> Non
     assert "anna (team z) was passed over: paused: ill." in told.words
 
 
+def test_a_held_lead_that_would_be_held_for_another_reason_is_not_the_same() -> None:
+    """Nor one that would be offered: nobody is told that all is as it was."""
+    company = configuration({"anna": {}, "ben": {}}, {"t": {"choose": "broadcast"}})
+    present = state(company)
+    decision = routed(company, present, lead())
+    for stands, same in (("offered", True), ("nobody_available", False)):
+        record = {**decision.record, "chosen": None, "stands": stands}
+        stored = Recorded(lead(), company, 1, MONDAY_NOON, record, {"t": present.turns["t"].places})
+        assert explain(stored).same is same
+
+
 def test_where_the_load_decides_nobody_is_told_of_turns() -> None:
     """Who is passed over hears how many leads they have."""
     teams: dict[str, dict[str, Any]] = {

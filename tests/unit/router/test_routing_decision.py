@@ -289,7 +289,8 @@ def assert_made_again(
     chosen = (
         {"rep": outcome.rep, "team": outcome.team, "by": outcome.by.value} if isinstance(outcome, Assigned) else None
     )
-    stored = Recorded(facts, company, 1, MONDAY_NOON, {**record, "chosen": chosen}, played)
+    stands = None if isinstance(outcome, Assigned) else outcome.because.value
+    stored = Recorded(facts, company, 1, MONDAY_NOON, {**record, "chosen": chosen, "stands": stands}, played)
     explained = explain(stored)
     assert explained.same
     assert explained.outcome == outcome

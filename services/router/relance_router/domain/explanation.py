@@ -90,7 +90,6 @@ def explain(stored: Recorded) -> Explanation:
     found = rules.match(stored.configuration, stored.lead)
     question = _question(stored, found)
     outcome = decide(question, stored.configuration, _state(stored), stored.moment).outcome
-    chosen = stored.record["chosen"]
     candidates = tuple(_candidates(stored, question, outcome))
     return Explanation(
         words=tuple(_words(stored, found, question, outcome, candidates)),
@@ -98,7 +97,7 @@ def explain(stored: Recorded) -> Explanation:
         rules_tried=tuple(found.tried),
         candidates=candidates,
         outcome=outcome,
-        same=_same(outcome, chosen),
+        same=_same(outcome, stored.record),
     )
 
 
@@ -132,14 +131,14 @@ def _state(stored: Recorded) -> RoutingState:
     return RoutingState(people, turns)
 
 
-def _same(outcome: Assigned | Offered | Held, chosen: Mapping[str, str] | None) -> bool:
-    match outcome, chosen:
+def _same(outcome: Assigned | Offered | Held, record: Mapping[str, Any]) -> bool:
+    match outcome, record["chosen"]:
         case Assigned(rep=rep, team=team), {"rep": stored_rep, "team": stored_team}:
             return (rep, team) == (stored_rep, stored_team)
         case Offered(reps=reps), {"rep": stored_rep, "by": By.CLAIM.value}:
             return stored_rep in reps
-        case ((Offered() | Held()), None):
-            return True
+        case ((Offered(because=because) | Held(because=because)), None):
+            return HeldBecause(record["stands"]) is because
     return False
 
 

@@ -128,6 +128,11 @@ class Offered:
     team: str
     until: datetime
 
+    @property
+    def because(self) -> HeldBecause:
+        """Why the lead has no owner yet."""
+        return HeldBecause.OFFERED
+
 
 @dataclass(frozen=True)
 class Held:
