@@ -1,9 +1,11 @@
 """The promise that transactions queue up and never deadlock: leads, then ignored leads, then teams, then reps.
 
-Each test holds a team's row, waits until the transaction under test waits for it, and looks at what that one holds.
+But for the last, each test holds a team's row, waits until the transaction under test waits for it, and looks at what
+that one holds.
 """
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
@@ -90,3 +92,51 @@ async def test_who_claims_has_counted_the_answer_before_waiting_for_the_line(rou
     (offer, *_) = await router.rows("SELECT o.* FROM offers o JOIN ignored_leads i ON i.rep = o.rep")
     async with waiting_for_the_team(router, router.recorder.record(offer["id"], "acknowledged", None)) as connection:
         assert await free_rows(connection, "ignored_leads", f"rep = '{offer['rep']}'") == 0
+
+
+def company() -> str:
+    """Teams that share reps, choose in every way, overflow and pause."""
+    document = yaml.safe_load(
+        routing(Endpoints(), {"sales": TEAM, "more": ["anna", "dan"], "third": ["ben", "dan", "eve"]})
+    )
+    ways: list[dict[str, Any]] = [
+        {"overflow": "third"},
+        {"choose": "broadcast", "claim_within": "1s"},
+        {"choose": "least_loaded"},
+    ]
+    for team, way in zip(document["teams"], ways, strict=True):
+        team.update(way, pause_after_ignored=2)
+    return yaml.safe_dump({**document, "stickiness": {"by": ["person"]}})
+
+
+async def something(router: Router, chance: random.Random) -> None:
+    """What a replica does next."""
+    leads = [lead(team=chance.choice(["sales", "more", "third"]), identity=chance.choice("abcdef")) for _ in range(3)]
+    owned = await router.rows("SELECT * FROM assignments WHERE ended_at IS NULL ORDER BY random() LIMIT 4")
+    offers = await router.rows("SELECT id FROM offers WHERE state = 'open' ORDER BY random() LIMIT 1")
+    match chance.choice(["batch", "batch", "batch", "answer", "answer", "offer", "resume", "retry"]):
+        case "batch":
+            await router.consume([*map(envelope, leads), *(step(each, "reassign") for each in owned)])
+        case "answer" if owned:
+            await router.recorder.record(owned[0]["id"], chance.choice(["declined", "contacted"]), None)
+        case "offer" if offers:
+            await router.recorder.record(offers[0]["id"], chance.choice(["declined", "contacted"]), None)
+        case "resume":
+            await router.people.resume(chance.choice(TEAM), by="a test")
+        case "retry":
+            router.unrouted.is_free(["sales", "more", "third"])
+            await router.unrouted.retry()
+
+
+async def test_two_replicas_that_do_everything_at_once_never_deadlock(open_database: OpenDatabase) -> None:
+    """Any deadlock would be raised here."""
+    routers = [Router(open_database(ROUTER)) for _ in range(2)]
+    await routers[0].apply(company())
+
+    async def worker(place: int) -> None:
+        chance = random.Random(place)  # noqa: S311 - a test that can be told again
+        for _ in range(20):
+            await something(routers[place % 2], chance)
+
+    await asyncio.gather(*(worker(place) for place in range(12)))
+    await routers[0].books()

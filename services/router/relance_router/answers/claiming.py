@@ -29,6 +29,7 @@ class OfferDesk:
         # Again, under the lock: somebody may have been faster.
         offer = await find_offer(connection, offered.id) or offered
         if offer.state is AssignmentState.OPEN:
+            await answered(connection, offer.rep)
             return Recorded(AssignmentState.OPEN)
         verdict = answer(offer.state, given)
         if not isinstance(verdict, Recorded):
