@@ -125,6 +125,20 @@ async def test_an_offer_that_nobody_claims_goes_by_turns(router: Router) -> None
     await router.books()
 
 
+async def test_who_declined_an_offer_gets_the_lead_only_when_everybody_did(router: Router) -> None:
+    """Not wanting it is no reason to get it before those who were only slow."""
+    offers = await offer(router)
+    for rep in TEAM[:2]:
+        await router.recorder.record(offers[rep]["id"], "declined", None, "no_time")
+    await router.execute("UPDATE unrouted SET until = now()")
+    await router.unrouted.retry()
+    assert await owners(router) == [TEAM[2]]
+    (decision,) = await router.explanations.of_lead(offers["anna"]["lead_id"])
+    reasons = {each.rep: each.reason for each in decision.explanation.candidates if not each.chosen}
+    assert reasons == dict.fromkeys(TEAM[:2], "declined the offer")
+    await router.books()
+
+
 async def test_when_all_who_were_asked_decline_the_lead_goes_by_turns_at_once(router: Router) -> None:
     """Nobody waits for an hour that nobody wants."""
     offers = await offer(router)

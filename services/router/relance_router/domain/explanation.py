@@ -110,6 +110,7 @@ def _question(stored: Recorded, found: Match) -> Question:
         known=tuple(KnownOwner(each["rep"], each["because"]) for each in record["known"]),
         returned_to=record["returned_to"],
         unclaimed=record["unclaimed"],
+        declined=frozenset(record["declined"]),
     )
 
 
@@ -159,6 +160,7 @@ def _candidates(stored: Recorded, question: Question, outcome: Assigned | Offere
                 or (place.away_because if place and away else None)
                 or ("had this lead before" if member.rep in question.had_it else None)
                 or lacks(configuration.reps_by_id[member.rep], want)
+                or ("declined the offer" if member.rep in question.declined else None)
                 or (ASKED if offered else None)
                 or ("the lead has an owner" if taken_by_owner else None)
                 or (_load_in_words(loads[member.rep], member.weight) if member.rep in loads else NOT_THEIR_TURN)

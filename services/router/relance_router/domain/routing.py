@@ -107,6 +107,8 @@ class Question:
     """The team in whose line the lead's turn has been given back; None for a lead that is new to every line."""
     unclaimed: bool = False
     """It was offered, and nobody claimed it in time."""
+    declined: frozenset[str] = frozenset()
+    """Reps who declined an offer of it, and get it only when all others did or cannot."""
 
 
 @dataclass(frozen=True)
@@ -214,11 +216,12 @@ class _Deciding:
 
     def _by_turn(self, team: Team) -> Assigned | None:
         turns = self._state.turns[team.id]
-        rep = turns.take(
-            barred=self._question.had_it,
-            among=fitting(self._configuration, team, self._want),
-            new_lead=self._is_new_to(team.id),
-        )
+        had_it, declined = self._question.had_it, self._question.declined
+        among = fitting(self._configuration, team, self._want)
+        new_lead = self._is_new_to(team.id)
+        rep = turns.take(barred=had_it | declined, among=among, new_lead=new_lead)
+        if rep is None and declined:
+            rep = turns.take(barred=had_it, among=among, new_lead=new_lead)
         if rep is None:
             return None
         unclaimed = ", as nobody claimed it" if self._question.unclaimed else ""
@@ -264,6 +267,7 @@ class _Deciding:
             "known": [],
             "returned_to": self._question.returned_to,
             "unclaimed": self._question.unclaimed,
+            "declined": sorted(self._question.declined),
             # Virtual times are beyond what a JSON reader keeps exactly as a number.
             "lines": {
                 team.id: {
