@@ -2,10 +2,12 @@
 
 import asyncio
 from collections import Counter
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import yaml
+from sqlalchemy.exc import ProgrammingError
 from tests.integration.conftest import OpenDatabase
 from tests.integration.events import envelope, lead
 from tests.integration.router_harness import TEAM, Router, step
@@ -13,6 +15,8 @@ from tests.system import Endpoints, routing
 
 from relance_local.services import ROUTER
 from relance_router.domain.answers import AssignmentState, Recorded, Refused
+from relance_router.routing.leads import lock_lead
+from relance_router.routing.requests import Cause
 
 
 def company(team: dict[str, Any] | None = None, **sections: Any) -> str:
@@ -121,6 +125,20 @@ async def test_an_offer_that_nobody_claims_goes_by_turns(router: Router) -> None
     await router.books()
 
 
+async def test_who_declined_an_offer_gets_the_lead_only_when_everybody_did(router: Router) -> None:
+    """Not wanting it is no reason to get it before those who were only slow."""
+    offers = await offer(router)
+    for rep in TEAM[:2]:
+        await router.recorder.record(offers[rep]["id"], "declined", None, "no_time")
+    await router.execute("UPDATE unrouted SET until = now()")
+    await router.unrouted.retry()
+    assert await owners(router) == [TEAM[2]]
+    (decision,) = await router.explanations.of_lead(offers["anna"]["lead_id"])
+    reasons = {each.rep: each.reason for each in decision.explanation.candidates if not each.chosen}
+    assert reasons == dict.fromkeys(TEAM[:2], "declined the offer")
+    await router.books()
+
+
 async def test_when_all_who_were_asked_decline_the_lead_goes_by_turns_at_once(router: Router) -> None:
     """Nobody waits for an hour that nobody wants."""
     offers = await offer(router)
@@ -177,6 +195,33 @@ async def test_a_paused_rep_gets_no_lead_and_resumed_gets_them_again(router: Rou
         ("rep.resumed", "manager:sales"),
     ]
     await router.books()
+
+
+async def test_a_try_that_fails_forgets_nobody_who_is_free(router: Router) -> None:
+    """The lead goes out at the next try, and not minutes later."""
+    document = yaml.safe_load(company({"members": [{"rep": "anna"}]}))
+    document["reps"][0]["capacity"] = 1
+    await router.apply(yaml.safe_dump(document))
+    await router.leads(2)
+    (given,) = await router.rows("SELECT id FROM assignments")
+    await router.recorder.record(given["id"], "contacted", None)
+    router.unrouted.is_free(["sales"])
+    await router.execute("ALTER TABLE reps RENAME TO reps_away")
+    with pytest.raises(ProgrammingError):
+        await router.unrouted.retry()
+    await router.execute("ALTER TABLE reps_away RENAME TO reps")
+    await router.execute("UPDATE unrouted SET tried_at = now() + interval '1 hour'")
+    await router.unrouted.retry()
+    assert await owners(router) == ["anna", "anna"]
+
+
+async def test_a_lead_that_another_replica_has_in_hand_is_looked_at_later(router: Router) -> None:
+    """Its time has come, but asking for it again and again would help nobody."""
+    (one, *_) = (await offer(router)).values()
+    await router.execute("UPDATE unrouted SET until = now()")
+    async with router.database.transaction() as connection:
+        await lock_lead(connection, one["lead_id"], Cause.CLAIMED)
+        assert await router.unrouted.retry() > timedelta()
 
 
 async def test_limits_by_the_hour_and_the_day_hold_across_batches(router: Router) -> None:

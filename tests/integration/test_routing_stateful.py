@@ -36,7 +36,7 @@ from relance_local.services import ROUTER
 PARTITIONS = 2
 _TABLES = """
     leads, assignments, answers, dispositions, unrouted, teams, places, place_changes, reps, pauses, offers,
-    notifications, outbox, inbox
+    ignored_leads, notifications, outbox, inbox
 """
 
 

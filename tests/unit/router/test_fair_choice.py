@@ -94,6 +94,24 @@ def test_a_declined_lead_gives_its_turn_back(weights: dict[str, int], declines: 
     assert all(abs(kept[rep] - final[rep]) < 1 for rep in weights)
 
 
+@given(weights, st.lists(st.booleans(), min_size=1, max_size=150))
+def test_a_lead_that_leaves_the_team_by_a_decline_leaves_no_trace_in_its_shares(
+    weights: dict[str, int], declines: list[bool]
+) -> None:
+    """It stands unrouted, or another team has it: the next lead finds the line as it was, whoever declined."""
+    turns = Turns()
+    kept = dict.fromkeys(weights, 0)
+    for declined in declines:
+        rep = take(turns, weights)
+        if declined:
+            turns.give_back(rep, weights[rep])
+            turns = Turns(turns.virtual_time, turns.places, returned=turns.returned)
+        else:
+            kept[rep] += 1
+        owed = shares_after(weights, sum(kept.values()))
+        assert all(abs(kept[rep] - owed[rep]) < 1 for rep in weights)
+
+
 def test_two_of_weight_two_and_one_take_turns_as_one_would_by_hand() -> None:
     """Anna has twice Ben's weight."""
     turns = Turns()
@@ -168,7 +186,12 @@ class Line(RuleBasedStateMachine):
 
     @rule()
     def store_and_load(self) -> None:
-        self.turns = Turns(self.turns.virtual_time, self.turns.places, changes_before=self.turns.last_change)
+        self.turns = Turns(
+            self.turns.virtual_time,
+            self.turns.places,
+            changes_before=self.turns.last_change,
+            returned=self.turns.returned,
+        )
         self.turns.observe(self.present, self.away())
         assert self.turns.changes == [], "nothing has changed"
 
@@ -181,13 +204,13 @@ class Line(RuleBasedStateMachine):
         free = {rep: weight for rep, weight in self.present.items() if rep not in barred}
         free = {rep: weight for rep, weight in free.items() if among is None or rep in among}
         starts = {rep: place.start for rep, place in self.turns.places.items()}
-        time = self.turns.virtual_time
+        time, returned = self.turns.virtual_time, self.turns.returned
         chosen = self.turns.take(barred=barred, among=among, new_lead=new_lead)
         if not free:
             assert chosen is None
             assert self.turns.virtual_time == time
             return
-        if new_lead:
+        if new_lead and not returned:
             time += UNIT // sum(self.present.values())
         assert self.turns.virtual_time == time
         assert chosen == earliest_turn(time, free, starts)

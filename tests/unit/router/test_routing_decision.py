@@ -99,6 +99,21 @@ def test_a_lead_is_held_until_the_first_rep_is_back() -> None:
     assert outcome == Held(HeldBecause.NOBODY_AVAILABLE, MONDAY_NOON.replace(day=25, hour=8))
 
 
+def test_a_lead_waits_for_who_may_have_it() -> None:
+    """Whoever lacks what it asks for, or had it, may come back as soon as they like."""
+    reps: dict[str, dict[str, Any]] = {
+        "anna": {"skills": ["solar"], "leave": [{"from": "2026-11-23", "until": "2026-11-24"}]},
+        "ben": {"leave": [{"from": "2026-11-23", "until": "2026-11-23"}]},
+        "chloe": {},
+    }
+    company = configuration(reps, fallback={"require": {"skills": ["solar"]}})
+    wednesday = MONDAY_NOON.replace(day=25, hour=0)
+    assert routed(company, state(company), lead()).outcome == Held(HeldBecause.NOBODY_AVAILABLE, wednesday)
+    anybody = configuration(reps)
+    outcome = routed(anybody, state(anybody), lead(), had_it=frozenset(["ben", "chloe"])).outcome
+    assert outcome == Held(HeldBecause.EVERYBODY_HAD_IT, wednesday)
+
+
 def test_skills_language_and_territory_are_asked_of_the_rep() -> None:
     """Who lacks one is passed over; a lead that says no language may go to anybody."""
     company = configuration(
@@ -274,7 +289,8 @@ def assert_made_again(
     chosen = (
         {"rep": outcome.rep, "team": outcome.team, "by": outcome.by.value} if isinstance(outcome, Assigned) else None
     )
-    stored = Recorded(facts, company, 1, MONDAY_NOON, {**record, "chosen": chosen}, played)
+    stands = None if isinstance(outcome, Assigned) else outcome.because.value
+    stored = Recorded(facts, company, 1, MONDAY_NOON, {**record, "chosen": chosen, "stands": stands}, played)
     explained = explain(stored)
     assert explained.same
     assert explained.outcome == outcome

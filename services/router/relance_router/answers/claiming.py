@@ -9,6 +9,7 @@ from relance_router.domain.answers import AssignmentState, Recorded, Refused, Re
 from relance_router.routing.assigning import Assigner, Claim
 from relance_router.routing.leads import lock_lead, transaction_time
 from relance_router.routing.offers import Offer, close_offers, decline_offer, find_offer
+from relance_router.routing.pauses import answered
 from relance_router.routing.requests import Cause
 
 
@@ -28,10 +29,12 @@ class OfferDesk:
         # Again, under the lock: somebody may have been faster.
         offer = await find_offer(connection, offered.id) or offered
         if offer.state is AssignmentState.OPEN:
+            await answered(connection, offer.rep)
             return Recorded(AssignmentState.OPEN)
         verdict = answer(offer.state, given)
         if not isinstance(verdict, Recorded):
             return verdict
+        await answered(connection, offer.rep)
         now = await transaction_time(connection)
         if verdict.state is AssignmentState.DECLINED:
             if not await decline_offer(connection, offer):

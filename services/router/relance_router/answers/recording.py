@@ -140,7 +140,8 @@ class AnswerRecorder:
         if not isinstance(verdict, Recorded):
             return AnswerTaken(verdict, seen.state, seen.disposition), None
         await connection.execute(_ANSWER, {"id": assignment, **vars(said), "now": seen.now})
-        await answered(connection, rep)
+        if offer is None:
+            await answered(connection, rep)
         await self._tell(connection, standing, _response(standing, said.answer, said.note))
         taken = AnswerTaken(verdict, verdict.state, seen.disposition)
         if running and verdict.state is AssignmentState.DECLINED:

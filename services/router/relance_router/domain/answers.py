@@ -39,7 +39,7 @@ class Ending(Enum):
     )
     MOVED = "This lead has moved on", "A manager has given this lead to somebody else."
     CLAIMED = "Somebody was faster", "Somebody else has claimed this lead."
-    UNCLAIMED = "This lead has moved on", "Nobody claimed this lead in time, so it went to the rep whose turn it was."
+    UNCLAIMED = "This lead has moved on", "Nobody claimed this lead in time, so it goes by turns now."
 
     @property
     def title(self) -> str:

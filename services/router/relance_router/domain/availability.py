@@ -40,7 +40,7 @@ class Availability:
         self._moment = moment
         self._pauses = pauses or {}
         self._loads = dict(loads or {})
-        self._openings: dict[str, datetime | None] = {}
+        self._backs: dict[str, datetime | None] = {}
 
     def absence(self, rep: str) -> str | None:
         """Why a rep takes no lead; None for who does."""
@@ -57,11 +57,11 @@ class Availability:
         """The leads that a rep has."""
         return self._loads.get(rep, _NOTHING)
 
-    def opens_next(self, team: str) -> datetime | None:
-        """When the first of a team's reps who are away by calendar or leave is back, in UTC; None when nobody will."""
-        if team not in self._openings:
-            self._openings[team] = opens_next(self._configuration, team, self._moment)
-        return self._openings[team]
+    def back(self, rep: str) -> datetime | None:
+        """When a rep who is away by calendar or leave is back, in UTC; None for who is here, or will not be back."""
+        if rep not in self._backs:
+            self._backs[rep] = _back(self._configuration, self._configuration.reps_by_id[rep], self._moment)
+        return self._backs[rep]
 
     def given(self, rep: str) -> None:
         """The rep has one lead more."""
@@ -100,17 +100,9 @@ def day_begins(calendar: Calendar, day: date) -> datetime:
     return datetime.combine(day, time(), ZoneInfo(calendar.zone)).astimezone(UTC)
 
 
-def opens_next(configuration: Configuration, team: str, moment: datetime) -> datetime | None:
-    """When the first of a team's reps who are away by calendar or leave is back, in UTC; None when nobody will be."""
-    returns = [
-        back
-        for member in configuration.teams_by_id[team].members
-        if (rep := configuration.reps_by_id[member.rep]).available and (back := _back(configuration, rep, moment))
-    ]
-    return min(returns, default=None)
-
-
 def _back(configuration: Configuration, rep: Rep, moment: datetime) -> datetime | None:
+    if not rep.available:
+        return None
     calendar = calendar_of(configuration, rep)
     back: datetime | None = moment
     for _ in range(len(rep.leave) + 1):

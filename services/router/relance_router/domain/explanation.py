@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from relance_router.domain import rules
-from relance_router.domain.availability import Load, opens_next
+from relance_router.domain.availability import Availability, Load
 from relance_router.domain.configuration import Configuration, Promise, in_words
 from relance_router.domain.fair_choice import UNIT, Place, Turns
 from relance_router.domain.lead_facts import LeadFacts
@@ -64,7 +64,7 @@ class RecordedPeople:
 
     absences: Mapping[str, str | None]
     loads: Mapping[str, int]
-    openings: Mapping[str, datetime | None]
+    calendars: Availability
 
     def absence(self, rep: str) -> str | None:
         """As it was recorded; asked of known owners only, the others' absences stand in the lines."""
@@ -74,9 +74,9 @@ class RecordedPeople:
         """As it was recorded."""
         return Load(self.loads.get(rep, 0))
 
-    def opens_next(self, team: str) -> datetime | None:
+    def back(self, rep: str) -> datetime | None:
         """As the calendars of then say."""
-        return self.openings[team]
+        return self.calendars.back(rep)
 
     def given(self, rep: str) -> None:
         """One decision is made; what follows from it does not matter."""
@@ -90,7 +90,6 @@ def explain(stored: Recorded) -> Explanation:
     found = rules.match(stored.configuration, stored.lead)
     question = _question(stored, found)
     outcome = decide(question, stored.configuration, _state(stored), stored.moment).outcome
-    chosen = stored.record["chosen"]
     candidates = tuple(_candidates(stored, question, outcome))
     return Explanation(
         words=tuple(_words(stored, found, question, outcome, candidates)),
@@ -98,7 +97,7 @@ def explain(stored: Recorded) -> Explanation:
         rules_tried=tuple(found.tried),
         candidates=candidates,
         outcome=outcome,
-        same=_same(outcome, chosen),
+        same=_same(outcome, stored.record),
     )
 
 
@@ -111,6 +110,7 @@ def _question(stored: Recorded, found: Match) -> Question:
         known=tuple(KnownOwner(each["rep"], each["because"]) for each in record["known"]),
         returned_to=record["returned_to"],
         unclaimed=record["unclaimed"],
+        declined=frozenset(record["declined"]),
     )
 
 
@@ -119,12 +119,12 @@ def _state(stored: Recorded) -> RoutingState:
     people = RecordedPeople(
         absences={each["rep"]: each["absence"] for each in record["known"]},
         loads={rep: load for loads in record["loads"].values() for rep, load in loads.items()},
-        openings={team: opens_next(stored.configuration, team, stored.moment) for team in record["lines"]},
+        calendars=Availability(stored.configuration, stored.moment),
     )
     turns = {}
     for team, line in record["lines"].items():
         places = stored.places[team]
-        turns[team] = Turns(int(line["virtual_time"]), places, changes_before=line["change"])
+        turns[team] = Turns(int(line["virtual_time"]), places, changes_before=line["change"], returned=line["returned"])
         turns[team].observe(
             {rep: stored.configuration.weight(team, rep) for rep, place in places.items() if place.away_since is None},
             {rep: place.away_because or "away" for rep, place in places.items() if place.away_since is not None},
@@ -132,14 +132,14 @@ def _state(stored: Recorded) -> RoutingState:
     return RoutingState(people, turns)
 
 
-def _same(outcome: Assigned | Offered | Held, chosen: Mapping[str, str] | None) -> bool:
-    match outcome, chosen:
+def _same(outcome: Assigned | Offered | Held, record: Mapping[str, Any]) -> bool:
+    match outcome, record["chosen"]:
         case Assigned(rep=rep, team=team), {"rep": stored_rep, "team": stored_team}:
             return (rep, team) == (stored_rep, stored_team)
         case Offered(reps=reps), {"rep": stored_rep, "by": By.CLAIM.value}:
             return stored_rep in reps
-        case ((Offered() | Held()), None):
-            return True
+        case ((Offered(because=because) | Held(because=because)), None):
+            return HeldBecause(record["stands"]) is because
     return False
 
 
@@ -147,8 +147,9 @@ def _candidates(stored: Recorded, question: Question, outcome: Assigned | Offere
     configuration = stored.configuration
     want = wanted(configuration, question.found.promise, stored.lead)
     taken_by_owner = isinstance(outcome, Assigned) and outcome.by is By.OWNER
-    for team, line in stored.record["lines"].items():
-        virtual_time = int(line["virtual_time"])
+    for team in configuration.teams_after(question.found.promise.team):
+        virtual_time = int(stored.record["lines"][team]["virtual_time"])
+        loads = stored.record["loads"].get(team, {})
         for member in configuration.teams_by_id[team].members:
             place = stored.places[team].get(member.rep)
             away = place is not None and place.away_since is not None
@@ -160,7 +161,9 @@ def _candidates(stored: Recorded, question: Question, outcome: Assigned | Offere
                 or ("had this lead before" if member.rep in question.had_it else None)
                 or lacks(configuration.reps_by_id[member.rep], want)
                 or (ASKED if offered else None)
-                or ("the lead has an owner" if taken_by_owner else NOT_THEIR_TURN)
+                or ("declined the offer" if member.rep in question.declined else None)
+                or ("the lead has an owner" if taken_by_owner else None)
+                or (_load_in_words(loads[member.rep], member.weight) if member.rep in loads else NOT_THEIR_TURN)
             )
             owed = None if place is None or away else (virtual_time - place.start) * member.weight / UNIT
             yield Candidate(team, member.rep, member.weight, chosen, reason, None if owed is None else round(owed, 3))
@@ -208,6 +211,10 @@ def _rules_in_words(found: Match) -> Iterator[str]:
 
 def _promise_in_words(promise: Promise) -> str:
     return f"It promises an answer by team {promise.team} within {in_words(promise.respond_within)}."
+
+
+def _load_in_words(leads: int, weight: int) -> str:
+    return f"has {leads} open leads for a weight of {weight}"
 
 
 def _is(because: str) -> str:

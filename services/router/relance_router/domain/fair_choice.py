@@ -55,9 +55,16 @@ class Turns:
     """
 
     def __init__(
-        self, virtual_time: int = 0, places: Mapping[str, Place] | None = None, *, changes_before: int = 0
+        self,
+        virtual_time: int = 0,
+        places: Mapping[str, Place] | None = None,
+        *,
+        changes_before: int = 0,
+        returned: int = 0,
     ) -> None:
+        """`returned` counts leads that have moved the clock and were given back: so many next leads do not move it."""
         self.virtual_time = virtual_time
+        self.returned = returned
         self.places = dict(places or {})
         self.changes: list[Change] = []
         self._changes_before = changes_before
@@ -130,7 +137,11 @@ class Turns:
         self._charge(rep)
 
     def give_back(self, rep: str, weight: int) -> None:
-        """A declined lead gives its turn back: the rep stands where they stood before it."""
+        """A declined lead gives its turn back: the rep stands where they stood before it, and the clock awaits a lead.
+
+        That is this lead, when somebody else of the team gets it, or the one that comes next.
+        """
+        self.returned += 1
         place = self.places[rep]
         self._put(rep, replace(place, start=place.start - UNIT // weight))
         if rep in self._weights:
@@ -144,7 +155,9 @@ class Turns:
         return {rep: self._weights[rep] for rep in chosen if rep in self._weights and rep not in barred}
 
     def _advance(self, new_lead: bool) -> None:
-        if new_lead and self._total:
+        if self.returned:
+            self.returned -= 1
+        elif new_lead and self._total:
             self.virtual_time += UNIT // self._total
         while self._waiting and may_begin(self._waiting[0][0], self.virtual_time):
             start, rep = heappop(self._waiting)

@@ -47,8 +47,8 @@ class People(Protocol):
     def load(self, rep: str) -> Load:
         """The leads that a rep has."""
 
-    def opens_next(self, team: str) -> datetime | None:
-        """When the first of a team's reps who are away by calendar or leave is back; None when nobody will be."""
+    def back(self, rep: str) -> datetime | None:
+        """When a rep who is away by calendar or leave is back; None for who is not away, or will not be back."""
 
     def given(self, rep: str) -> None:
         """The rep has one lead more."""
@@ -118,6 +118,8 @@ class Question:
     """The team in whose line the lead's turn has been given back; None for a lead that is new to every line."""
     unclaimed: bool = False
     """It was offered, and nobody claimed it in time."""
+    declined: frozenset[str] = frozenset()
+    """Reps who declined an offer of it, and get it only when all others did or cannot."""
 
 
 @dataclass(frozen=True)
@@ -139,10 +141,15 @@ class Offered:
     team: str
     until: datetime
 
+    @property
+    def because(self) -> HeldBecause:
+        """Why the lead has no owner yet."""
+        return HeldBecause.OFFERED
+
 
 @dataclass(frozen=True)
 class Held:
-    """Nobody can have the lead. `until` is when somebody is known to be back."""
+    """Nobody can have the lead. `until` is when somebody who may have it is known to be back."""
 
     because: HeldBecause
     until: datetime | None
@@ -220,11 +227,12 @@ class _Deciding:
 
     def _by_turn(self, team: Team) -> Assigned | None:
         turns = self._state.turns[team.id]
-        rep = turns.take(
-            barred=self._question.had_it,
-            among=self._state.fitting(self._configuration, team, self._want),
-            new_lead=self._is_new_to(team.id),
-        )
+        had_it, declined = self._question.had_it, self._question.declined
+        among = self._state.fitting(self._configuration, team, self._want)
+        new_lead = self._is_new_to(team.id)
+        rep = turns.take(barred=had_it | declined, among=among, new_lead=new_lead)
+        if rep is None and declined:
+            rep = turns.take(barred=had_it, among=among, new_lead=new_lead)
         if rep is None:
             return None
         unclaimed = ", as nobody claimed it" if self._question.unclaimed else ""
@@ -252,10 +260,15 @@ class _Deciding:
         fit = {team.id: self._fitting_members(team) for team in self._teams}
         if not any(fit.values()):
             return Held(HeldBecause.NOBODY_FITS, None)
-        if not all(self._state.turns[team].present.keys().isdisjoint(reps) for team, reps in fit.items()):
-            return Held(HeldBecause.EVERYBODY_HAD_IT, None)
-        openings = [self._state.people.opens_next(team.id) for team in self._teams]
-        return Held(HeldBecause.NOBODY_AVAILABLE, min((back for back in openings if back), default=None))
+        somebody_is_here = not all(
+            self._state.turns[team].present.keys().isdisjoint(reps) for team, reps in fit.items()
+        )
+        may_have_it = {rep for reps in fit.values() for rep in reps} - self._question.had_it
+        backs = (self._state.people.back(rep) for rep in may_have_it)
+        return Held(
+            HeldBecause.EVERYBODY_HAD_IT if somebody_is_here else HeldBecause.NOBODY_AVAILABLE,
+            min((back for back in backs if back), default=None),
+        )
 
     def _fitting_members(self, team: Team) -> Sequence[str]:
         among = self._state.fitting(self._configuration, team, self._want)
@@ -268,11 +281,13 @@ class _Deciding:
             "known": [],
             "returned_to": self._question.returned_to,
             "unclaimed": self._question.unclaimed,
+            "declined": sorted(self._question.declined),
             # Virtual times are beyond what a JSON reader keeps exactly as a number.
             "lines": {
                 team.id: {
                     "change": turns[team.id].last_change,
                     "virtual_time": str(turns[team.id].virtual_time),
+                    "returned": turns[team.id].returned,
                 }
                 for team in self._teams
             },

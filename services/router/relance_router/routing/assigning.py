@@ -108,6 +108,7 @@ class _Batch:
             known=known_owners(self._configuration, lead, self._last),
             returned_to=self._give_turn_back(request),
             unclaimed=request.cause is Cause.UNCLAIMED,
+            declined=frozenset(request.declined),
         )
         decision = decide(question, self._configuration, self._locked.state, self._now)
         outcome = decision.outcome

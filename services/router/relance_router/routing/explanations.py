@@ -25,12 +25,14 @@ _DECISIONS = text("""
     FROM leads l JOIN unrouted u ON u.lead_id = l.id WHERE l.id = :id
     ORDER BY decided_at, assignment_id
 """)
+# A step into the index for each rep: a line's changes are as many as its leads.
 _PLACES = text("""
     SELECT given.team, c.rep, c.start, c.away_since, c.away_because
     FROM unnest(CAST(:teams AS text[]), CAST(:numbers AS bigint[])) AS given (team, number)
+    JOIN places p ON p.team = given.team
     CROSS JOIN LATERAL (
-        SELECT DISTINCT ON (rep) rep, start, away_since, away_because FROM place_changes
-        WHERE team = given.team AND number <= given.number ORDER BY rep, number DESC
+        SELECT rep, start, away_since, away_because FROM place_changes
+        WHERE team = p.team AND rep = p.rep AND number <= given.number ORDER BY number DESC LIMIT 1
     ) c
 """)
 

@@ -1,6 +1,7 @@
 """What the router does with a polled batch: new leads get an owner, ignored ones another, reps and managers a word."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -32,18 +33,20 @@ class RoutingHandler:
             for event in events
             if isinstance(event.data, LeadReceived)
         ]
-        if leads:
-            await self._route(connection, running, leads)
         steps = [event.data for event in events if isinstance(event.data, StepFired)]
-        if steps:
-            await self._escalate(connection, running, steps)
+        now = await transaction_time(connection)
+        # All leads are locked before the lines are.
+        new = await self._new(connection, running, leads) if leads else []
+        ignored = await self._escalate(connection, running, steps, now) if steps else []
+        await self._assigner.assign(connection, running, [*new, *ignored], now)
 
-    async def _route(self, connection: AsyncConnection, running: Running, leads: Sequence[Request]) -> None:
+    async def _new(self, connection: AsyncConnection, running: Running, leads: Sequence[Request]) -> list[Request]:
         new = await keep(connection, running.configuration, leads)
-        requests = [request for request in leads if request.lead.lead_id in new]
-        await self._assigner.assign(connection, running, requests, await transaction_time(connection))
+        return [request for request in leads if request.lead.lead_id in new]
 
-    async def _escalate(self, connection: AsyncConnection, running: Running, steps: Sequence[StepFired]) -> None:
+    async def _escalate(
+        self, connection: AsyncConnection, running: Running, steps: Sequence[StepFired], now: datetime
+    ) -> list[Request]:
         owned = {
             each.owner.assignment_id: each
             for each in await lock_owned(connection, sorted({step.assignment_id for step in steps}))
@@ -63,10 +66,8 @@ class RoutingHandler:
         ignored: dict[object, OwnedLead] = {
             step.assignment_id: lead for step, lead in waiting if step.action == "reassign"
         }
-        now = await transaction_time(connection)
         # First: who is paused now does not get another lead in the same breath.
         await pause_who_ignores(
             connection, running.configuration, [lead.owner for lead in ignored.values()], now, self._new_id
         )
-        requests = [lead.needs_another(Cause.IGNORED) for lead in ignored.values()]
-        await self._assigner.assign(connection, running, requests, now)
+        return [lead.needs_another(Cause.IGNORED) for lead in ignored.values()]

@@ -10,12 +10,16 @@ from relance_router.domain.configuration import Configuration
 from relance_router.domain.lead_facts import LeadFacts
 from relance_router.domain.owners import LastOwners, company_domain
 
-# Whoever declined or ignored the lead does not own the person.
+# Whoever declined or ignored the lead does not own the person. By the leads' time, which has an index: a company may
+# have sent thousands, of which the first or second will do.
 _NEWEST = """
-    SELECT DISTINCT ON (l.{column}) l.{column}, a.rep
-    FROM leads l JOIN assignments a ON a.lead_id = l.id AND a.ended_at IS NULL
-    WHERE l.{column} = ANY(CAST(:known AS text[])) AND a.assigned_at >= :since
-    ORDER BY l.{column}, a.assigned_at DESC
+    SELECT given.known, newest.rep
+    FROM unnest(CAST(:known AS text[])) AS given (known)
+    CROSS JOIN LATERAL (
+        SELECT a.rep FROM leads l JOIN assignments a ON a.lead_id = l.id AND a.ended_at IS NULL
+        WHERE l.{column} = given.known AND l.routed_at >= :since
+        ORDER BY l.routed_at DESC LIMIT 1
+    ) newest
 """
 _OF_PERSON = text(_NEWEST.format(column="identity"))
 _OF_COMPANY = text(_NEWEST.format(column="company_domain"))
@@ -34,4 +38,4 @@ async def last_owners(
     companies = sorted(domain for domain in domains if domain)
     of_person = await connection.execute(_OF_PERSON, {"known": people, "since": since}) if people else ()
     of_company = await connection.execute(_OF_COMPANY, {"known": companies, "since": since}) if companies else ()
-    return LastOwners({row[0]: row.rep for row in of_person}, {row[0]: row.rep for row in of_company})
+    return LastOwners({row.known: row.rep for row in of_person}, {row.known: row.rep for row in of_company})

@@ -27,6 +27,10 @@ _KEEP = text("""
     ON CONFLICT DO NOTHING
     RETURNING id
 """)
+_DECLINED = """
+    (SELECT coalesce(array_agg(o.rep ORDER BY o.id), '{}') FROM offers o
+     WHERE o.lead_id = l.id AND o.state = 'declined') AS declined
+"""
 _LOCK_OWNED = text("""
     SELECT a.id AS assignment_id, a.state, a.rep, a.team, a.weight, a.disposition, l.data, l.traceparent,
         (SELECT array_agg(earlier.rep ORDER BY earlier.ordinal) FROM assignments earlier
@@ -38,9 +42,9 @@ _LOCK_OWNED = text("""
 """)
 # A lead is tried again when its time has come, when somebody of its teams is free, under another configuration, and in
 # any case now and then: two seconds after the first try, five minutes at most. An offer is left alone until it ends.
-_LOCK_UNROUTED = text("""
-    SELECT l.data, l.traceparent, u.reason,
-        (SELECT coalesce(array_agg(earlier.rep ORDER BY earlier.ordinal), '{}') FROM assignments earlier
+_LOCK_UNROUTED = text(f"""
+    SELECT l.data, l.traceparent, u.reason, {_DECLINED},
+        (SELECT coalesce(array_agg(earlier.rep ORDER BY earlier.ordinal), '{{}}') FROM assignments earlier
          WHERE earlier.lead_id = l.id) AS had_it
     FROM unrouted u JOIN leads l ON l.id = u.lead_id
     WHERE u.until <= now()
@@ -54,9 +58,9 @@ _LOCK_UNROUTED = text("""
     LIMIT :batch
     FOR UPDATE OF l, u SKIP LOCKED
 """)
-_LOCK_LEAD = text("""
-    SELECT l.data, l.traceparent,
-        (SELECT coalesce(array_agg(earlier.rep ORDER BY earlier.ordinal), '{}') FROM assignments earlier
+_LOCK_LEAD = text(f"""
+    SELECT l.data, l.traceparent, {_DECLINED},
+        (SELECT coalesce(array_agg(earlier.rep ORDER BY earlier.ordinal), '{{}}') FROM assignments earlier
          WHERE earlier.lead_id = l.id) AS had_it
     FROM leads l WHERE l.id = :id FOR UPDATE
 """)
@@ -126,6 +130,7 @@ async def lock_unrouted(
             _lead(row),
             row.traceparent,
             tuple(row.had_it),
+            declined=tuple(row.declined),
         )
         for row in rows
     ]
@@ -134,7 +139,7 @@ async def lock_unrouted(
 async def lock_lead(connection: AsyncConnection, lead: LeadId, cause: Cause) -> Request:
     """Lock one lead that stands unrouted, to give it an owner."""
     row = (await connection.execute(_LOCK_LEAD, {"id": lead})).one()
-    return Request(cause, _lead(row), row.traceparent, tuple(row.had_it))
+    return Request(cause, _lead(row), row.traceparent, tuple(row.had_it), declined=tuple(row.declined))
 
 
 async def transaction_time(connection: AsyncConnection) -> datetime:

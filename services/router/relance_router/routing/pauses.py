@@ -19,12 +19,12 @@ AUTOMATIC = "relance"
 """Who pauses reps that ignore leads."""
 
 _IGNORED = text("""
-    UPDATE reps SET ignored_in_a_row = ignored_in_a_row + given.leads
-    FROM unnest(CAST(:reps AS text[]), CAST(:leads AS integer[])) AS given (rep, leads)
-    WHERE reps.rep = given.rep
-    RETURNING reps.rep, ignored_in_a_row
+    INSERT INTO ignored_leads (rep, in_a_row)
+    SELECT * FROM unnest(CAST(:reps AS text[]), CAST(:leads AS integer[])) AS given (rep, leads) ORDER BY rep
+    ON CONFLICT (rep) DO UPDATE SET in_a_row = ignored_leads.in_a_row + excluded.in_a_row
+    RETURNING rep, in_a_row
 """)
-_ANSWERED = text("UPDATE reps SET ignored_in_a_row = 0 WHERE rep = :rep AND ignored_in_a_row > 0")
+_ANSWERED = text("DELETE FROM ignored_leads WHERE rep = :rep")
 _PAUSE = text("""
     INSERT INTO pauses (id, rep, because, paused_by, paused_at)
     SELECT id, rep, because, :by, :now
@@ -47,7 +47,7 @@ async def pause_who_ignores(
     for owner in owners:
         ignored[owner.rep] = ignored.get(owner.rep, 0) + 1
     columns = {"reps": sorted(ignored), "leads": [ignored[rep] for rep in sorted(ignored)]}
-    rows = {row.rep: row.ignored_in_a_row for row in await connection.execute(_IGNORED, columns)}
+    rows = {row.rep: row.in_a_row for row in await connection.execute(_IGNORED, columns)}
     limits = {
         owner.rep: team.pause_after_ignored
         for owner in owners
@@ -62,7 +62,7 @@ async def pause_who_ignores(
 
 
 async def answered(connection: AsyncConnection, rep: str) -> None:
-    """The rep answers: what was ignored before is forgotten."""
+    """The rep answers: what was ignored before is forgotten. Call it before a line is locked."""
     await connection.execute(_ANSWERED, {"rep": rep})
 
 
@@ -93,11 +93,12 @@ async def pause(
 async def resume(
     connection: AsyncConnection, configuration: Configuration, rep: str, *, by: str, now: datetime, new_id: NewId
 ) -> bool:
-    """End a rep's pause; whether there was one."""
+    """End a rep's pause; whether there was one. What was ignored is forgotten in any case."""
+    # First, in the order in which an escalation counts and pauses.
+    await answered(connection, rep)
     found = (await connection.execute(_RESUME, {"rep": rep, "by": by, "now": now})).scalar_one_or_none()
     if found is None:
         return False
-    await answered(connection, rep)
     await _announce(connection, configuration, found, rep, f"resumed by {by}", resumed=True, now=now, new_id=new_id)
     return True
 

@@ -54,6 +54,8 @@ class Request:
     had_it: tuple[str, ...] = ()
     """Reps who owned it before, oldest first."""
     owner: Owner | None = None
+    declined: tuple[str, ...] = ()
+    """Reps who declined an offer of it."""
 
     @cached_property
     def facts(self) -> LeadFacts:

@@ -1,8 +1,8 @@
 """Each team's line and everybody's load: loaded under lock, stored when changed.
 
 Whoever gives a rep a lead holds the rows of all the rep's teams, so that capacity is never overrun from two teams at
-once. Locks are taken in one order everywhere (leads, teams by name, reps by name): transactions queue up behind each
-other and never deadlock.
+once. Locks are taken in one order everywhere (leads, counts of ignored leads, teams by name, reps by name):
+transactions queue up behind each other and never deadlock.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -21,7 +21,8 @@ _NEW_TEAMS = text("""
     INSERT INTO teams (team) SELECT unnest(CAST(:teams AS text[])) ORDER BY 1 ON CONFLICT DO NOTHING
 """)
 _TEAMS = text("""
-    SELECT team, virtual_time, changes FROM teams WHERE team = ANY(CAST(:teams AS text[])) ORDER BY team FOR UPDATE
+    SELECT team, virtual_time, changes, returned FROM teams WHERE team = ANY(CAST(:teams AS text[]))
+    ORDER BY team FOR UPDATE
 """)
 _PLACES = text("""
     SELECT team, rep, start, away_since, away_because FROM places WHERE team = ANY(CAST(:teams AS text[]))
@@ -38,9 +39,10 @@ _RECENT = text("""
     GROUP BY given.rep
 """)
 _STORE_TEAMS = text("""
-    UPDATE teams SET virtual_time = given.virtual_time, changes = given.changes
-    FROM unnest(CAST(:teams AS text[]), CAST(:times AS numeric[]), CAST(:changes AS bigint[]))
-        AS given (team, virtual_time, changes)
+    UPDATE teams SET virtual_time = given.virtual_time, changes = given.changes, returned = given.returned
+    FROM unnest(
+        CAST(:teams AS text[]), CAST(:times AS numeric[]), CAST(:changes AS bigint[]), CAST(:returned AS integer[])
+    ) AS given (team, virtual_time, changes, returned)
     WHERE teams.team = given.team
 """)
 _STORE_CHANGES = text("""
@@ -103,7 +105,7 @@ class LockedState:
         for row in await connection.execute(_PLACES, {"teams": list(teams)}):
             places[row.team][row.rep] = Place(int(row.start), _whole(row.away_since), row.away_because)
         turns = {
-            row.team: Turns(int(row.virtual_time), places[row.team], changes_before=row.changes)
+            row.team: Turns(int(row.virtual_time), places[row.team], changes_before=row.changes, returned=row.returned)
             for row in rows
             if row.team in places
         }
@@ -165,6 +167,7 @@ async def _store_lines(connection: AsyncConnection, lines: Mapping[str, Turns]) 
             "teams": list(lines),
             "times": [Decimal(turns.virtual_time) for turns in lines.values()],
             "changes": [turns.last_change for turns in lines.values()],
+            "returned": [turns.returned for turns in lines.values()],
         },
     )
     changes = [(team, change) for team, turns in lines.items() for change in turns.changes]

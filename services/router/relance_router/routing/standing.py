@@ -30,7 +30,7 @@ class Standing:
     @property
     def because(self) -> HeldBecause:
         """Why it stands."""
-        return HeldBecause.OFFERED if isinstance(self.outcome, Offered) else self.outcome.because
+        return self.outcome.because
 
 
 _STAND = text("""
@@ -56,7 +56,7 @@ async def stand_unrouted(
     columns: dict[str, Sequence[object]] = {
         "lead_ids": [each.request.lead.lead_id for each in standing],
         "reasons": [each.because.value for each in standing],
-        "explanations": [explanation(each.request, each.record) for each in standing],
+        "explanations": [explanation(each.request, {**each.record, "stands": each.because.value}) for each in standing],
         "untils": [each.outcome.until for each in standing],
         "teams": [" ".join(each.teams) for each in standing],
     }

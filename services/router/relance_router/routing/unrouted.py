@@ -18,7 +18,8 @@ from relance_router.routing.requests import Cause
 LOOK_EVERY = timedelta(seconds=1)
 BATCH = 500
 
-_STANDING = text("SELECT count(*), min(until) - clock_timestamp() FROM unrouted")
+# What is due and was not taken is in another replica's hands.
+_STANDING = text("SELECT count(*), min(until) FILTER (WHERE until > now()) - clock_timestamp() FROM unrouted")
 
 
 class UnroutedLeads:
@@ -46,6 +47,13 @@ class UnroutedLeads:
     async def retry(self) -> timedelta:
         """Try one batch; returns when to try next."""
         freed, self._freed = self._freed, set()
+        try:
+            return await self._retry(freed)
+        except BaseException:
+            self._freed |= freed
+            raise
+
+    async def _retry(self, freed: Collection[str]) -> timedelta:
         async with self._database.transaction() as connection:
             running = await self._versions.running(connection)
             requests = await lock_unrouted(connection, configuration=running.version, freed=freed, batch=BATCH)

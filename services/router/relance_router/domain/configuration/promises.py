@@ -33,7 +33,7 @@ class Promise(Document):
     respond_within: Window
     escalation: Name
     require: Requirements = Requirements.model_construct()
-    sticky: YesNo = Field(True, description="Whether known owners come before anybody's turn.")
+    sticky: YesNo = Field(True, description="Whether known owners come before anybody's turn, whatever they lack.")
 
 
 class Arm(Document):

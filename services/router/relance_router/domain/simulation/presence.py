@@ -54,9 +54,9 @@ class PeopleInRehearsal:
             recent.popleft()
         return Load(self._open[rep], len(recent or ()), self._today[rep])
 
-    def opens_next(self, team: str) -> datetime | None:
-        """When the first of a team's reps who are away by calendar or leave is back."""
-        return self._by_calendar.opens_next(team)
+    def back(self, rep: str) -> datetime | None:
+        """When a rep who is away by calendar or leave is back; None for who is not, or will not be."""
+        return self._by_calendar.back(rep)
 
     def given(self, rep: str) -> None:
         """The rep has one lead more."""

@@ -8,8 +8,11 @@ revision = "0005"
 down_revision = "0004"
 
 TABLES = """
-    ALTER TABLE teams ADD COLUMN changes bigint NOT NULL DEFAULT 0;
+    ALTER TABLE teams
+        ADD COLUMN changes bigint NOT NULL DEFAULT 0,
+        ADD COLUMN returned integer NOT NULL DEFAULT 0;
     COMMENT ON COLUMN teams.changes IS 'Number of the newest change of a place in the line';
+    COMMENT ON COLUMN teams.returned IS 'Leads given back that have moved virtual_time: so many next do not move it';
     ALTER TABLE places ADD COLUMN away_because text;
     CREATE TABLE place_changes (
         team text NOT NULL REFERENCES teams,
@@ -20,9 +23,12 @@ TABLES = """
         away_because text,
         PRIMARY KEY (team, rep, number)
     );
+    INSERT INTO place_changes (team, number, rep, start, away_since)
+        SELECT team, 0, rep, start, away_since FROM places;
     COMMENT ON TABLE place_changes IS 'Every place as it became, so that a decision can be made again as it was made';
 
-    ALTER TABLE reps ADD COLUMN ignored_in_a_row integer NOT NULL DEFAULT 0;
+    CREATE TABLE ignored_leads (rep text PRIMARY KEY, in_a_row integer NOT NULL);
+    COMMENT ON TABLE ignored_leads IS 'Not in reps: counted before the lines are locked, and those rows after them';
     CREATE TABLE pauses (
         id uuid PRIMARY KEY,
         rep text NOT NULL,
@@ -37,8 +43,8 @@ TABLES = """
 
     ALTER TABLE leads ADD COLUMN identity text, ADD COLUMN company_domain text;
     UPDATE leads SET identity = data ->> 'identity_key';
-    CREATE INDEX leads_of_person ON leads (identity);
-    CREATE INDEX leads_of_company ON leads (company_domain) WHERE company_domain IS NOT NULL;
+    CREATE INDEX leads_of_person ON leads (identity, routed_at);
+    CREATE INDEX leads_of_company ON leads (company_domain, routed_at) WHERE company_domain IS NOT NULL;
     CREATE INDEX assignments_of_rep ON assignments (rep, assigned_at);
     DROP INDEX leads_in_hand;
 
