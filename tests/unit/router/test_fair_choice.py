@@ -17,9 +17,9 @@ def shares_after(weights: dict[str, int], leads: int) -> dict[str, Fraction]:
     return {rep: Fraction(leads * weight, total) for rep, weight in weights.items()}
 
 
-def take(turns: Turns, present: dict[str, int], *, barred: frozenset[str] = frozenset(), new: bool = True) -> str:
+def take(turns: Turns, present: dict[str, int], *, barred: frozenset[str] = frozenset()) -> str:
     turns.observe(present, {})
-    rep = turns.take(barred=barred, new_lead=new)
+    rep = turns.take(barred=barred)
     assert rep is not None
     return rep
 
@@ -81,7 +81,7 @@ def test_a_declined_lead_gives_its_turn_back(weights: dict[str, int], declines: 
         rep = take(turns, weights)
         if declined:
             turns.give_back(rep, weights[rep])
-            rep = take(turns, weights, barred=frozenset([rep]), new=False)
+            rep = take(turns, weights, barred=frozenset([rep]))
         kept[rep] += 1
     owed = shares_after(weights, len(declines))
     assert sum(kept.values()) == len(declines)
@@ -198,19 +198,18 @@ class Line(RuleBasedStateMachine):
     @rule(
         barred=st.sets(st.sampled_from("abcdefgh"), max_size=3),
         among=st.none() | st.sets(st.sampled_from("abcdefgh")),
-        new_lead=st.booleans(),
     )
-    def take(self, barred: set[str], among: set[str] | None, new_lead: bool) -> None:
+    def take(self, barred: set[str], among: set[str] | None) -> None:
         free = {rep: weight for rep, weight in self.present.items() if rep not in barred}
         free = {rep: weight for rep, weight in free.items() if among is None or rep in among}
         starts = {rep: place.start for rep, place in self.turns.places.items()}
         time, returned = self.turns.virtual_time, self.turns.returned
-        chosen = self.turns.take(barred=barred, among=among, new_lead=new_lead)
+        chosen = self.turns.take(barred=barred, among=among)
         if not free:
             assert chosen is None
             assert self.turns.virtual_time == time
             return
-        if new_lead and not returned:
+        if not returned:
             time += UNIT // sum(self.present.values())
         assert self.turns.virtual_time == time
         assert chosen == earliest_turn(time, free, starts)

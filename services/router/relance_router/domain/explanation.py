@@ -108,7 +108,6 @@ def _question(stored: Recorded, found: Match) -> Question:
         found,
         had_it=frozenset(record["had_it"]),
         known=tuple(KnownOwner(each["rep"], each["because"]) for each in record["known"]),
-        returned_to=record["returned_to"],
         unclaimed=record["unclaimed"],
         declined=frozenset(record["declined"]),
     )

@@ -109,19 +109,16 @@ class Turns:
         self._total -= self._weights.pop(rep)
         self._go(rep, self.places[rep], because)
 
-    def take(
-        self, *, barred: Collection[str] = (), among: Collection[str] | None = None, new_lead: bool = True
-    ) -> str | None:
+    def take(self, *, barred: Collection[str] = (), among: Collection[str] | None = None) -> str | None:
         """Choose for one lead, and move the line on.
 
         `barred` may not have this lead and `among`, when given, are those who may; the share of everybody present
-        still counts towards it. A lead that was given back has moved the clock already: pass `new_lead=False`. None
-        when nobody is left, which moves nothing.
+        still counts towards it. None when nobody is left, which moves nothing.
         """
         candidates = self._candidates(barred, among)
         if candidates is not None and not candidates:
             return None
-        self._advance(new_lead)
+        self._advance()
         rep = self._first_ready() if candidates is None else None
         if rep is None:
             weights = candidates or self._weights
@@ -131,9 +128,9 @@ class Turns:
         self._charge(rep)
         return rep
 
-    def charge(self, rep: str, *, new_lead: bool = True) -> None:
+    def charge(self, rep: str) -> None:
         """The lead goes to `rep`, who is present, for another reason than their turn; it is counted as a turn."""
-        self._advance(new_lead)
+        self._advance()
         self._charge(rep)
 
     def give_back(self, rep: str, weight: int) -> None:
@@ -154,10 +151,10 @@ class Turns:
         chosen = self._weights.keys() if among is None else among
         return {rep: self._weights[rep] for rep in chosen if rep in self._weights and rep not in barred}
 
-    def _advance(self, new_lead: bool) -> None:
+    def _advance(self) -> None:
         if self.returned:
             self.returned -= 1
-        elif new_lead and self._total:
+        elif self._total:
             self.virtual_time += UNIT // self._total
         while self._waiting and may_begin(self._waiting[0][0], self.virtual_time):
             start, rep = heappop(self._waiting)

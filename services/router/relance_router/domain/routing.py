@@ -114,8 +114,6 @@ class Question:
     had_it: frozenset[str] = frozenset()
     """Reps who owned it before, and do not get it again."""
     known: tuple[KnownOwner, ...] = ()
-    returned_to: str | None = None
-    """The team in whose line the lead's turn has been given back; None for a lead that is new to every line."""
     unclaimed: bool = False
     """It was offered, and nobody claimed it in time."""
     declined: frozenset[str] = frozenset()
@@ -209,7 +207,7 @@ class _Deciding:
                 team = self._promise.team
                 weight = self._state.turns[team].present.get(owner.rep, 0)
                 if weight:
-                    self._state.turns[team].charge(owner.rep, new_lead=self._is_new_to(team))
+                    self._state.turns[team].charge(owner.rep)
                 return Assigned(owner.rep, team, weight, By.OWNER, owner.because)
         return None
 
@@ -229,10 +227,9 @@ class _Deciding:
         turns = self._state.turns[team.id]
         had_it, declined = self._question.had_it, self._question.declined
         among = self._state.fitting(self._configuration, team, self._want)
-        new_lead = self._is_new_to(team.id)
-        rep = turns.take(barred=had_it | declined, among=among, new_lead=new_lead)
+        rep = turns.take(barred=had_it | declined, among=among)
         if rep is None and declined:
-            rep = turns.take(barred=had_it, among=among, new_lead=new_lead)
+            rep = turns.take(barred=had_it, among=among)
         if rep is None:
             return None
         unclaimed = ", as nobody claimed it" if self._question.unclaimed else ""
@@ -243,7 +240,7 @@ class _Deciding:
         loads = {rep: self._state.people.load(rep).open for rep in candidates}
         self.record["loads"][team.id] = loads
         rep = min(candidates, key=lambda each: (loads[each] / turns.present[each], turns.places[each].start, each))
-        turns.charge(rep, new_lead=self._is_new_to(team.id))
+        turns.charge(rep)
         return Assigned(rep, team.id, turns.present[rep], By.LOAD, f"fewest open leads in team {team.id}")
 
     def _candidates(self, team: Team) -> list[str]:
@@ -251,10 +248,6 @@ class _Deciding:
         among = self._state.fitting(self._configuration, team, self._want)
         chosen = present if among is None else among
         return [rep for rep in chosen if rep in present and rep not in self._question.had_it]
-
-    def _is_new_to(self, team: str) -> bool:
-        """Whether the lead is yet to move this team's clock."""
-        return self._question.returned_to != team
 
     def _held(self) -> Held:
         fit = {team.id: self._fitting_members(team) for team in self._teams}
@@ -279,7 +272,6 @@ class _Deciding:
         return {
             "had_it": sorted(self._question.had_it),
             "known": [],
-            "returned_to": self._question.returned_to,
             "unclaimed": self._question.unclaimed,
             "declined": sorted(self._question.declined),
             # Virtual times are beyond what a JSON reader keeps exactly as a number.

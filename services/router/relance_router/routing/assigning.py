@@ -100,13 +100,13 @@ class _Batch:
 
     def decide(self, request: Request, found: Match) -> None:
         """Decide for one lead."""
+        self._give_turn_back(request)
         lead = request.facts
         question = Question(
             lead,
             found,
             had_it=frozenset(request.had_it),
             known=known_owners(self._configuration, lead, self._last),
-            returned_to=self._give_turn_back(request),
             unclaimed=request.cause is Cause.UNCLAIMED,
             declined=frozenset(request.declined),
         )
@@ -130,11 +130,9 @@ class _Batch:
                 self._locked.ended(request.owner.rep)
             self.ended.append(Ended(request.owner, request))
 
-    def _give_turn_back(self, request: Request) -> str | None:
-        if request.owner is None or not _turn_returns(self._configuration, request):
-            return None
-        self._locked.state.turns[request.owner.team].give_back(request.owner.rep, request.owner.weight)
-        return request.owner.team
+    def _give_turn_back(self, request: Request) -> None:
+        if request.owner and _turn_returns(self._configuration, request):
+            self._locked.state.turns[request.owner.team].give_back(request.owner.rep, request.owner.weight)
 
     def _remember(self, lead: LeadFacts, rep: str) -> None:
         """Within a batch, the second lead of a person follows the first."""

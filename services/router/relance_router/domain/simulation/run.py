@@ -98,36 +98,31 @@ class _Rehearsal:
         """What came of it."""
         return self._books.report(self._state.turns)
 
-    def _route(self, case: _Case, *, returned_to: str | None = None) -> str | None:
-        """Decide for one lead; returns who has it. `returned_to` is the team in whose line its turn was given back."""
+    def _route(self, case: _Case) -> str | None:
+        """Decide for one lead; returns who has it."""
         lead = self._leads[case.place].lead
         question = Question(
             lead,
             case.found,
             had_it=frozenset(case.had_it),
             known=known_owners(self._configuration, lead, self._owners.last(lead, self._people.now)),
-            returned_to=returned_to,
         )
         decision = decide(question, self._configuration, self._state, self._people.now)
         outcome = decision.outcome
         if isinstance(outcome, Held):
             self._hold(case, question)
             return None
-        assigned = (
-            self._claimed(case, outcome, new_lead=returned_to != outcome.team)
-            if isinstance(outcome, Offered)
-            else outcome
-        )
+        assigned = self._claimed(case, outcome) if isinstance(outcome, Offered) else outcome
         if assigned.weight:
             time_before = int(decision.record["lines"][assigned.team]["virtual_time"])
             self._books.turn_taken(assigned, self._state.turns[assigned.team], time_before)
         self._assigned(case, assigned)
         return assigned.rep
 
-    def _claimed(self, case: _Case, offered: Offered, *, new_lead: bool) -> Assigned:
+    def _claimed(self, case: _Case, offered: Offered) -> Assigned:
         self._books.offered += 1
         rep = Random(f"{self._seed}:{case.place}").choice(offered.reps)  # noqa: S311 - nothing secret
-        self._state.turns[offered.team].charge(rep, new_lead=new_lead)
+        self._state.turns[offered.team].charge(rep)
         self._state.given(self._configuration, rep)
         weight = self._configuration.weight(offered.team, rep)
         return Assigned(rep, offered.team, weight, By.CLAIM, "claimed it first")
@@ -175,7 +170,7 @@ class _Rehearsal:
         self._owners.forget(self._leads[case.place].lead, given.rep, given.at)
         if given.weight:
             self._state.turns[given.team].give_back(given.rep, given.weight)
-        self._route(case, returned_to=given.team if given.weight else None)
+        self._route(case)
         self._ended(given)
 
     def _taken_away(self, case: _Case, given: Given) -> None:
