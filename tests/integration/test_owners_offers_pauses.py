@@ -210,7 +210,7 @@ async def test_a_try_that_fails_forgets_nobody_who_is_free(router: Router) -> No
     with pytest.raises(ProgrammingError):
         await router.unrouted.retry()
     await router.execute("ALTER TABLE reps_away RENAME TO reps")
-    await router.execute("UPDATE unrouted SET tried_at = now() + interval '1 hour'")
+    await router.execute("UPDATE unrouted SET tried_at = now(), since = now()")  # no patience is over yet
     await router.unrouted.retry()
     assert await owners(router) == ["anna", "anna"]
 
@@ -254,3 +254,26 @@ async def test_batches_that_share_reps_between_teams_never_overrun_a_capacity(
     )
     assert Counter(await owners(router)) == {"anna": 10, "ben": 10, "chloe": 10}
     await router.books()
+
+
+async def test_of_many_leads_that_wait_all_are_tried_when_somebody_is_free(
+    router: Router, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Batch by batch, each once: those that nobody can take do not stand in the way of the rest."""
+    monkeypatch.setattr("relance_router.routing.unrouted.BATCH", 4)
+    document = yaml.safe_load(company())
+    document["reps"] = [{**rep, "skills": ["solar"] if rep["id"] == "anna" else []} for rep in document["reps"]]
+    document["rules"][0]["require"] = {"skills": ["solar"]}
+    await router.apply(yaml.safe_dump(document))
+    for rep in TEAM:
+        await router.people.pause(rep, because="ill", by="a test")
+    await router.leads(10)
+    await router.route([lead(team="nobody asks for skills")])
+    await router.rows("UPDATE unrouted SET tried_at = now() RETURNING 1")
+    await router.people.resume("ben", by="a test")
+    router.unrouted.is_free(["sales"])
+    turns = 0
+    while not await owners(router):
+        assert (turns := turns + 1) <= 3, "ten leads that ben may not have come before his, four at a time"
+        await router.unrouted.retry()
+    assert await owners(router) == ["ben"]

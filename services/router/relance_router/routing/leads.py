@@ -50,7 +50,7 @@ _LOCK_UNROUTED = text(f"""
     WHERE u.until <= now()
         OR u.reason <> 'offered' AND (
             u.configuration <> :configuration
-            OR u.teams && CAST(:freed AS text[])
+            OR u.teams && CAST(:freed AS text[]) AND u.tried_at < :freed_at
             OR u.tried_at <= now() - greatest(interval '2 seconds', least(interval '5 minutes',
                 (u.tried_at - u.since) / 2))
         )
@@ -115,15 +115,14 @@ async def lock_owned(connection: AsyncConnection, assignments: Sequence[Assignme
 
 
 async def lock_unrouted(
-    connection: AsyncConnection, *, configuration: int, freed: Collection[str], batch: int
+    connection: AsyncConnection, *, configuration: int, freed: Collection[str], freed_at: datetime, batch: int
 ) -> list[Request]:
     """Lock leads that stand unrouted and are due for another try, the one that has stood longest first.
 
-    `freed` are teams of which somebody has just become free.
+    `freed` are teams of which somebody has become free; their leads are due that were not tried since `freed_at`.
     """
-    rows = await connection.execute(
-        _LOCK_UNROUTED, {"configuration": configuration, "freed": list(freed), "batch": batch}
-    )
+    values = {"configuration": configuration, "freed": list(freed), "freed_at": freed_at, "batch": batch}
+    rows = await connection.execute(_LOCK_UNROUTED, values)
     return [
         Request(
             Cause.UNCLAIMED if row.reason == HeldBecause.OFFERED else Cause.RETRIED,

@@ -1,7 +1,7 @@
 """Trying again for leads that stand unrouted: with a new configuration, when somebody is free, and now and then."""
 
 from collections.abc import Callable, Collection
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import text
 
@@ -39,10 +39,13 @@ class UnroutedLeads:
         self._new_id = new_id
         self._on_committed = on_committed
         self._freed: set[str] = set()
+        self._freed_at: datetime | None = None
+        """When the batches began that go through all leads of the freed teams; None: at the next one."""
 
     def is_free(self, teams: Collection[str]) -> None:
         """Somebody of these teams may take a lead who could not before: their leads are tried at the next turn."""
         self._freed |= set(teams)
+        self._freed_at = None
 
     async def retry(self) -> timedelta:
         """Try one batch; returns when to try next."""
@@ -50,14 +53,17 @@ class UnroutedLeads:
         try:
             return await self._retry(freed)
         except BaseException:
-            self._freed |= freed
+            self.is_free(freed)
             raise
 
     async def _retry(self, freed: Collection[str]) -> timedelta:
+        began = self._freed_at
         async with self._database.transaction() as connection:
             running = await self._versions.running(connection)
-            requests = await lock_unrouted(connection, configuration=running.version, freed=freed, batch=BATCH)
             now = await transaction_time(connection)
+            requests = await lock_unrouted(
+                connection, configuration=running.version, freed=freed, freed_at=began or now, batch=BATCH
+            )
             unclaimed = [request.lead.lead_id for request in requests if request.cause is Cause.UNCLAIMED]
             await close_offers(connection, unclaimed, now, self._new_id, state=AssignmentState.EXPIRED)
             await self._assigner.assign(connection, running, requests, now)
@@ -66,5 +72,7 @@ class UnroutedLeads:
         if requests:
             self._on_committed()
         if len(requests) == BATCH:
+            if not self._freed:
+                self._freed, self._freed_at = set(freed), began or now
             return timedelta()
         return min(LOOK_EVERY, max(next_in, timedelta())) if next_in is not None else LOOK_EVERY
