@@ -1,6 +1,6 @@
 """PostgreSQL: one engine per process, one place that opens and commits transactions."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
@@ -8,6 +8,13 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from relance.settings import AsyncpgUrl, ServiceSettings
+
+_AFTER_COMMIT = "relance.after_commit"
+
+
+def after_commit(connection: AsyncConnection, call: Callable[[], None]) -> None:
+    """Have `call` made once the transaction is committed, and not at all when it is rolled back: to count, for one."""
+    connection.info[_AFTER_COMMIT].append(call)
 
 
 class Database:
@@ -50,8 +57,12 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """One unit of work: committed when the block ends, rolled back when it raises."""
+        after: list[Callable[[], None]] = []
         async with self.engine.begin() as connection:
+            connection.info[_AFTER_COMMIT] = after
             yield connection
+        for call in after:
+            call()
 
     async def ping(self) -> None:
         """Raises whatever stands between this process and its database."""

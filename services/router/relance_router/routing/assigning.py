@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from relance.database import after_commit
 from relance.ids import AssignmentId, NewId
 from relance_router import metrics
 from relance_router.configuration.versions import Running
@@ -56,6 +57,7 @@ class Assigner:
         batch = _Batch(configuration, locked, last, now, self._new_id)
         for request, match in zip(requests, found, strict=True):
             batch.decide(request, match)
+        after_commit(connection, batch.count_kept)
         await locked.store(connection)
         await end_assignments(connection, batch.ended, now, self._new_id)
         await make_assignments(connection, running, batch.made, now, self._new_id)
@@ -97,6 +99,7 @@ class _Batch:
         self.asked: list[Asked] = []
         self.standing: list[Standing] = []
         self.ended: list[Ended] = []
+        self.kept: list[Held] = []
 
     def decide(self, request: Request, found: Match) -> None:
         """Decide for one lead."""
@@ -118,7 +121,7 @@ class _Batch:
             self._remember(lead, outcome.rep)
         elif isinstance(outcome, Held) and request.cause is Cause.IGNORED:
             # Nobody else can take it: better the rep who was reminded than nobody.
-            metrics.REASSIGNMENT_KEPT.labels(outcome.because.value).inc()
+            self.kept.append(outcome)
             return
         else:
             teams = self._configuration.teams_after(found.promise.team)
@@ -129,6 +132,11 @@ class _Batch:
             if request.owner.in_hand:
                 self._locked.ended(request.owner.rep)
             self.ended.append(Ended(request.owner, request))
+
+    def count_kept(self) -> None:
+        """Count reassignments that were asked for and not made."""
+        for held in self.kept:
+            metrics.REASSIGNMENT_KEPT.labels(held.because.value).inc()
 
     def _give_turn_back(self, request: Request) -> None:
         if request.owner and _turn_returns(self._configuration, request):

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relance import outbox
+from relance.database import after_commit
 from relance.events import AssignmentEnded, AssignmentMade, Envelope
 from relance.events.data import EventData
 from relance.ids import AssignmentId, NewId
@@ -101,6 +102,10 @@ async def make_assignments(
     told = [each for each in made if each.assigned.by is not By.CLAIM]
     await write_notifications(connection, [_announcement(each, now, new_id) for each in told])
     await outbox.append(connection, [_made_event(each, running, now, new_id) for each in made])
+    after_commit(connection, lambda: _count(made, now))
+
+
+def _count(made: Sequence[Made], now: datetime) -> None:
     for each in made:
         metrics.ASSIGNED.labels(each.assigned.team, each.request.cause.value).inc()
         if each.request.cause is Cause.NEW:

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from relance.database import after_commit
 from relance.ids import NewId
 from relance_router import metrics
 from relance_router.deliveries import announcements
@@ -84,7 +85,8 @@ async def pause(
         "reasons": list(reasons.values()),
     }
     rows = (await connection.execute(_PAUSE, {**columns, "by": by, "now": now})).all()
-    metrics.PAUSED.labels("automatic" if by == AUTOMATIC else "by_hand").inc(len(rows))
+    how = "automatic" if by == AUTOMATIC else "by_hand"
+    after_commit(connection, lambda: metrics.PAUSED.labels(how).inc(len(rows)))
     for row in rows:
         await _announce(connection, configuration, row.id, row.rep, row.because, resumed=False, now=now, new_id=new_id)
     return {row.rep for row in rows}

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relance import outbox
+from relance.database import after_commit
 from relance.events import LeadUnrouted
 from relance.ids import LeadId, NewId
 from relance_router import metrics
@@ -63,6 +64,10 @@ async def stand_unrouted(
     await connection.execute(_STAND, {**columns, "configuration": running.version, "now": now})
     news = [each for each in standing if not each.request.cause.stood_unrouted]
     await outbox.append(connection, [event(_unrouted(each, now), each.request, now, new_id) for each in news])
+    after_commit(connection, lambda: _count(standing))
+
+
+def _count(standing: Sequence[Standing]) -> None:
     for each in standing:
         metrics.UNROUTED.labels(each.because.value).inc()
 
