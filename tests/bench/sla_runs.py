@@ -26,7 +26,7 @@ _LIMIT = timedelta(seconds=180)
 _LEAD_IN = 3
 """Seconds until the first falls due: the longest that a look takes."""
 
-# A step each. `first` and `rate` spread the due times: `rate` of them in each second.
+# A step each: how many clocks, when the first is due, and how long after it the next one.
 _OPEN = """
     INSERT INTO sla.clocks (
         assignment_id, clock, lead_id, ordinal, rep, team, source, channel, received_at, started_at, response_window,

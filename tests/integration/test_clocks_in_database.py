@@ -25,7 +25,7 @@ from relance.events.response import Answer, Disposition
 from relance.ids import AssignmentId, EventId, LeadId, new_id
 from relance_local.conditions import wait_until
 from relance_sla_monitor import timers
-from relance_sla_monitor.clocks import due_soon
+from relance_sla_monitor.clocks import DUE_SOON, due_soon
 from relance_sla_monitor.handler import ClockHandler
 from relance_sla_monitor.timers import AHEAD, MOST_AHEAD, Timers
 
@@ -297,3 +297,23 @@ async def test_a_clock_that_another_replica_started_is_found_by_the_next_look(
         return bool(await monitor.rows("SELECT * FROM steps"))
 
     await wait_until(fired, what="the step to fire", limit=timedelta(seconds=30))
+
+
+async def test_what_is_due_soon_is_read_from_the_index_alone(monitor: Monitor) -> None:
+    """However many clocks are open: their rows are not looked at."""
+    await monitor.handle(assigned(timedelta(), window=HOUR))
+    columns = "lead_id, ordinal, rep, team, source, channel, received_at, started_at, response_window, deadline, steps"
+    async with monitor.database.transaction() as connection:
+        await connection.execute(
+            text(f"""
+                INSERT INTO clocks (assignment_id, clock, {columns}, traceparent, next_due_at)
+                SELECT gen_random_uuid(), clock, {columns}, traceparent, now() + n * interval '1 second'
+                FROM clocks, generate_series(1, 20000) AS n
+            """)
+        )
+        await connection.execute(text("ANALYZE clocks"))
+    async with monitor.database.transaction() as connection:
+        explained = await connection.execute(
+            text(f"EXPLAIN {DUE_SOON}"), {"until": datetime.now(UTC) + AHEAD, "limit": MOST_AHEAD}
+        )
+        assert any("Index Only Scan using due" in line for line in explained.scalars())
