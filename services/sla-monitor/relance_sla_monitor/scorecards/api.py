@@ -19,7 +19,7 @@ from relance_sla_monitor.scorecards.csv_text import csv_pieces
 from relance_sla_monitor.scorecards.figures import FIGURES, MARKETING, SALES
 from relance_sla_monitor.scorecards.question import DIMENSIONS, Dimension, Per, Question, dimensions, one_for_each
 from relance_sla_monitor.scorecards.reader import ListedLead, Row, Scorecards, TooManyRows
-from relance_sla_monitor.scorecards.spend import InvalidSpend, Spend, put_spend, read_spend
+from relance_sla_monitor.scorecards.spend import FIRST_DAY, LAST_DAY, InvalidSpend, Spend, put_spend, read_spend
 
 _PROBLEMS = (401, 422, 503)
 _DEFAULT_DAYS = timedelta(weeks=13)
@@ -27,6 +27,8 @@ _SALES_COLUMNS = (*SALES, "share_in_window", "response_seconds_median", "respons
 _MARKETING_COLUMNS = (*MARKETING, "acceptance_rate", "spent", "currency", "cost_per_accepted", "cost_per_won")
 
 _Value = Annotated[Annotated[str, STORABLE] | None, Query(max_length=200)]
+_Day = Annotated[date | None, Query(ge=FIRST_DAY, le=LAST_DAY)]
+_PLACE = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.\d{1,9}$"
 _Wanted = Literal["json", "csv"]
 
 
@@ -62,8 +64,8 @@ class Stored(BaseModel):
 
 def _asked(
     *,
-    since: Annotated[date | None, Query(description="First day (UTC) of receipt; 13 weeks before `until`.")] = None,
-    until: Annotated[date | None, Query(description="The first day that does not count; tomorrow.")] = None,
+    since: Annotated[_Day, Query(description="First day (UTC) of receipt; 13 weeks before `until`.")] = None,
+    until: Annotated[_Day, Query(description="The first day that does not count; tomorrow.")] = None,
     source: _Value = None,
     campaign: _Value = None,
     channel: _Value = None,
@@ -74,10 +76,13 @@ def _asked(
     per: Annotated[Per | None, Query(description="What counts as one; assignments where reps are told apart.")] = None,
 ) -> Question:
     until = until or utc_now().date() + timedelta(days=1)
+    since = since or until - _DEFAULT_DAYS
+    if since >= until:
+        raise invalid_fields([FieldFault("query/until", f"must come after since, {since}")])
     values = zip(DIMENSIONS, (source, campaign, channel, team, rep, week), strict=True)
     having: dict[Dimension, str | None] = {name: value for name, value in values if value is not None}
     having |= dict.fromkeys(without or ())
-    return Question(since or until - _DEFAULT_DAYS, until, (), having, per or one_for_each((), having))
+    return Question(since, until, (), having, per or one_for_each((), having))
 
 
 def _grouped(
@@ -92,12 +97,13 @@ def _grouped(
     return Question(asked.since, asked.until, names, asked.having, per or one_for_each(names, asked.having))
 
 
-def _after(after: Annotated[str | None, Query(description="As `next` has it.")] = None) -> tuple[UUID, int] | None:
-    try:
-        lead, _, ordinal = (after or "").partition(".")
-        return (UUID(lead), int(ordinal)) if after else None
-    except ValueError as error:
-        raise invalid_fields([FieldFault("query/after", "take it from the `next` of a page")]) from error
+def _after(
+    after: Annotated[str | None, Query(pattern=_PLACE, description="As `next` has it.")] = None,
+) -> tuple[UUID, int] | None:
+    if after is None:
+        return None
+    lead, _, ordinal = after.partition(".")
+    return UUID(lead), int(ordinal)
 
 
 def scorecards_api(database: Database, operator_only: OperatorOnly) -> APIRouter:

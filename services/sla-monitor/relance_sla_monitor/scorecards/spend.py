@@ -17,6 +17,9 @@ from relance.storable import STORABLE
 _Name = Annotated[Annotated[str, STORABLE], Field(min_length=1, max_length=200)]
 _LONGEST = timedelta(days=366)
 
+FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2100, 1, 1)
+"""Days outside of these are slips of the keyboard."""
+
 
 class Spend(BaseModel):
     """An amount, spent evenly over a month, or over the days from `from` until before `until`.
@@ -28,9 +31,11 @@ class Spend(BaseModel):
 
     source: _Name
     campaign: _Name | None = Field(None, description="None: spent on the source, not on one of its campaigns.")
-    month: str | None = Field(None, pattern=r"^\d{4}-(0[1-9]|1[0-2])$", description="Such as 2026-11.")
-    begins: date | None = Field(None, alias="from")
-    ends: date | None = Field(None, alias="until", description="The first day that it was not spent for.")
+    month: str | None = Field(None, pattern=r"^20\d{2}-(0[1-9]|1[0-2])$", description="Such as 2026-11.")
+    begins: date | None = Field(None, alias="from", ge=FIRST_DAY, le=LAST_DAY)
+    ends: date | None = Field(
+        None, alias="until", ge=FIRST_DAY, le=LAST_DAY, description="The first day that it was not spent for."
+    )
     amount: Decimal = Field(ge=0, max_digits=14, decimal_places=2)
     currency: str = Field(pattern=r"^[A-Z]{3}$", description="ISO 4217.")
 
