@@ -18,7 +18,7 @@ from relance.events import (
 from relance.events.data import Channel, EventData
 from relance.events.response import Disposition, RejectionReason
 from relance.ids import AssignmentId, LeadId, new_id
-from relance_sla_monitor.scorecards.question import Question
+from relance_sla_monitor.scorecards.question import DIMENSIONS, Dimension, Question
 from relance_sla_monitor.scorecards.reader import ListedLead
 
 START = datetime(2025, 3, 3, tzinfo=UTC)
@@ -53,7 +53,8 @@ class History:
     owners: tuple[Owner, ...]
 
 
-_minutes = st.integers(0, 30)
+_minutes = st.sampled_from((0, 4, 10, 11, 30))
+# Few values, so that leads meet in groups, and moments at the edges of windows.
 _stop: st.SearchStrategy[Stop] = st.tuples(
     st.sampled_from(("acknowledged", "contacted", "declined", "reassigned")), _minutes
 )
@@ -76,10 +77,11 @@ histories = st.lists(
         source=st.sampled_from(("ads", "website")),
         campaign=st.sampled_from((None, "spring", "=autumn")),
         channel=st.sampled_from(("form", "call")),
-        received=st.integers(0, 21 * 24 * 60),
+        received=st.sampled_from([day * 24 * 60 + minute for day in (0, 4, 8, 9, 20) for minute in (0, 1439)]),
         unrouted=st.booleans(),
         owners=st.lists(_owner, max_size=3).map(tuple),
     ),
+    min_size=3,
     max_size=12,
 )
 
@@ -303,22 +305,24 @@ def marketing_figures(leads: Sequence[ListedLead]) -> _Figures:
     return {**counts, "acceptance_rate": counts["accepted"] / said if said else None}
 
 
+_values: Mapping[Dimension, Sequence[str | None]] = {
+    "source": ("ads", "website"),
+    "campaign": (None, "spring", "=autumn"),
+    "channel": ("form", "call"),
+    "team": ("north", "south"),
+    "rep": ("anna", "ben"),
+}
+_having: st.SearchStrategy[dict[Dimension, str | None]] = st.sampled_from(
+    [{}, *({name: value} for name, values in _values.items() for value in values)]
+)
 questions = st.builds(
     Question,
-    since=st.sampled_from([START.date(), START.date() + timedelta(days=5)]),
+    since=st.sampled_from([START.date(), START.date() + timedelta(days=4)]),
     until=st.sampled_from([START.date() + timedelta(days=9), START.date() + timedelta(days=30)]),
-    by=st.lists(st.sampled_from(("source", "campaign", "channel", "team", "rep", "week")), max_size=3, unique=True).map(
-        tuple
+    by=st.one_of(st.permutations(("source", "campaign", "week")), st.permutations(DIMENSIONS)).flatmap(
+        lambda names: st.integers(0, 2).map(lambda count: tuple(names[:count]))
     ),
-    having=st.fixed_dictionaries(
-        {},
-        optional={
-            "source": st.sampled_from(("ads", "website")),
-            "campaign": st.sampled_from((None, "spring", "=autumn")),
-            "team": st.sampled_from(("north", "south")),
-            "rep": st.just("anna"),
-        },
-    ),
+    having=st.one_of(st.just({}), _having),
     per=st.sampled_from(("lead", "assignment")),
 )
 """Every kind of question."""

@@ -35,7 +35,7 @@ from relance_sla_monitor.scorecards.reader import ListedLead, Row, Scorecards
 from relance_sla_monitor.scorecards.spend import Spend, put_spend
 
 # Each example empties the tables itself.
-examples = settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+examples = settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 MARCH = Question(START.date(), START.date() + timedelta(days=30))
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -94,3 +95,13 @@ def test_a_link_says_what_a_group_does_not_have() -> None:
     assert question.of_group({"campaign": None}).leads_link() == (
         "/v1/scorecards/leads?since=2025-01-01&until=2025-02-01&per=lead&source=a%26b&without=campaign"
     )
+
+
+def test_money_is_told_apart_by_source_campaign_and_week_alone() -> None:
+    """It is spent on these; by rep, team, channel or assignment any split would be made up."""
+    january = Question(date(2025, 1, 1), date(2025, 2, 1), ("source", "campaign", "week"))
+    assert january.has_spend
+    assert replace(january, by=(), having={"campaign": None}).has_spend
+    assert not replace(january, by=("source", "team")).has_spend
+    assert not replace(january, having={"channel": "call"}).has_spend
+    assert not replace(january, per="assignment").has_spend
