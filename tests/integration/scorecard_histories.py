@@ -79,10 +79,10 @@ histories = st.lists(
         channel=st.sampled_from(("form", "call")),
         received=st.sampled_from([day * 24 * 60 + minute for day in (0, 4, 8, 9, 20) for minute in (0, 1439)]),
         unrouted=st.booleans(),
-        owners=st.lists(_owner, max_size=3).map(tuple),
+        owners=st.one_of(st.lists(_owner, min_size=1, max_size=2), st.lists(_owner, max_size=3)).map(tuple),
     ),
-    min_size=3,
-    max_size=12,
+    min_size=8,
+    max_size=16,
 )
 
 
@@ -323,6 +323,5 @@ questions = st.builds(
         lambda names: st.integers(0, 2).map(lambda count: tuple(names[:count]))
     ),
     having=st.one_of(st.just({}), _having),
-    per=st.sampled_from(("lead", "assignment")),
 )
-"""Every kind of question."""
+"""Every kind of question, per lead."""
