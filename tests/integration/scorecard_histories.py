@@ -167,10 +167,10 @@ def _said_of(history: History, owner: Owner, made: AssignmentMade) -> list[Dispo
             campaign=history.campaign,
             disposition=disposition,
             reason=reason,
-            # Apart by seconds across the whole lead, so that there is one newest.
-            recorded_at=made.assigned_at + timedelta(minutes=after, seconds=10 * made.ordinal + number),
+            # After every answer, and apart by seconds across the whole lead, so that there is one newest.
+            recorded_at=made.assigned_at + timedelta(minutes=31 + after, seconds=10 * made.ordinal + number),
         )
-        for number, (disposition, reason, after) in enumerate(owner.said)
+        for number, (disposition, reason, after) in enumerate(owner.said if owner.stops else ())
     ]
 
 

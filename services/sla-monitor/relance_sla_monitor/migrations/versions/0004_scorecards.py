@@ -59,7 +59,7 @@ VIEWS = f"""
             d.disposition, d.reason AS disposition_reason, d.recorded_at AS disposed_at, w.worked_seconds
         FROM clocks c
         CROSS JOIN LATERAL (
-            SELECT CASE WHEN c.stopped_by IN ('acknowledged', 'contacted') THEN c.stopped_at END AS answered_at
+            SELECT CASE WHEN c.stopped_by NOT IN ('declined', 'reassigned') THEN c.stopped_at END AS answered_at
         ) a
         CROSS JOIN LATERAL (SELECT CAST(extract(epoch FROM {WORKED}) AS double precision) AS worked_seconds) w
         CROSS JOIN LATERAL (
