@@ -23,7 +23,9 @@ from relance.events import (
 from relance.events.data import EventData
 from relance.events.response import Answer, Disposition
 from relance.ids import AssignmentId, EventId, LeadId, new_id
-from relance_sla_monitor.clocks import due_soon
+from relance_local.conditions import wait_until
+from relance_sla_monitor import timers
+from relance_sla_monitor.clocks import DUE_SOON, due_soon
 from relance_sla_monitor.handler import ClockHandler
 from relance_sla_monitor.timers import AHEAD, MOST_AHEAD, Timers
 
@@ -255,3 +257,63 @@ async def test_a_message_without_windows_and_calendar_is_still_understood(monito
     assert await monitor.rows("SELECT clock, deadline FROM clocks") == [
         {"clock": "response", "deadline": made.assigned_at + 10 * MINUTE}
     ]
+
+
+async def test_a_batch_that_fails_is_fired_by_the_next_turn(monitor: Monitor) -> None:
+    """What was taken from memory and then rolled back is read again, at once."""
+    await monitor.handle(assigned(HOUR), assigned(HOUR))
+    ids = [new_id()]
+    failing = Timers(monitor.database, ids.pop, lambda: None)
+    with pytest.raises(IndexError):
+        # An outgoing event of the second step has no id.
+        await failing.fire_due()
+    assert await monitor.rows("SELECT * FROM steps") == []
+    ids += [new_id() for _ in range(6)]
+    await failing.fire_due()
+    assert len(await monitor.rows("SELECT * FROM steps")) == 6
+
+
+async def test_what_is_due_and_does_not_fit_into_memory_fires_too(
+    monitor: Monitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a long outage: one memory after the other, without waiting for the next look."""
+    monkeypatch.setattr(timers, "MOST_AHEAD", 7)
+    await monitor.handle(*(assigned(HOUR) for _ in range(20)))
+    waits = [await monitor.timers.fire_due() for _ in range(3)]
+    assert waits[:2] == [timedelta(), timedelta()]
+    assert len(await monitor.rows("SELECT * FROM steps")) == 60
+
+
+async def test_a_clock_that_another_replica_started_is_found_by_the_next_look(
+    monitor: Monitor, open_database: OpenDatabase
+) -> None:
+    """Nobody nudges this one; it looks by itself."""
+    await monitor.fire()
+    await Monitor(open_database("sla")).handle(assigned(HOUR))
+
+    async def fired() -> bool:
+        wait = await monitor.timers.fire_due()
+        assert wait <= timers.LOOK_EVERY
+        return bool(await monitor.rows("SELECT * FROM steps"))
+
+    await wait_until(fired, what="the step to fire", limit=timedelta(seconds=30))
+
+
+async def test_what_is_due_soon_is_read_from_the_index_alone(monitor: Monitor) -> None:
+    """However many clocks are open: their rows are not looked at."""
+    await monitor.handle(assigned(timedelta(), window=HOUR))
+    columns = "lead_id, ordinal, rep, team, source, channel, received_at, started_at, response_window, deadline, steps"
+    async with monitor.database.transaction() as connection:
+        await connection.execute(
+            text(f"""
+                INSERT INTO clocks (assignment_id, clock, {columns}, traceparent, next_due_at)
+                SELECT gen_random_uuid(), clock, {columns}, traceparent, now() + n * interval '1 second'
+                FROM clocks, generate_series(1, 20000) AS n
+            """)
+        )
+        await connection.execute(text("ANALYZE clocks"))
+    async with monitor.database.transaction() as connection:
+        explained = await connection.execute(
+            text(f"EXPLAIN {DUE_SOON}"), {"until": datetime.now(UTC) + AHEAD, "limit": MOST_AHEAD}
+        )
+        assert any("Index Only Scan using due" in line for line in explained.scalars())

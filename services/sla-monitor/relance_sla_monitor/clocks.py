@@ -97,12 +97,12 @@ _LOCK_DUE = text(f"""
     ORDER BY c.next_due_at
     FOR UPDATE OF c SKIP LOCKED
 """)
-_DUE_SOON = text("""
+DUE_SOON = """
     SELECT next_due_at, assignment_id, clock FROM clocks
     WHERE next_due_at <= :until
     ORDER BY next_due_at, assignment_id, clock
     LIMIT :limit
-""")
+"""
 _STORE = text("""
     UPDATE clocks c SET
         fired = given.fired, next_due_at = given.next_due_at,
@@ -180,7 +180,7 @@ async def due_soon(
     connection: AsyncConnection, until: datetime, limit: int
 ) -> list[tuple[datetime, AssignmentId, ClockName]]:
     """What is due until then, earliest first; what is overdue too."""
-    rows = await connection.execute(_DUE_SOON, {"until": until, "limit": limit})
+    rows = await connection.execute(text(DUE_SOON), {"until": until, "limit": limit})
     return [(row.next_due_at, AssignmentId(row.assignment_id), row.clock) for row in rows]
 
 
