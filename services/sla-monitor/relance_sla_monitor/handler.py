@@ -18,6 +18,7 @@ from relance.ids import AssignmentId, NewId
 from relance_sla_monitor import metrics
 from relance_sla_monitor.clocks import StoredClock, hear_of_stops, lock_clocks, start_clocks, store_clocks
 from relance_sla_monitor.domain.clocks import Clock, StopCause, breach_withdrawn, settle, start
+from relance_sla_monitor.scorecards.facts import keep_facts
 
 SOURCE = "relance/sla-monitor"
 
@@ -30,6 +31,7 @@ class ClockHandler:
 
     async def __call__(self, connection: AsyncConnection, events: Sequence[Envelope]) -> None:
         """Make the effects of these events in the transaction given."""
+        await keep_facts(connection, events)
         started = [
             (event.data, clock, event.traceparent)
             for event in events

@@ -11,6 +11,7 @@ from relance import ids, inbox, migrations, service
 from relance.command_line import service_commands
 from relance.database import Database
 from relance.events import Topic
+from relance.http.operators import operator_only
 from relance.http.serve import HttpServer, guarded
 from relance.kafka.consumer import BatchConsumer, Subscription
 from relance.kafka.publisher import KafkaPublisher
@@ -18,6 +19,7 @@ from relance.outbox import OutboxRelay
 from relance.ticker import Ticker
 from relance_sla_monitor.figures import Figures
 from relance_sla_monitor.handler import ClockHandler
+from relance_sla_monitor.scorecards.api import scorecards_api
 from relance_sla_monitor.settings import SlaMonitorSettings
 from relance_sla_monitor.timers import Timers
 
@@ -60,6 +62,7 @@ async def serve(settings: SlaMonitorSettings) -> None:
             settings,
             {"database": database.ping, "consumer": consumer.check},
         )
+        app.include_router(scorecards_api(database, operator_only(settings.operator_token.get_secret_value())))
         await service.run(
             [
                 service.Part("consumer", consumer),
