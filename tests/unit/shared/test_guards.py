@@ -10,10 +10,13 @@ from relance.http.guards import Guards
 async def test_streams_have_a_limit_of_their_own_and_leave_room_for_requests() -> None:
     """Those that are followed all day do not count as work in hand; one too many is told so at once."""
     ended = asyncio.Event()
+    both = asyncio.Barrier(3)
 
     async def app(scope: Scope, _receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         if scope["path"] == "/stream":
+            if not ended.is_set():
+                await both.wait()
             await ended.wait()
         await send({"type": "http.response.body", "body": b""})
 
@@ -31,8 +34,7 @@ async def test_streams_have_a_limit_of_their_own_and_leave_room_for_requests() -
 
     followed: list[int] = []
     streams = [asyncio.create_task(ask("/stream", followed)) for _ in range(2)]
-    while len(followed) < 2:
-        await asyncio.sleep(0)
+    await both.wait()
     asked: list[int] = []
     await ask("/", asked)
     await ask("/stream", asked)

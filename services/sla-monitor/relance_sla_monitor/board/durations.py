@@ -17,8 +17,8 @@ def written(duration: timedelta) -> str:
 
 
 def time_left(deadline: datetime, now: datetime) -> str:
-    """What is left until a deadline, or how long it has passed."""
-    return written(deadline - now) if deadline > now else f"{written(now - deadline)} over"
+    """What is left until a deadline; with a minus once it has passed."""
+    return written(deadline - now) if deadline > now else f"-{written(now - deadline)}"
 
 
 def time_of_day(moment: datetime, now: datetime, zone: ZoneInfo) -> str:

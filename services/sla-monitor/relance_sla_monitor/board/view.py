@@ -17,8 +17,8 @@ State = Literal["in_time", "at_risk", "breached"]
 
 LATE_ROWS = 5
 _STOPPED = {
-    "acknowledged": "answered",
-    "contacted": "answered",
+    "acknowledged": "",
+    "contacted": "",
     "declined": "declined",
     "reassigned": "taken away",
 }
@@ -164,7 +164,7 @@ def _breaches(facts: Facts, team: str | None, zone: ZoneInfo) -> tuple[Breach, .
 def _ending(lead: OpenLead | LateLead) -> str:
     if isinstance(lead, OpenLead):
         return ""
-    return f"{_STOPPED[lead.stopped_by]} {written(lead.stopped_at - lead.deadline)} late"
+    return f"{_STOPPED[lead.stopped_by]} {written(lead.stopped_at - lead.deadline)} late".strip()
 
 
 def _origin(lead: OpenLead | LateLead) -> str:

@@ -26,7 +26,7 @@
       const state = now >= deadline ? "breached" : risk && now >= risk ? "at_risk" : "in_time";
       row.className = state;
       put(row.querySelector(".state span"), words[state]);
-      put(row.querySelector(".left"), written(deadline - now) + (now >= deadline ? " over" : ""));
+      put(row.querySelector(".left"), (now >= deadline ? "-" : "") + written(deadline - now));
       put(row.querySelector(".age"), written(now - started));
     }
     const fresh = connected && now - read < silence;
