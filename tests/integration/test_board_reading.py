@@ -52,7 +52,7 @@ async def clocks(
 
 
 async def plan(database: Database) -> str:
-    values = {"zone": "UTC", "clock": "response", "rows": ROWS}
+    values = {"zone": "UTC", "rows": ROWS}
     async with database.transaction() as connection:
         found = await connection.execute(text(f"EXPLAIN (FORMAT JSON) {READ.text}"), values)
         return json.dumps(found.scalar_one())

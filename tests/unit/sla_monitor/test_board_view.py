@@ -5,11 +5,13 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
+from typer.testing import CliRunner
 
 from relance_sla_monitor.board.access import Access, BoardLinkExpired, BoardLinks, BoardRefused
 from relance_sla_monitor.board.durations import time_left, time_of_day, written
 from relance_sla_monitor.board.reading import ROWS, Facts, Hour, LateLead, OpenLead, Standing
 from relance_sla_monitor.board.view import Board, board
+from relance_sla_monitor.main import command_line
 
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -157,3 +159,21 @@ def test_a_link_opens_what_it_was_made_for_until_it_expires() -> None:
             links.read(bad, NOW - MINUTE)
     with pytest.raises(BoardRefused, match="operator"):
         links.read(None, NOW)
+
+
+def test_operators_make_a_link_that_opens_the_board() -> None:
+    """For one team, for some days; without a secret they are told what to set."""
+    environment = {
+        "RELANCE_DATABASE_URL": "postgresql+asyncpg://sla@localhost/relance",
+        "RELANCE_KAFKA_BOOTSTRAP_SERVERS": "localhost:9092",
+        "RELANCE_BOARD_URL": "https://board.example.com",
+    }
+    told = CliRunner().invoke(command_line, ["board-link"], env=environment)
+    assert (told.exit_code, "RELANCE_BOARD_SECRET" in told.stderr) == (2, True)
+    given = {**environment, "RELANCE_BOARD_SECRET": "s" * 32}
+    made = CliRunner().invoke(command_line, ["board-link", "--team", "sales", "--days", "2"], env=given)
+    address, token = made.stdout.strip().rsplit("/", 1)
+    assert address == "https://board.example.com/board/open"
+    access = BoardLinks(public_url="", secret="s" * 32).read(token, datetime.now(UTC))
+    assert access.team == "sales"
+    assert timedelta(days=1, hours=23) < access.until - datetime.now(UTC) <= timedelta(days=2)

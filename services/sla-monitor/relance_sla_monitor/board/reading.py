@@ -12,8 +12,6 @@ from pydantic import TypeAdapter
 from sqlalchemy import text
 
 from relance.database import Database
-from relance_sla_monitor.clocks import RESPONSE
-from relance_sla_monitor.domain.clocks import StopCause
 
 ROWS = 12
 """Leads listed of each team at most: what a wall screen shows without scrolling."""
@@ -45,7 +43,7 @@ class LateLead:
     campaign: str | None
     deadline: datetime
     stopped_at: datetime
-    stopped_by: StopCause
+    stopped_by: str
 
 
 @dataclass(frozen=True)
@@ -99,7 +97,7 @@ READ = text("""
             SELECT min(CAST(step ->> 'due_at' AS timestamptz)) AS risk_at
             FROM jsonb_array_elements(steps) AS step WHERE step ->> 'action' = 'at_risk'
         ) risk
-        WHERE clock = :clock AND stopped_at IS NULL
+        WHERE clock = 'response' AND stopped_at IS NULL
         GROUP BY team
     ),
     urgent AS (
@@ -108,14 +106,14 @@ READ = text("""
                 SELECT min(CAST(step ->> 'due_at' AS timestamptz))
                 FROM jsonb_array_elements(c.steps) AS step WHERE step ->> 'action' = 'at_risk'
             ) AS risk_at
-            FROM clocks c WHERE c.clock = :clock AND c.team = running.team AND c.stopped_at IS NULL
+            FROM clocks c WHERE c.clock = 'response' AND c.team = running.team AND c.stopped_at IS NULL
             ORDER BY c.deadline LIMIT :rows
         ) first
     ),
     stopped AS (
         SELECT clocks.*, stopped_at >= midnight.at AS today, stopped_at > deadline AND deadline >= midnight.at AS late
         FROM midnight, clocks
-        WHERE clock = :clock AND stopped_at >= least(midnight.at, date_trunc('hour', now()) - interval '23 hours')
+        WHERE clock = 'response' AND stopped_at >= least(midnight.at, date_trunc('hour', now()) - interval '23 hours')
     ),
     ended AS (
         SELECT team,
@@ -156,5 +154,5 @@ READ = text("""
 async def read_facts(database: Database, zone: ZoneInfo) -> Facts:
     """Read it now. The day begins at midnight in `zone`."""
     async with database.transaction() as connection:
-        found = await connection.execute(READ, {"zone": zone.key, "clock": RESPONSE, "rows": ROWS})
+        found = await connection.execute(READ, {"zone": zone.key, "rows": ROWS})
         return _FACTS.validate_json(found.scalar_one())

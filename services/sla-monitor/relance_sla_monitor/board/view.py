@@ -16,12 +16,8 @@ from relance_sla_monitor.board.reading import ROWS, Facts, LateLead, OpenLead
 State = Literal["in_time", "at_risk", "breached"]
 
 LATE_ROWS = 5
-_STOPPED = {
-    "acknowledged": "",
-    "contacted": "",
-    "declined": "declined",
-    "reassigned": "taken away",
-}
+_UNANSWERED = {"declined": "declined", "reassigned": "taken away"}
+"""What stops a clock and is no answer."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +160,7 @@ def _breaches(facts: Facts, team: str | None, zone: ZoneInfo) -> tuple[Breach, .
 def _ending(lead: OpenLead | LateLead) -> str:
     if isinstance(lead, OpenLead):
         return ""
-    return f"{_STOPPED[lead.stopped_by]} {written(lead.stopped_at - lead.deadline)} late".strip()
+    return f"{_UNANSWERED.get(lead.stopped_by, '')} {written(lead.stopped_at - lead.deadline)} late".strip()
 
 
 def _origin(lead: OpenLead | LateLead) -> str:
