@@ -18,13 +18,13 @@ UTC_ZONE = ZoneInfo("UTC")
 # Deadlines are relative to noon, so that "today" is today at any hour of the test.
 CLOCK = """
     INSERT INTO clocks (assignment_id, clock, lead_id, ordinal, rep, team, source, channel, campaign, received_at,
-        started_at, response_window, deadline, steps, stopped_at, stopped_by, traceparent)
+        started_at, response_window, deadline, steps, stopped_at, stopped_by, traceparent, worked)
     SELECT gen_random_uuid(), 'response', gen_random_uuid(), 1, 'rep' || n % 9, 'team' || n % :teams, 'website', 'form',
         NULL, now(), now() - CAST(:age AS interval), interval '10 minutes',
         now() - CAST(:age AS interval) + CAST(:window AS interval) + n * interval '1 millisecond',
         jsonb_build_array(jsonb_build_object('name', 'at-risk', 'action', 'at_risk',
             'due_at', now() - CAST(:age AS interval) + CAST(:window AS interval) * 0.8)),
-        now() - CAST(:stopped AS interval), :by, ''
+        now() - CAST(:stopped AS interval), :by, '', CAST(:age AS interval) - CAST(:stopped AS interval)
     FROM generate_series(1, :count) AS n
 """
 

@@ -13,11 +13,11 @@ from tests.integration.delivering import Tool, announce, apply, delivering, list
 from tests.integration.events import lead
 
 from relance.database import Database
+from relance.http.operators import operator_only
 from relance.settings import ServiceSettings
 from relance_local.conditions import wait_until
 from relance_router.configuration.versions import ConfigurationVersions
 from relance_router.deliveries.api import deliveries_api
-from relance_router.operators import operator_only
 
 TOKEN = "an operators' token of tests, long enough"
 

@@ -7,7 +7,19 @@ from relance_local.broker import Broker
 from relance_local.database_server import DatabaseServer
 
 TABLES = {"ingest": "ingest.leads", "router": "router.leads", "sla": "sla.clocks"}
-VIEWS = ("leads", "assignments", "answers", "dispositions", "unrouted", "notifications", "clocks", "steps")
+VIEWS = (
+    "leads",
+    "assignments",
+    "answers",
+    "dispositions",
+    "unrouted",
+    "notifications",
+    "clocks",
+    "steps",
+    "scorecard_leads",
+    "scorecard_assignments",
+    "spend_days",
+)
 
 
 @pytest.mark.parametrize("role", [*TABLES, "reporting"])

@@ -13,6 +13,7 @@ from relance.clock import utc_now
 from relance.command_line import load_settings, service_commands
 from relance.database import Database
 from relance.events import Topic
+from relance.http.operators import operator_only
 from relance.http.serve import HttpServer, guarded
 from relance.kafka.consumer import BatchConsumer, Subscription
 from relance.kafka.publisher import KafkaPublisher
@@ -35,7 +36,6 @@ from relance_router.deliveries.mailer import Mailer, MailServer
 from relance_router.deliveries.sender import Sender
 from relance_router.deliveries.worker import DeliveryWorker
 from relance_router.domain.configuration import Format
-from relance_router.operators import operator_only
 from relance_router.routing.api import routing_api
 from relance_router.routing.assigning import Assigner
 from relance_router.routing.explanations import Explanations

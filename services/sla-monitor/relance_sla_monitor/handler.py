@@ -12,6 +12,7 @@ from relance_sla_monitor import metrics
 from relance_sla_monitor.clocks import StoredClock, hear_of_stops, lock_clocks, start_clocks, store_clocks
 from relance_sla_monitor.domain.clocks import Clock, StopCause, breach_withdrawn, settle, start
 from relance_sla_monitor.domain.working_time import Calendar
+from relance_sla_monitor.scorecards.facts import keep_facts
 
 SOURCE = "relance/sla-monitor"
 
@@ -25,6 +26,7 @@ class ClockHandler:
 
     async def __call__(self, connection: AsyncConnection, events: Sequence[Envelope]) -> None:
         """Make the effects of these events in the transaction given."""
+        await keep_facts(connection, events)
         started = [
             (event.data, start(event.data, self._calendar), event.traceparent)
             for event in events

@@ -14,6 +14,7 @@ from relance import ids, inbox, migrations, service
 from relance.command_line import load_settings, service_commands
 from relance.database import Database
 from relance.events import Topic
+from relance.http.operators import operator_only
 from relance.http.serve import HttpServer, guarded
 from relance.kafka.consumer import BatchConsumer, Subscription
 from relance.kafka.publisher import KafkaPublisher
@@ -27,6 +28,7 @@ from relance_sla_monitor.board.templates import Pages
 from relance_sla_monitor.domain.working_time import AlwaysOpen
 from relance_sla_monitor.figures import Figures
 from relance_sla_monitor.handler import ClockHandler
+from relance_sla_monitor.scorecards.api import scorecards_api
 from relance_sla_monitor.settings import SlaMonitorSettings
 from relance_sla_monitor.timers import Timers
 
@@ -74,6 +76,7 @@ async def serve(settings: SlaMonitorSettings) -> None:
             streams={STREAM: settings.board_viewers},
         )
         app.include_router(board_routes(board, _board_links(settings), pages))
+        app.include_router(scorecards_api(database, operator_only(settings.operator_token.get_secret_value())))
         await service.run(
             [
                 service.Part("consumer", consumer),

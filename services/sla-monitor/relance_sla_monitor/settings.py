@@ -28,3 +28,7 @@ class SlaMonitorSettings(ServiceSettings):
     board_viewers: PositiveInt = Field(
         100, description="Boards that one process keeps up to date at once; above it the answer is 503."
     )
+    operator_token: SecretStr = Field(
+        min_length=32,
+        description="Bearer token of operators, for scorecards, spend and the board; as the router has it.",
+    )

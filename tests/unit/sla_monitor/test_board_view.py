@@ -166,6 +166,7 @@ def test_operators_make_a_link_that_opens_the_board() -> None:
     environment = {
         "RELANCE_DATABASE_URL": "postgresql+asyncpg://sla@localhost/relance",
         "RELANCE_KAFKA_BOOTSTRAP_SERVERS": "localhost:9092",
+        "RELANCE_OPERATOR_TOKEN": "t" * 32,
         "RELANCE_BOARD_URL": "https://board.example.com",
     }
     told = CliRunner().invoke(command_line, ["board-link"], env=environment)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Response
 
 from relance.database import Database
+from relance.http.operators import OperatorOnly
 from relance.http.problems import FieldFault, Problem, ProblemDocument
 from relance.logs import get_logger
 from relance_router.configuration.documents import (
@@ -24,7 +25,6 @@ from relance_router.configuration.documents import (
 from relance_router.configuration.history import read_history, read_version
 from relance_router.configuration.routing_file import ConfigurationRefused, parse
 from relance_router.configuration.versions import AppliedMeanwhile, ConfigurationVersions, NoSuchVersion
-from relance_router.operators import OperatorOnly
 
 log = get_logger(__name__)
 

@@ -12,11 +12,11 @@ from sqlalchemy import Row, text
 from relance.clock import utc_now
 from relance.database import Database
 from relance.events import LeadReceived
+from relance.http.operators import OperatorOnly
 from relance.http.problems import ProblemDocument
 from relance.ids import first_id_at
 from relance_router.domain.lead_facts import lead_facts
 from relance_router.domain.past_leads import PastLead
-from relance_router.operators import OperatorOnly
 
 _CHUNK = 500
 # Chunks by key, each in a transaction of its own: a reader who is slow holds neither a snapshot nor a connection.

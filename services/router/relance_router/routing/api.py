@@ -9,11 +9,11 @@ from uuid import UUID
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 
+from relance.http.operators import OperatorOnly
 from relance.http.problems import Problem, ProblemDocument
 from relance.ids import LeadId
 from relance.storable import STORABLE
 from relance_router.domain.routing import Assigned, Held, HeldBecause, Offered
-from relance_router.operators import OperatorOnly
 from relance_router.routing.explanations import ExplainedDecision, Explanations, UnknownLead
 from relance_router.routing.people import People, RepNow, UnknownRep
 

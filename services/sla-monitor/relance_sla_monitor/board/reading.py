@@ -60,7 +60,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class Hour:
-    """First answers within one hour; of all teams when `team` is None. Durations from assignment to answer."""
+    """First answers within one hour; of all teams when `team` is None. Durations of working time."""
 
     team: str | None
     begins: datetime
@@ -134,8 +134,8 @@ READ = text("""
     ),
     hours AS (
         SELECT team, date_trunc('hour', stopped_at) AS begins, count(*) AS answers,
-            percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM stopped_at - started_at)) AS median,
-            percentile_cont(0.9) WITHIN GROUP (ORDER BY extract(epoch FROM stopped_at - started_at)) AS p90,
+            percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM worked)) AS median,
+            percentile_cont(0.9) WITHIN GROUP (ORDER BY extract(epoch FROM worked)) AS p90,
             percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM response_window)) AS window
         FROM stopped
         WHERE stopped_by <> 'reassigned' AND stopped_at >= date_trunc('hour', now()) - interval '23 hours'

@@ -5,7 +5,7 @@ from alembic import op
 from relance.migrations import statements
 
 revision = "0005"
-down_revision = "0002"
+down_revision = "0004"
 
 INDEXES = """
     CREATE INDEX open_by_deadline ON clocks (clock, team, deadline) WHERE stopped_at IS NULL;

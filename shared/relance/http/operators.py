@@ -1,4 +1,4 @@
-"""Who may steer the router: operators, by one bearer token that the `relance` command line sends too."""
+"""Who may steer a service and read its figures: operators, by one bearer token that `relance` sends too."""
 
 import hmac
 from collections.abc import Callable

@@ -1,0 +1,202 @@
+"""Scorecards over HTTP, as JSON and as CSV; the leads behind each figure; and spend, which operators send."""
+
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, Field
+
+from relance.clock import utc_now
+from relance.database import Database
+from relance.http.operators import OperatorOnly
+from relance.http.problems import FieldFault, ProblemDocument, invalid_fields
+from relance.storable import STORABLE
+from relance_sla_monitor.scorecards.csv_text import csv_pieces
+from relance_sla_monitor.scorecards.figures import FIGURES, MARKETING, SALES
+from relance_sla_monitor.scorecards.question import DIMENSIONS, Dimension, Per, Question, dimensions, one_for_each
+from relance_sla_monitor.scorecards.reader import ListedLead, Row, Scorecards, TooManyRows
+from relance_sla_monitor.scorecards.spend import FIRST_DAY, LAST_DAY, InvalidSpend, Spend, put_spend, read_spend
+
+_PROBLEMS = (401, 422, 503)
+_DEFAULT_DAYS = timedelta(weeks=13)
+_SALES_COLUMNS = (*SALES, "share_in_window", "response_seconds_median", "response_seconds_p90")
+_MARKETING_COLUMNS = (*MARKETING, "acceptance_rate", "spent", "currency", "cost_per_accepted", "cost_per_won")
+
+_Value = Annotated[Annotated[str, STORABLE] | None, Query(max_length=200)]
+_Day = Annotated[date | None, Query(ge=FIRST_DAY, le=LAST_DAY)]
+_PLACE = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.\d{1,9}$"
+_Wanted = Literal["json", "csv"]
+
+
+class ScorecardRow(BaseModel):
+    """One group: the values that it was grouped by, its figures by name, and where its leads are listed."""
+
+    group: dict[Dimension, str | None]
+    figures: dict[str, int | float | Decimal | str | None]
+    leads: str = Field(description="A link; with `&figure=` and a figure's name it lists that figure's leads alone.")
+
+
+class Scorecard(BaseModel):
+    """What was asked, and a row for each group."""
+
+    since: date
+    until: date = Field(description="The first day (UTC) whose leads do not count.")
+    per: Per
+    rows: list[ScorecardRow]
+
+
+class LeadsPage(BaseModel):
+    """Leads behind a figure, in the order of receipt."""
+
+    leads: list[ListedLead]
+    next: str | None = Field(description="Where the next page is; none on the last.")
+
+
+class Stored(BaseModel):
+    """What was stored."""
+
+    stored: int
+
+
+def _asked(
+    *,
+    since: Annotated[_Day, Query(description="First day (UTC) of receipt; 13 weeks before `until`.")] = None,
+    until: Annotated[_Day, Query(description="The first day that does not count; tomorrow.")] = None,
+    source: _Value = None,
+    campaign: _Value = None,
+    channel: _Value = None,
+    team: _Value = None,
+    rep: _Value = None,
+    week: Annotated[str | None, Query(pattern=r"^\d{4}-W\d{2}$", description="ISO 8601, such as 2026-W48.")] = None,
+    without: Annotated[list[Dimension] | None, Query(description="Leads that have none, such as no campaign.")] = None,
+    per: Annotated[Per | None, Query(description="What counts as one; assignments where reps are told apart.")] = None,
+) -> Question:
+    until = until or utc_now().date() + timedelta(days=1)
+    since = since or until - _DEFAULT_DAYS
+    if since >= until:
+        raise invalid_fields([FieldFault("query/until", f"must come after since, {since}")])
+    values = zip(DIMENSIONS, (source, campaign, channel, team, rep, week), strict=True)
+    having: dict[Dimension, str | None] = {name: value for name, value in values if value is not None}
+    having |= dict.fromkeys(without or ())
+    return Question(since, until, (), having, per or one_for_each((), having))
+
+
+def _grouped(
+    asked: Annotated[Question, Depends(_asked)],
+    per: Per | None = None,
+    by: Annotated[str, Query(max_length=100, description=f"Some of {', '.join(DIMENSIONS)}, with commas.")] = "",
+) -> Question:
+    try:
+        names = dimensions(by)
+    except ValueError as error:
+        raise invalid_fields([FieldFault("query/by", str(error))]) from error
+    return Question(asked.since, asked.until, names, asked.having, per or one_for_each(names, asked.having))
+
+
+def _after(
+    after: Annotated[str | None, Query(pattern=_PLACE, description="As `next` has it.")] = None,
+) -> tuple[UUID, int] | None:
+    if after is None:
+        return None
+    lead, _, ordinal = after.partition(".")
+    return UUID(lead), int(ordinal)
+
+
+def scorecards_api(database: Database, operator_only: OperatorOnly) -> APIRouter:
+    """`/v1/scorecards/…` and `/v1/spend`."""
+    router = APIRouter(
+        tags=["scorecards"],
+        dependencies=[Depends(operator_only)],
+        responses={status: {"model": ProblemDocument} for status in _PROBLEMS},
+    )
+    scorecards = Scorecards(database)
+    csv_too: dict[int | str, dict[str, object]] = {200: {"model": Scorecard, "content": {"text/csv": {}}}}
+
+    @router.get("/v1/scorecards/sales", summary="What sales did with marketing's leads", responses=csv_too)
+    async def sales(
+        question: Annotated[Question, Depends(_grouped)],
+        format: _Wanted | None = None,  # noqa: A002 - the name in the query
+        accept: Annotated[str, Header()] = "",
+    ) -> Response:
+        return await _answer(question, scorecards.sales, _SALES_COLUMNS, csv=_csv_wanted(format, accept))
+
+    @router.get("/v1/scorecards/marketing", summary="What marketing's leads were worth to sales", responses=csv_too)
+    async def marketing(
+        question: Annotated[Question, Depends(_grouped)],
+        format: _Wanted | None = None,  # noqa: A002 - the name in the query
+        accept: Annotated[str, Header()] = "",
+    ) -> Response:
+        return await _answer(question, scorecards.marketing, _MARKETING_COLUMNS, csv=_csv_wanted(format, accept))
+
+    @router.get("/v1/scorecards/leads", summary="The leads behind a figure")
+    async def leads(
+        question: Annotated[Question, Depends(_asked)],
+        after: Annotated[tuple[UUID, int] | None, Depends(_after)],
+        figure: Annotated[str, Query(description=f"One of {', '.join(FIGURES)}.")] = "leads",
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    ) -> LeadsPage:
+        if figure not in FIGURES:
+            raise invalid_fields([FieldFault("query/figure", f"one of {', '.join(FIGURES)}")])
+        page = await scorecards.leads(question, figure, after, limit)
+        going_on = f"{question.leads_link()}&figure={figure}&limit={limit}&after="
+        return LeadsPage(
+            leads=list(page.leads), next=f"{going_on}{page.after[0]}.{page.after[1]}" if page.after else None
+        )
+
+    @router.post("/v1/spend", summary="Say what was spent on a source or campaign")
+    async def spend(body: Spend) -> Stored:
+        await put_spend(database, [body])
+        return Stored(stored=1)
+
+    @router.post(
+        "/v1/spend/import",
+        summary="The same for many, as CSV with a header",
+        openapi_extra={"requestBody": {"required": True, "content": {"text/csv": {"schema": {"type": "string"}}}}},
+    )
+    async def import_spend(request: Request) -> Stored:
+        try:
+            spends = read_spend(await request.body())
+        except InvalidSpend as error:
+            raise invalid_fields(error.faults) from error
+        await put_spend(database, spends)
+        return Stored(stored=len(spends))
+
+    return router
+
+
+async def _answer(
+    question: Question,
+    read: Callable[[Question], Awaitable[Sequence[Row]]],
+    columns: Sequence[str],
+    *,
+    csv: bool,
+) -> Response:
+    try:
+        rows = await read(question)
+    except TooManyRows as error:
+        raise invalid_fields([FieldFault("query/by", str(error))]) from error
+    if csv:
+        return StreamingResponse(_csv(question, rows, columns), media_type="text/csv; charset=utf-8; header=present")
+    answer = Scorecard(
+        since=question.since,
+        until=question.until,
+        per=question.per,
+        rows=[
+            ScorecardRow(group=dict(row.group), figures=dict(row.figures), leads=row.question.leads_link())
+            for row in rows
+        ],
+    )
+    return Response(answer.model_dump_json(), media_type="application/json")
+
+
+def _csv(question: Question, rows: Sequence[Row], columns: Sequence[str]) -> Iterator[str]:
+    cells = ([*row.group.values(), *(row.figures[name] for name in columns), row.question.leads_link()] for row in rows)
+    return csv_pieces([*question.by, *columns, "leads_link"], cells)
+
+
+def _csv_wanted(format_: _Wanted | None, accept: str) -> bool:
+    return format_ == "csv" or (format_ is None and "text/csv" in accept)

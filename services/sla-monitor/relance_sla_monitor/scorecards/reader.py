@@ -1,0 +1,194 @@
+"""Scorecards out of the database: counted over raw rows, each time anew."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import RowMapping, text
+
+from relance.database import Database
+from relance_sla_monitor.scorecards.figures import FIGURES, MARKETING, SALES, cents, cost_of_one, share
+from relance_sla_monitor.scorecards.question import DIMENSIONS, Dimension, Question
+
+MOST_ROWS = 10_000
+"""Groups in one answer."""
+
+
+class TooManyRows(ValueError):
+    """The question has more groups than one answer holds."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One group with its figures, by name; None for what cannot be told. `question` finds its leads."""
+
+    group: Mapping[Dimension, str | None]
+    figures: Mapping[str, int | float | Decimal | str | None]
+    question: Question
+
+
+@dataclass(frozen=True)
+class ListedLead:
+    """One lead, or one assignment of it, with everything that figures are made of. Times are aware, in UTC."""
+
+    lead_id: UUID
+    ordinal: int
+    assignment_id: UUID | None
+    source: str
+    campaign: str | None
+    channel: str
+    team: str | None
+    rep: str | None
+    week: str
+    received_at: datetime
+    given_at: datetime | None
+    deadline: datetime | None
+    answered_at: datetime | None
+    response_seconds: float | None
+    in_window: bool | None
+    never_answered: bool
+    declined: bool
+    reassigned: bool
+    disposition: str | None
+    disposition_reason: str | None
+    disposed_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some leads, and after which one the next page begins; None on the last."""
+
+    leads: Sequence[ListedLead]
+    after: tuple[UUID, int] | None
+
+
+_COLUMNS = ", ".join(ListedLead.__dataclass_fields__)
+
+
+class Scorecards:
+    """Reads them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def sales(self, question: Question) -> list[Row]:
+        """What sales did with the leads, by group.
+
+        Raises:
+            TooManyRows: there are more groups than one answer holds.
+        """
+        conditions, values = _conditions(question)
+        sql = f"""
+            SELECT {_grouped(question)} {_counts(SALES)},
+                percentile_cont(0.5) WITHIN GROUP (ORDER BY response_seconds) AS response_seconds_median,
+                percentile_cont(0.9) WITHIN GROUP (ORDER BY response_seconds) AS response_seconds_p90
+            FROM {question.view} WHERE {conditions} {_by(question)}
+        """
+        return [
+            _row(question, found, SALES, {
+                "response_seconds_median": found["response_seconds_median"],
+                "response_seconds_p90": found["response_seconds_p90"],
+                "share_in_window": share(found["in_window"], found["out_of_window"]),
+            })
+            for found in await self._groups(sql, values)
+        ]  # fmt: skip
+
+    async def marketing(self, question: Question) -> list[Row]:
+        """What the leads were worth, by group; and what they cost, where the question allows to tell.
+
+        Raises:
+            TooManyRows: there are more groups than one answer holds.
+        """
+        conditions, values = _conditions(question)
+        spent = _conditions(question, day="day")[0] if question.has_spend else "false"
+        absent = ", ".join(f"CAST(NULL AS text) AS {name}" for name in ("channel", "team", "rep"))
+        sql = f"""
+            SELECT {_grouped(question)} {_counts(MARKETING)}, sum(amount) AS spent,
+                string_agg(DISTINCT currency, ' + ' ORDER BY currency) AS currency
+            FROM (
+                SELECT lead_id, {", ".join(DIMENSIONS)}, disposition, disposition_reason,
+                    CAST(NULL AS numeric) AS amount, CAST(NULL AS text) AS currency
+                FROM {question.view} WHERE {conditions}
+                UNION ALL
+                SELECT NULL, {", ".join(DIMENSIONS)}, NULL, NULL, amount, currency
+                FROM (SELECT *, {absent} FROM reporting.spend_days) AS spend_days WHERE {spent}
+            ) AS facts {_by(question)}
+        """
+        return [_row(question, found, MARKETING, _worth(found)) for found in await self._groups(sql, values)]
+
+    async def leads(self, question: Question, figure: str, after: tuple[UUID, int] | None, limit: int) -> Page:
+        """The leads behind a figure, in the order of their ids, which is that of receipt."""
+        conditions, values = _conditions(question)
+        if after:
+            conditions += " AND (lead_id, ordinal) > (:after_lead, :after_ordinal)"
+            values |= {"after_lead": after[0], "after_ordinal": after[1]}
+        sql = f"""
+            SELECT {_COLUMNS} FROM {question.view} WHERE {conditions} AND ({FIGURES[figure]})
+            ORDER BY lead_id, ordinal LIMIT :limit
+        """
+        async with self._database.transaction() as connection:
+            found = (await connection.execute(text(sql), {**values, "limit": limit + 1})).mappings().all()
+        listed = [ListedLead(**row) for row in found[:limit]]
+        return Page(listed, (listed[-1].lead_id, listed[-1].ordinal) if len(found) > limit else None)
+
+    async def _groups(self, sql: str, values: Mapping[str, object]) -> Sequence[RowMapping]:
+        async with self._database.transaction() as connection:
+            found = (await connection.execute(text(sql), {**values, "most": MOST_ROWS + 1})).mappings().all()
+        if len(found) > MOST_ROWS:
+            raise TooManyRows(f"more than {MOST_ROWS} rows: group by less, or ask about fewer days")
+        return found
+
+
+def _conditions(question: Question, day: str | None = None) -> tuple[str, dict[str, object]]:
+    """SQL that picks what is asked about, with its values; `day` is the column with a date, else `received_at`."""
+    since, until = question.since, question.until
+    conditions = [f"{day} >= :since_day AND {day} < :until_day" if day else "received_at >= :since"]
+    conditions += [] if day else ["received_at < :until"]
+    conditions += [
+        f"{name} IS NULL" if value is None else f"{name} = :{name}" for name, value in question.having.items()
+    ]
+    values: dict[str, object] = {name: value for name, value in question.having.items() if value is not None}
+    values |= {"since": _midnight(since), "until": _midnight(until), "since_day": since, "until_day": until}
+    return " AND ".join(conditions), values
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
+
+
+def _grouped(question: Question) -> str:
+    return "".join(f"{name}, " for name in question.by)
+
+
+def _counts(figures: Mapping[str, str]) -> str:
+    return ", ".join(f"count(lead_id) FILTER (WHERE {condition}) AS {name}" for name, condition in figures.items())
+
+
+def _by(question: Question) -> str:
+    names = ", ".join(question.by)
+    return f"GROUP BY ({names}) ORDER BY {names} LIMIT :most" if names else "LIMIT :most"
+
+
+def _row(
+    question: Question,
+    found: RowMapping,
+    counted: Mapping[str, str],
+    worked_out: Mapping[str, float | Decimal | str | None],
+) -> Row:
+    group = {name: found[name] for name in question.by}
+    return Row(group, {**{name: found[name] for name in counted}, **worked_out}, question.of_group(group))
+
+
+def _worth(found: RowMapping) -> dict[str, float | Decimal | str | None]:
+    currency: str | None = found["currency"]
+    # Amounts in two currencies are not added up.
+    spent: Decimal | None = None if currency is None or " + " in currency else cents(found["spent"])
+    return {
+        "acceptance_rate": share(found["accepted"], found["rejected"]),
+        "spent": spent,
+        "currency": currency,
+        "cost_per_accepted": cost_of_one(spent, found["accepted"]),
+        "cost_per_won": cost_of_one(spent, found["won"]),
+    }

@@ -1,0 +1,233 @@
+"""Promises of scorecards: each figure is what a slow count over the same history gives, and its leads can be listed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+from tests.integration.conftest import OpenDatabase
+from tests.integration.scorecard_histories import (
+    BEHIND,
+    START,
+    History,
+    grouped,
+    histories,
+    marketing_figures,
+    questions,
+    sales_figures,
+    told,
+)
+
+from relance.database import Database
+from relance.events import DispositionRecorded, Envelope
+from relance.events.data import EventData
+from relance.ids import AssignmentId, EventId, LeadId, new_id
+from relance_sla_monitor.domain.working_time import AlwaysOpen
+from relance_sla_monitor.handler import ClockHandler
+from relance_sla_monitor.scorecards.question import Question
+from relance_sla_monitor.scorecards.reader import ListedLead, Row, Scorecards
+from relance_sla_monitor.scorecards.spend import Spend, put_spend
+
+# Each example empties the tables itself.
+examples = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+MARCH = Question(START.date(), START.date() + timedelta(days=30))
+
+
+def envelope(data: EventData) -> Envelope:
+    return Envelope(EventId(new_id()), "t", "t", datetime.now(UTC), "", data)
+
+
+async def hear(database: Database, events: Sequence[Envelope]) -> None:
+    async with database.transaction() as connection:
+        await ClockHandler(AlwaysOpen(), new_id)(connection, events)
+
+
+async def empty(database: Database) -> None:
+    async with database.transaction() as connection:
+        await connection.execute(text("TRUNCATE clocks, stops, dispositions, unrouted_leads, spend"))
+
+
+async def rebuilt(
+    database: Database, told_of: Sequence[History], data: st.DataObject
+) -> Mapping[str, list[ListedLead]]:
+    """Hear of these histories in any order, some of it twice; returns what should count, by what counts as one."""
+    await empty(database)
+    counted: dict[str, list[ListedLead]] = {"lead": [], "assignment": []}
+    events: list[Envelope] = []
+    for history in told_of:
+        said, leads, assignments = told(history)
+        events += map(envelope, said)
+        counted["lead"] += leads
+        counted["assignment"] += assignments
+    shuffled = data.draw(st.permutations(events))
+    again = [event for event in shuffled if isinstance(event.data, DispositionRecorded)]
+    cut = len(shuffled) // 2
+    for batch in (shuffled[:cut], shuffled[cut:], again):
+        await hear(database, batch)
+    return counted
+
+
+async def listed(scorecards: Scorecards, question: Question, figure: str) -> list[ListedLead]:
+    """Every page, of three leads each."""
+    leads: list[ListedLead] = []
+    after: tuple[UUID, int] | None = None
+    while True:
+        page = await scorecards.leads(question, figure, after, 3)
+        leads += page.leads
+        after = page.after
+        if after is None:
+            return leads
+
+
+def by_group(rows: Sequence[Row]) -> dict[tuple[str | None, ...], dict[str, Any]]:
+    return {tuple(row.group.values()): dict(row.figures) for row in rows}
+
+
+def both(question: Question) -> tuple[Question, Question]:
+    """The question about leads, and about assignments."""
+    return replace(question, per="lead"), replace(question, per="assignment")
+
+
+def close(expected: Mapping[str, object], found: Mapping[str, Any]) -> bool:
+    return all(found[name] == (pytest.approx(value) if value is not None else None) for name, value in expected.items())
+
+
+@pytest.fixture
+def database(open_database: OpenDatabase) -> Database:
+    """The SLA monitor's tables."""
+    return open_database("sla")
+
+
+@given(told_of=histories, question=questions, data=st.data())
+@examples
+async def test_every_figure_is_what_a_count_lead_by_lead_gives(
+    database: Database, told_of: list[History], question: Question, data: st.DataObject
+) -> None:
+    """Whatever happened, in whatever order it was heard of, and however it is grouped and narrowed down."""
+    counted = await rebuilt(database, told_of, data)
+    scorecards = Scorecards(database)
+    for asked in both(question):
+        expected = grouped(asked, counted[asked.per])
+        sales, marketing = await scorecards.sales(asked), await scorecards.marketing(asked)
+        for rows, figures in ((sales, sales_figures), (marketing, marketing_figures)):
+            found = by_group(rows)
+            assert found.keys() == expected.keys()
+            for group, leads in expected.items():
+                assert close(figures(leads), found[group]), (group, figures(leads), found[group])
+
+
+@given(told_of=histories, question=questions, data=st.data())
+@examples
+async def test_the_leads_behind_a_row_give_its_figures(
+    database: Database, told_of: list[History], question: Question, data: st.DataObject
+) -> None:
+    """Traceable: what the link lists is what was counted, with every time and verdict; and by figure too."""
+    counted = await rebuilt(database, told_of, data)
+    scorecards = Scorecards(database)
+    for asked in both(question):
+        expected = grouped(asked, counted[asked.per])
+        for row in await scorecards.sales(asked):
+            leads = await listed(scorecards, row.question, "leads")
+            assert leads == sorted(expected[tuple(row.group.values())], key=lambda lead: (lead.lead_id, lead.ordinal))
+            assert close(sales_figures(leads), row.figures)
+            figure = data.draw(st.sampled_from(sorted(BEHIND)))
+            assert await listed(scorecards, row.question, figure) == [lead for lead in leads if BEHIND[figure](lead)]
+
+
+@given(
+    spends=st.lists(
+        st.builds(
+            lambda source, campaign, begins, days, cents: Spend.model_validate({
+                "source": source, "campaign": campaign, "from": START.date() + timedelta(days=begins),
+                "until": START.date() + timedelta(days=begins + days), "amount": Decimal(cents) / 100,
+                "currency": "EUR",
+            }),
+            st.sampled_from(("ads", "website")), st.sampled_from((None, "spring")), st.integers(0, 20),
+            st.integers(1, 40), st.integers(0, 10**7),
+        ),
+        max_size=5, unique_by=lambda spend: spend.key,
+    ),
+    told_of=histories,
+    question=questions,
+    data=st.data(),
+)  # fmt: skip
+@examples
+async def test_money_is_spread_over_days_and_divided_by_the_leads_of_these_days(
+    database: Database, spends: list[Spend], told_of: list[History], question: Question, data: st.DataObject
+) -> None:
+    """To the cent; a group without a lead has its spend too; teams, reps and channels have none."""
+    counted = (await rebuilt(database, told_of, data))["lead"]
+    await put_spend(database, spends)
+    await put_spend(database, spends)
+    rows = by_group(await Scorecards(database).marketing(question))
+    spent: dict[tuple[str | None, ...], Fraction] = {}
+    for spend in spends if question.has_spend else ():
+        begins, ends = spend.days
+        for number in range((ends - begins).days):
+            day = begins + timedelta(days=number)
+            properties = {
+                "source": spend.source,
+                "campaign": spend.campaign,
+                "week": "{}-W{:02}".format(*day.isocalendar()[:2]),
+            }
+            if question.since <= day < question.until and all(
+                properties[name] == value for name, value in question.having.items()
+            ):
+                group = tuple(properties[name] for name in question.by)
+                spent[group] = spent.get(group, Fraction()) + Fraction(spend.amount) / (ends - begins).days
+    leads = grouped(question, counted)
+    assert rows.keys() == spent.keys() | leads.keys()
+    for group, row in rows.items():
+        amount = spent.get(group)
+        if amount is None:
+            assert (row["spent"], row["cost_per_accepted"], row["cost_per_won"]) == (None, None, None)
+            continue
+        assert row["currency"] == "EUR"
+        assert float(row["spent"]) == pytest.approx(float(amount), abs=0.0051)
+        counts = marketing_figures(leads.get(group, []))
+        for name, count in (("cost_per_accepted", counts["accepted"]), ("cost_per_won", counts["won"])):
+            assert isinstance(count, int)
+            expected = pytest.approx(float(amount / count), abs=0.0151) if count else None
+            assert (row[name] if row[name] is None else float(row[name])) == expected
+
+
+async def test_spend_given_again_takes_the_place_of_what_was_given(database: Database) -> None:
+    """Also where there is no campaign; and two currencies are shown, not added up."""
+    month = {"source": "ads", "month": "2025-03", "currency": "EUR"}
+    for amount in ("100", "310.00"):
+        await put_spend(database, [Spend.model_validate({**month, "amount": amount})])
+    (row,) = await Scorecards(database).marketing(MARCH)
+    assert (row.figures["spent"], row.figures["currency"]) == (Decimal("290.00"), "EUR")
+    await put_spend(database, [Spend.model_validate({**month, "campaign": "us", "amount": "9", "currency": "USD"})])
+    (row,) = await Scorecards(database).marketing(MARCH)
+    assert (row.figures["spent"], row.figures["currency"]) == (None, "EUR + USD")
+
+
+async def test_of_two_dispositions_in_one_batch_or_in_two_the_newer_counts(database: Database) -> None:
+    """Heard of late or twice, an old one changes nothing."""
+    assignment, lead = AssignmentId(new_id()), LeadId(new_id())
+
+    def said(disposition: str, minutes: int) -> Envelope:
+        recorded_at = START + timedelta(minutes=minutes)
+        about = {"assignment_id": assignment, "lead_id": lead, "rep": "anna", "team": "sales", "source": "ads"}
+        rest = {"channel": "form", "campaign": None, "disposition": disposition, "reason": None}
+        return envelope(DispositionRecorded.model_validate({**about, **rest, "recorded_at": recorded_at}))
+
+    accepted, won, lost = said("accepted", 1), said("won", 2), said("lost", 3)
+    for batch, expected in (([won, accepted], "won"), ([accepted], "won"), ([lost, won], "lost"), ([won], "lost")):
+        await hear(database, batch)
+        async with database.transaction() as connection:
+            assert (await connection.execute(text("SELECT disposition FROM dispositions"))).scalar_one() == expected
+
+
+def test_a_month_has_its_days() -> None:
+    """December ends with the year."""
+    spend = Spend.model_validate({"source": "ads", "month": "2025-12", "amount": 1, "currency": "EUR"})
+    assert spend.days == (date(2025, 12, 1), date(2026, 1, 1))
