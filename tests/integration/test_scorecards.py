@@ -25,11 +25,11 @@ from tests.integration.scorecard_histories import (
     told,
 )
 
+from relance.calendars import Calendar
 from relance.database import Database
-from relance.events import DispositionRecorded, Envelope
+from relance.events import AssignmentEnded, AssignmentMade, DispositionRecorded, Envelope, ResponseRecorded
 from relance.events.data import EventData
 from relance.ids import AssignmentId, EventId, LeadId, new_id
-from relance_sla_monitor.domain.working_time import AlwaysOpen
 from relance_sla_monitor.handler import ClockHandler
 from relance_sla_monitor.scorecards.question import Question
 from relance_sla_monitor.scorecards.reader import ListedLead, Row, Scorecards
@@ -46,7 +46,7 @@ def envelope(data: EventData) -> Envelope:
 
 async def hear(database: Database, events: Sequence[Envelope]) -> None:
     async with database.transaction() as connection:
-        await ClockHandler(AlwaysOpen(), new_id)(connection, events)
+        await ClockHandler(new_id)(connection, events)
 
 
 async def empty(database: Database) -> None:
@@ -196,6 +196,36 @@ async def test_money_is_spread_over_days_and_divided_by_the_leads_of_these_days(
             assert isinstance(count, int)
             expected = pytest.approx(float(amount / count), abs=0.0151) if count else None
             assert (row[name] if row[name] is None else float(row[name])) == expected
+
+
+async def test_a_response_takes_the_working_time_of_each_rep_who_had_the_lead(database: Database) -> None:
+    """Given on Friday evening and taken away on Monday, then answered by another after five minutes."""
+    office = Calendar.model_validate(
+        {"id": "office", "zone": "UTC", "hours": {"mon": "09:00-17:00", "fri": "09:00-17:00"}}
+    )
+    friday, monday = START + timedelta(days=4, hours=16, minutes=50), START + timedelta(days=7, hours=9, minutes=10)
+    lead, first, second = LeadId(new_id()), AssignmentId(new_id()), AssignmentId(new_id())
+    about = {"lead_id": lead, "team": "sales", "rule": "r", "source": "ads", "channel": "form", "campaign": None}
+    terms = {"response_window": timedelta(minutes=15), "calendar": office, "escalation": (), "configuration": 1}
+
+    def made(assignment: AssignmentId, ordinal: int, rep: str, at: datetime) -> AssignmentMade:
+        who = {"assignment_id": assignment, "ordinal": ordinal, "rep": rep, "received_at": friday, "assigned_at": at}
+        return AssignmentMade.model_validate({**about, **terms, **who})
+
+    ended = {"assignment_id": first, "lead_id": lead, "rep": "anna", "reason": "reassigned", "ended_at": monday}
+    answer = {"assignment_id": second, "lead_id": lead, "rep": "ben", "answer": "contacted"}
+    events = [
+        made(first, 1, "anna", friday),
+        AssignmentEnded.model_validate(ended),
+        made(second, 2, "ben", monday),
+        ResponseRecorded.model_validate({**answer, "responded_at": monday + timedelta(minutes=5)}),
+    ]
+    await hear(database, [envelope(event) for event in events])
+    (row,) = await Scorecards(database).sales(MARCH)
+    assert row.figures["response_seconds_median"] == timedelta(minutes=10 + 10 + 5).total_seconds()
+    assert (row.figures["in_window"], row.figures["out_of_window"]) == (0, 1)
+    anna, ben = await Scorecards(database).sales(replace(MARCH, by=("rep",), per="assignment"))
+    assert (anna.figures["never_answered"], ben.figures["response_seconds_median"]) == (1, 300)
 
 
 async def test_spend_given_again_takes_the_place_of_what_was_given(database: Database) -> None:

@@ -20,7 +20,7 @@ _CLOCKS = text("""
         count(*) FILTER (WHERE stopped_at IS NULL AND deadline < now()) AS overdue,
         count(*) FILTER (WHERE stopped_at <= deadline) AS kept,
         count(*) FILTER (WHERE coalesce(stopped_at, now()) > deadline) AS breached
-    FROM clocks GROUP BY team, source, campaign
+    FROM clocks WHERE clock = 'response' GROUP BY team, source, campaign
 """)
 _STEPS = text("""
     SELECT c.team, c.source, s.action, count(*) AS fired
@@ -29,8 +29,11 @@ _STEPS = text("""
 _AT_RISK = text("""
     SELECT c.team, c.source, count(*) AS at_risk
     FROM clocks c
-    WHERE c.stopped_at IS NULL AND c.deadline >= now()
-        AND EXISTS (SELECT FROM steps s WHERE s.assignment_id = c.assignment_id AND s.action = 'at_risk')
+    WHERE c.clock = 'response' AND c.stopped_at IS NULL AND c.deadline >= now()
+        AND EXISTS (
+            SELECT FROM steps s
+            WHERE s.assignment_id = c.assignment_id AND s.clock = c.clock AND s.action = 'at_risk'
+        )
     GROUP BY c.team, c.source
 """)
 

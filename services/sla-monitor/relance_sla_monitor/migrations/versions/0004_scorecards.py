@@ -5,7 +5,7 @@ from alembic import op
 from relance.migrations import statements
 
 revision = "0004"
-down_revision = "0002"
+down_revision = "0003"
 
 TABLES = """
     CREATE TABLE dispositions (
@@ -45,7 +45,7 @@ TABLES = """
     CREATE INDEX clocks_received_at ON clocks (received_at)
 """
 WEEK = """to_char({} AT TIME ZONE 'UTC', 'IYYY-"W"IW')"""
-WORKED = "c.stopped_at - c.started_at"
+WORKED = "c.worked"
 """How long the rep had the lead before the clock stopped, in working time."""
 VIEWS = f"""
     CREATE VIEW reporting.scorecard_assignments AS
