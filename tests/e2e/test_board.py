@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,7 +30,9 @@ async def screen(
     script: bool = True,
 ) -> AsyncIterator[Page]:
     """A screen on which nothing goes wrong unnoticed."""
-    context = await browser.new_context(**size, color_scheme=colours, java_script_enabled=script)
+    context = await browser.new_context(
+        **size, timezone_id="Asia/Tokyo", color_scheme=colours, java_script_enabled=script
+    )
     page = await context.new_page()
     wrong: list[str] = []
     page.on("pageerror", lambda error: wrong.append(str(error)))
@@ -64,6 +66,8 @@ async def test_a_lead_appears_and_goes_when_it_is_answered_without_a_reload(syst
     async with screen(browser) as wall, screen(browser, PHONE) as phone:
         await show(wall, system)
         await show(phone, system, "nobody")
+        # In the board's zone, wherever the browser is.
+        await expect(wall.locator("#link")).to_contain_text(f"{datetime.now(UTC):%H:}")
         await wall.evaluate("document.body.dataset.loaded = 'once'")
         await expect(wall.get_by_text("Nobody waits for an answer.")).to_be_visible()
         first = await system.post_lead(fields={"team": "sales"}, campaign="spring", name="Maria Huber")

@@ -70,6 +70,7 @@ class Pages:
             "left": lambda moment: time_left(_moment(moment), now),
             "age": lambda moment: written(now - _moment(moment)),
             "ms": milliseconds,
+            "zone": self._zone.key,
             "clock": lambda moment: f"{moment.astimezone(self._zone):%H:%M:%S}",
         }
 

@@ -31,7 +31,7 @@
     }
     const fresh = connected && now - read < silence;
     link.classList.toggle("lost", !fresh);
-    const time = (ms) => new Date(ms).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
+    const time = (ms) => new Date(ms).toLocaleTimeString("en-GB", { timeZone: link.dataset.zone });
     put(link, fresh ? `live · ${time(now)}` : `not live · as of ${time(read)}`);
   };
 
