@@ -20,3 +20,4 @@ CONSUMER_HALTED = Gauge("relance_consumer_halted", "1 when too many dead letters
 HTTP_REQUESTS = Counter("relance_http_requests_total", "Requests answered.", ["method", "route", "status"])
 HTTP_SECONDS = Histogram("relance_http_request_seconds", "Time to answer a request.", ["method", "route"])
 HTTP_IN_FLIGHT = Gauge("relance_http_requests_in_flight", "Requests being worked on.")
+HTTP_STREAMS = Gauge("relance_http_streams", "Streams that somebody follows.", ["path"])

@@ -120,6 +120,7 @@ async def _supervise() -> None:
         webhook_secret=kept["webhook_secret"],
         link_secret=kept["link_secret"],
         operator_token=kept["operator_token"],
+        board_secret=kept["board_secret"],
     )
     ports = {name: port for name, port in _PORTS.items() if _is_free(port)}
     async with (
@@ -129,6 +130,7 @@ async def _supervise() -> None:
         state = {
             "pid": os.getpid(),
             **{name: services.url(name) for name in NAMES},
+            "board": services.board_link(),
             "postgresql": server.url("reporting", "relance", "postgresql"),
             "kafka": broker.bootstrap_servers,
         }
@@ -161,7 +163,7 @@ def _kept_secrets() -> dict[str, str]:
     file = FOLDER / "secrets.json"
     file.touch(mode=0o600)
     kept: dict[str, str] = json.loads(file.read_text() or "{}")
-    names = ("webhook_secret", "link_secret", "operator_token")
+    names = ("webhook_secret", "link_secret", "operator_token", "board_secret")
     made = {name: secrets.token_hex(24) for name in names} | kept
     file.write_text(json.dumps(made))
     return made

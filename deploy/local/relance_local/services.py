@@ -5,7 +5,7 @@ import secrets
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import aiohttp
@@ -14,6 +14,7 @@ from relance_local.broker import Broker
 from relance_local.child_process import ChildProcess
 from relance_local.conditions import free_port, wait_until
 from relance_local.database_server import DatabaseServer
+from relance_sla_monitor.board.access import Access, BoardLinks
 
 INGEST, ROUTER, SLA_MONITOR = "ingest", "router", "sla-monitor"
 NAMES = (INGEST, ROUTER, SLA_MONITOR)
@@ -42,6 +43,7 @@ class Configuration:
     webhook_secret: str = field(default_factory=lambda: secrets.token_hex(24), repr=False)
     link_secret: str = field(default_factory=lambda: secrets.token_hex(24), repr=False)
     operator_token: str = field(default_factory=lambda: secrets.token_hex(24), repr=False)
+    board_secret: str = field(default_factory=lambda: secrets.token_hex(24), repr=False)
     environment: Mapping[str, str] = field(default_factory=dict)
     """Further settings for all three, named without their prefix."""
     launcher: Sequence[str] = ()
@@ -56,11 +58,17 @@ class Services:
         self._configuration = configuration
         self._ports = {name: free_port() for name in NAMES} | dict(ports or {})
         self._router_port = self._ports[ROUTER]
+        self._board_url = self.url(SLA_MONITOR)
         self.running: dict[str, ChildProcess] = {}
 
     def url(self, name: str) -> str:
         """The HTTP address of a service, or of a replica by the name it was started with."""
         return f"http://127.0.0.1:{self._ports[name]}"
+
+    def board_link(self, team: str | None = None, lifetime: timedelta = timedelta(days=30)) -> str:
+        """A link to the board, as `relance-sla-monitor board-link` makes it."""
+        links = BoardLinks(public_url=self._board_url, secret=self._configuration.board_secret)
+        return links.url(Access(team, datetime.now(UTC) + lifetime))
 
     async def migrate(self) -> None:
         """Prepare schemas and topics.
@@ -134,6 +142,8 @@ class Services:
             "WEBHOOK_SECRET": configuration.webhook_secret,
             "LINK_SECRET": configuration.link_secret,
             "OPERATOR_TOKEN": configuration.operator_token,
+            "BOARD_SECRET": configuration.board_secret,
+            "BOARD_URL": self._board_url,
             **configuration.environment,
         }
         return {f"RELANCE_{name}": value for name, value in settings.items()}

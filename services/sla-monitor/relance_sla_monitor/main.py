@@ -1,14 +1,17 @@
 """The SLA monitor: the one place where its parts are wired, and closed in reverse."""
 
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from fastapi import FastAPI
 from prometheus_client.registry import REGISTRY
 
 from relance import ids, inbox, migrations, service
-from relance.command_line import service_commands
+from relance.command_line import load_settings, service_commands
 from relance.database import Database
 from relance.events import Topic
 from relance.http.operators import operator_only
@@ -17,6 +20,11 @@ from relance.kafka.consumer import BatchConsumer, Subscription
 from relance.kafka.publisher import KafkaPublisher
 from relance.outbox import OutboxRelay
 from relance.ticker import Ticker
+from relance_sla_monitor.board.access import Access, BoardLinks
+from relance_sla_monitor.board.live import LiveBoard
+from relance_sla_monitor.board.reading import read_facts
+from relance_sla_monitor.board.routes import STREAM, board_routes
+from relance_sla_monitor.board.templates import Pages
 from relance_sla_monitor.figures import Figures
 from relance_sla_monitor.handler import ClockHandler
 from relance_sla_monitor.scorecards.api import scorecards_api
@@ -45,11 +53,14 @@ async def serve(settings: SlaMonitorSettings) -> None:
         firing = Ticker("timers", timers.fire_due)
         figures = Figures(database, settings.figures_every)
         REGISTRY.register(figures)
+        pages = Pages(settings.board_zone)
+        board = LiveBoard(partial(read_facts, database, settings.board_zone), pages.part)
 
         def committed() -> None:
             timers.look_again()
             firing.nudge()
             relay.nudge()
+            board.nudge()
 
         consumer = BatchConsumer(
             Subscription(GROUP, (Topic.ASSIGNMENTS, Topic.RESPONSES), ClockHandler(ids.new_id), committed),
@@ -61,11 +72,14 @@ async def serve(settings: SlaMonitorSettings) -> None:
             FastAPI(title="Relance SLA monitor", summary="Holds reps to the response window"),
             settings,
             {"database": database.ping, "consumer": consumer.check},
+            streams={STREAM: settings.board_viewers},
         )
+        app.include_router(board_routes(board, _board_links(settings), pages))
         app.include_router(scorecards_api(database, operator_only(settings.operator_token.get_secret_value())))
         await service.run(
             [
                 service.Part("consumer", consumer),
+                service.Part("board", board),
                 service.Part("http", HttpServer(app, settings)),
                 service.Part("timers", firing),
                 service.Part("figures", Ticker("figures", figures.count)),
@@ -76,4 +90,23 @@ async def serve(settings: SlaMonitorSettings) -> None:
         )
 
 
+def _board_links(settings: SlaMonitorSettings) -> BoardLinks | None:
+    if settings.board_secret is None:
+        return None
+    return BoardLinks(public_url=str(settings.board_url), secret=settings.board_secret.get_secret_value())
+
+
 command_line = service_commands("sla-monitor", SlaMonitorSettings, serve=serve, migrate=migrate)
+
+
+@command_line.command("board-link")
+def board_link(
+    team: Annotated[str | None, typer.Option(help="Show this team only; all when it is left out.")] = None,
+    days: Annotated[int, typer.Option(min=1, max=3650, help="How long the link works.")] = 30,
+) -> None:
+    """Print a link that opens the board. Whoever has it may look, and changes nothing."""
+    links = _board_links(load_settings(SlaMonitorSettings))
+    if links is None:
+        typer.echo("The board is off: set RELANCE_BOARD_SECRET, for the service too. See docs/settings.md.", err=True)
+        raise typer.Exit(2)
+    typer.echo(links.url(Access(team, datetime.now(UTC) + timedelta(days=days))))

@@ -1,8 +1,9 @@
 """The SLA monitor's settings."""
 
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
-from pydantic import Field, SecretStr
+from pydantic import AnyHttpUrl, Field, PositiveInt, SecretStr
 
 from relance.settings import ServiceSettings
 
@@ -12,6 +13,20 @@ class SlaMonitorSettings(ServiceSettings):
 
     figures_every: timedelta = Field(
         timedelta(seconds=5), description="How often the figures that come from the database are counted anew."
+    )
+    board_secret: SecretStr | None = Field(
+        None,
+        min_length=32,
+        description="Key that signs board links; none: there is no board. Changing it makes every link worthless.",
+    )
+    board_url: AnyHttpUrl = Field(
+        AnyHttpUrl("http://localhost:8082"), description="Where browsers reach this service, for board links."
+    )
+    board_zone: ZoneInfo = Field(
+        ZoneInfo("UTC"), description="The board's time zone: its day begins at midnight there, as in `Europe/Berlin`."
+    )
+    board_viewers: PositiveInt = Field(
+        100, description="Boards that one process keeps up to date at once; above it the answer is 503."
     )
     operator_token: SecretStr = Field(
         min_length=32,

@@ -1,6 +1,11 @@
-"""What every request passes through: a limit on work in hand and on the body, the trace, a metric, one log line."""
+"""What every request passes through: a limit on work in hand and on the body, the trace, a metric, one log line.
+
+Streams, which last as long as somebody looks, have a limit each and are not counted among the work in hand: they would
+use it up while there is none.
+"""
 
 import time
+from collections import Counter
 from collections.abc import Mapping
 from http import HTTPStatus
 
@@ -10,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from relance import tracing
 from relance.http.problems import Problem, unavailable
 from relance.logs import get_logger
-from relance.metrics import HTTP_IN_FLIGHT, HTTP_REQUESTS, HTTP_SECONDS
+from relance.metrics import HTTP_IN_FLIGHT, HTTP_REQUESTS, HTTP_SECONDS, HTTP_STREAMS
 
 log = get_logger(__name__)
 
@@ -20,18 +25,31 @@ _OPERATOR_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 class Guards:
     """ASGI middleware. Overload is answered at once, before anything is read: memory has a bound."""
 
-    def __init__(self, app: ASGIApp, *, concurrency: int, body_limit: int, body_limits: Mapping[str, int]) -> None:
-        """`body_limits` are other limits by the beginning of the path."""
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        concurrency: int,
+        body_limit: int,
+        body_limits: Mapping[str, int],
+        streams: Mapping[str, int],
+    ) -> None:
+        """`body_limits` are other limits by the beginning of the path; `streams`: by path, how many at once."""
         self._app = app
         self._concurrency = concurrency
         self._body_limit = body_limit
         self._body_limits = body_limits
         self._in_flight = 0
+        self._streams = streams
+        self._streaming: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http" or scope["path"] in _OPERATOR_PATHS:
             await self._app(scope, receive, send)
+            return
+        if scope["path"] in self._streams:
+            await self._stream(scope, receive, send)
             return
         headers = dict(scope["headers"])
         tracing.enter(headers.get(b"traceparent", b"").decode("latin-1") or None)
@@ -60,6 +78,20 @@ class Guards:
                 method=scope["method"], route=route, status=status, milliseconds=round(seconds * 1000, 1),
                 trace=tracing.trace_id(tracing.current()),
             )  # fmt: skip
+
+    async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope["path"]
+        if self._streaming[path] >= self._streams[path]:
+            full = unavailable("As many are connected as there is room for. Try again, or close one.")
+            await full.response()(scope, receive, send)
+            return
+        self._streaming[path] += 1
+        HTTP_STREAMS.labels(path).set(self._streaming[path])
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._streaming[path] -= 1
+            HTTP_STREAMS.labels(path).set(self._streaming[path])
 
     async def _guarded(self, scope: Scope, receive: Receive, send: Send, headers: dict[bytes, bytes]) -> None:
         if self._in_flight > self._concurrency:

@@ -20,12 +20,20 @@ def guarded(
     checks: Mapping[str, Check],
     *,
     body_limits: Mapping[str, int] = MappingProxyType({}),
+    streams: Mapping[str, int] = MappingProxyType({}),
 ) -> FastAPI:
-    """Give an application what all of ours have; `body_limits` are other limits by the beginning of the path."""
+    """Give an application what all of ours have.
+
+    `body_limits` are other limits by the beginning of the path; `streams`: by path, how many may be followed at once.
+    """
     problems.install(app)
     app.include_router(operations(checks))
     app.add_middleware(
-        Guards, concurrency=settings.http_concurrency, body_limit=settings.http_body_limit, body_limits=body_limits
+        Guards,
+        concurrency=settings.http_concurrency,
+        body_limit=settings.http_body_limit,
+        body_limits=body_limits,
+        streams=streams,
     )
     return app
 

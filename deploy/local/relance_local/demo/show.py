@@ -182,6 +182,7 @@ def _table(lines: Sequence[Line], forms: WebForms, reps: Reps) -> Table:
 
 def _addresses(services: Services, server: DatabaseServer) -> Text:
     lines = [f"{name:12} {services.url(name)}/docs · /metrics · /readyz" for name in NAMES]
+    lines.append(f"{'board':12} {services.board_link()}")
     lines.append(f"{'reporting':12} {server.url('reporting', 'relance', 'postgresql')}")
     habits = ", ".join(f"{rep.id} {rep.habit}" for rep in REPS)
     return Text("\n".join([*lines, f"{'reps':12} {habits}", "Ctrl-C stops every process that was started."]), "dim")

@@ -1,0 +1,158 @@
+"""What the board reads: one query for all viewers and all teams, bounded whatever is open.
+
+Leads that wait for somebody belong here too once the SLA monitor keeps them: a field of `Facts`, and a column below.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from pydantic import TypeAdapter
+from sqlalchemy import text
+
+from relance.database import Database
+
+ROWS = 12
+"""Leads listed of each team at most: what a wall screen shows without scrolling."""
+
+
+@dataclass(frozen=True)
+class OpenLead:
+    """A lead without an answer. `risk_at` is when its policy calls it at risk."""
+
+    lead_id: UUID
+    rep: str
+    team: str
+    source: str
+    channel: str
+    campaign: str | None
+    started_at: datetime
+    deadline: datetime
+    risk_at: datetime | None
+
+
+@dataclass(frozen=True)
+class LateLead:
+    """A lead whose window passed today and whose clock stopped after it."""
+
+    lead_id: UUID
+    rep: str
+    team: str
+    source: str
+    campaign: str | None
+    deadline: datetime
+    stopped_at: datetime
+    stopped_by: str
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a team's open leads stand, and what it kept and breached since midnight."""
+
+    team: str
+    open: int = 0
+    at_risk: int = 0
+    overdue: int = 0
+    kept_today: int = 0
+    breached_today: int = 0
+
+
+@dataclass(frozen=True)
+class Hour:
+    """First answers within one hour; of all teams when `team` is None. Durations of working time."""
+
+    team: str | None
+    begins: datetime
+    answers: int
+    median: timedelta
+    p90: timedelta
+    window: timedelta
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything that any viewer is shown. `now` is the database's clock."""
+
+    now: datetime
+    urgent: tuple[OpenLead, ...]
+    late: tuple[LateLead, ...]
+    standings: tuple[Standing, ...]
+    hours: tuple[Hour, ...]
+
+
+_FACTS = TypeAdapter(Facts)
+
+# The most urgent of each team contain the most urgent of all: no list is longer than teams x rows.
+READ = text("""
+    WITH midnight AS (SELECT date_trunc('day', now(), :zone) AS at),
+    running AS (
+        SELECT team,
+            count(*) AS open,
+            count(*) FILTER (WHERE deadline > now() AND risk_at <= now()) AS at_risk,
+            count(*) FILTER (WHERE deadline <= now()) AS overdue,
+            count(*) FILTER (WHERE deadline <= now() AND deadline >= midnight.at) AS overdue_today
+        FROM midnight, clocks
+        CROSS JOIN LATERAL (
+            SELECT min(CAST(step ->> 'due_at' AS timestamptz)) AS risk_at
+            FROM jsonb_array_elements(steps) AS step WHERE step ->> 'action' = 'at_risk'
+        ) risk
+        WHERE clock = 'response' AND stopped_at IS NULL
+        GROUP BY team
+    ),
+    urgent AS (
+        SELECT first.* FROM running CROSS JOIN LATERAL (
+            SELECT c.lead_id, c.rep, c.team, c.source, c.channel, c.campaign, c.started_at, c.deadline, (
+                SELECT min(CAST(step ->> 'due_at' AS timestamptz))
+                FROM jsonb_array_elements(c.steps) AS step WHERE step ->> 'action' = 'at_risk'
+            ) AS risk_at
+            FROM clocks c WHERE c.clock = 'response' AND c.team = running.team AND c.stopped_at IS NULL
+            ORDER BY c.deadline LIMIT :rows
+        ) first
+    ),
+    stopped AS (
+        SELECT clocks.*, stopped_at >= midnight.at AS today, stopped_at > deadline AND deadline >= midnight.at AS late
+        FROM midnight, clocks
+        WHERE clock = 'response' AND stopped_at >= least(midnight.at, date_trunc('hour', now()) - interval '23 hours')
+    ),
+    ended AS (
+        SELECT team,
+            count(*) FILTER (WHERE today AND stopped_at <= deadline AND stopped_by <> 'reassigned') AS kept_today,
+            count(*) FILTER (WHERE late) AS late_today
+        FROM stopped GROUP BY team
+    ),
+    late AS (
+        SELECT lead_id, rep, team, source, campaign, deadline, stopped_at, stopped_by
+        FROM (SELECT *, row_number() OVER (PARTITION BY team ORDER BY deadline DESC) AS place FROM stopped WHERE late) s
+        WHERE place <= :rows
+    ),
+    standings AS (
+        SELECT team, coalesce(open, 0) AS open, coalesce(at_risk, 0) AS at_risk, coalesce(overdue, 0) AS overdue,
+            coalesce(kept_today, 0) AS kept_today,
+            coalesce(overdue_today, 0) + coalesce(late_today, 0) AS breached_today
+        FROM running FULL JOIN ended USING (team)
+    ),
+    hours AS (
+        SELECT team, date_trunc('hour', stopped_at) AS begins, count(*) AS answers,
+            percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM worked)) AS median,
+            percentile_cont(0.9) WITHIN GROUP (ORDER BY extract(epoch FROM worked)) AS p90,
+            percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM response_window)) AS window
+        FROM stopped
+        WHERE stopped_by <> 'reassigned' AND stopped_at >= date_trunc('hour', now()) - interval '23 hours'
+        GROUP BY GROUPING SETS ((team, date_trunc('hour', stopped_at)), (date_trunc('hour', stopped_at)))
+    )
+    SELECT CAST(jsonb_build_object(
+        'now', clock_timestamp(),
+        'urgent', (SELECT coalesce(jsonb_agg(to_jsonb(urgent) ORDER BY deadline, lead_id), '[]') FROM urgent),
+        'late', (SELECT coalesce(jsonb_agg(to_jsonb(late) ORDER BY deadline DESC, lead_id), '[]') FROM late),
+        'standings', (SELECT coalesce(jsonb_agg(to_jsonb(standings) ORDER BY team), '[]') FROM standings),
+        'hours', (SELECT coalesce(jsonb_agg(to_jsonb(hours) ORDER BY begins), '[]') FROM hours)
+    ) AS text)
+""")
+
+
+async def read_facts(database: Database, zone: ZoneInfo) -> Facts:
+    """Read it now. The day begins at midnight in `zone`."""
+    async with database.transaction() as connection:
+        found = await connection.execute(READ, {"zone": zone.key, "rows": ROWS})
+        return _FACTS.validate_json(found.scalar_one())

@@ -1,0 +1,117 @@
+"""Promises of what the board reads, of the real PostgreSQL."""
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import text
+from tests.integration.conftest import OpenDatabase
+
+from relance.database import Database
+from relance_sla_monitor.board.live import LiveBoard, Shown
+from relance_sla_monitor.board.reading import READ, ROWS, Facts, Standing, read_facts
+
+UTC_ZONE = ZoneInfo("UTC")
+# Deadlines are relative to noon, so that "today" is today at any hour of the test.
+CLOCK = """
+    INSERT INTO clocks (assignment_id, clock, lead_id, ordinal, rep, team, source, channel, campaign, received_at,
+        started_at, response_window, deadline, steps, stopped_at, stopped_by, traceparent, worked)
+    SELECT gen_random_uuid(), 'response', gen_random_uuid(), 1, 'rep' || n % 9, 'team' || n % :teams, 'website', 'form',
+        NULL, now(), now() - CAST(:age AS interval), interval '10 minutes',
+        now() - CAST(:age AS interval) + CAST(:window AS interval) + n * interval '1 millisecond',
+        jsonb_build_array(jsonb_build_object('name', 'at-risk', 'action', 'at_risk',
+            'due_at', now() - CAST(:age AS interval) + CAST(:window AS interval) * 0.8)),
+        now() - CAST(:stopped AS interval), :by, '', CAST(:age AS interval) - CAST(:stopped AS interval)
+    FROM generate_series(1, :count) AS n
+"""
+
+
+@pytest.fixture
+def database(open_database: OpenDatabase) -> Database:
+    """The SLA monitor's tables."""
+    return open_database("sla")
+
+
+async def clocks(
+    database: Database,
+    count: int,
+    *,
+    age: timedelta,
+    window: timedelta = timedelta(minutes=10),
+    stopped: timedelta | None = None,
+    by: str | None = None,
+    teams: int = 1,
+) -> None:
+    """Clocks that started `age` ago and, when given, stopped `stopped` ago."""
+    values = {"count": count, "age": age, "window": window, "stopped": stopped, "by": by, "teams": teams}
+    async with database.transaction() as connection:
+        await connection.execute(text(CLOCK), values)
+
+
+async def plan(database: Database) -> str:
+    values = {"zone": "UTC", "rows": ROWS}
+    async with database.transaction() as connection:
+        found = await connection.execute(text(f"EXPLAIN (FORMAT JSON) {READ.text}"), values)
+        return json.dumps(found.scalar_one())
+
+
+async def test_ten_thousand_open_leads_are_read_in_one_bounded_query_by_index(database: Database) -> None:
+    """Each team's most urgent, and nothing that stopped long ago is touched."""
+    await clocks(database, 10_000, age=timedelta(minutes=1), teams=4)
+    await clocks(database, 20_000, age=timedelta(days=9), stopped=timedelta(days=8), by="contacted", teams=4)
+    async with database.engine.connect() as connection:
+        await (await connection.execution_options(isolation_level="AUTOCOMMIT")).execute(text("ANALYZE clocks"))
+    facts = await read_facts(database, UTC_ZONE)
+    assert sum(standing.open for standing in facts.standings) == 10_000
+    assert len(facts.urgent) == 4 * ROWS
+    assert (facts.late, facts.hours) == ((), ())
+    latest = max(lead.deadline for lead in facts.urgent)
+    assert latest - min(lead.deadline for lead in facts.urgent) <= timedelta(milliseconds=4 * ROWS)
+    explained = await plan(database)
+    assert "open_by_deadline" in explained
+    assert "by_stop" in explained
+
+
+async def test_each_lead_is_counted_where_it_stands(database: Database) -> None:
+    """Open, at risk, overdue, kept, breached; and what was taken away in time is neither kept nor breached."""
+    second = timedelta(seconds=1)
+    await clocks(database, 1, age=timedelta(minutes=1))
+    await clocks(database, 2, age=timedelta(minutes=9))
+    await clocks(database, 3, age=second, window=timedelta())
+    await clocks(database, 4, age=second, stopped=second / 2, by="acknowledged")
+    await clocks(database, 5, age=second, stopped=second / 2, by="declined", window=timedelta())
+    await clocks(database, 6, age=second, stopped=second / 2, by="reassigned")
+    facts = await read_facts(database, UTC_ZONE)
+    assert facts.standings == (Standing("team0", 6, 2, 3, 4, 8),)
+    assert [lead.risk_at <= facts.now for lead in facts.urgent if lead.risk_at] == [True] * 5 + [False]
+    assert [lead.stopped_by for lead in facts.late] == ["declined"] * 5
+    assert {(hour.team, hour.answers) for hour in facts.hours} == {("team0", 9), (None, 9)}
+    assert {round(hour.median.total_seconds(), 3) for hour in facts.hours} == {0.5}
+
+
+async def test_one_reader_serves_all_who_look_and_rests_when_nobody_does() -> None:
+    """Two viewers see the same reading; without viewers nothing is read."""
+    reads = 0
+
+    async def read() -> Facts:
+        nonlocal reads
+        reads += 1
+        return Facts(datetime.now(UTC), (), (), (), ())
+
+    live = LiveBoard(read, lambda _facts, team: Shown(f"{team}-{reads}", ""))
+    running = asyncio.create_task(live.run())
+    streams: list[Any] = [live.updates(team, None, lambda: False) for team in (None, "sales")]
+    first = [(await anext(stream)).id for stream in streams]
+    assert first == ["None-1", "sales-1"]
+    live.nudge()
+    assert [(await anext(stream)).id for stream in streams] == [f"None-{reads}", f"sales-{reads}"]
+    for stream in streams:
+        await stream.aclose()
+    assert live.viewers == 0
+    assert await live.turn() > timedelta(minutes=1)
+    live.request_stop()
+    assert [update async for update in live.updates(None, None, lambda: False)] == []
+    await running

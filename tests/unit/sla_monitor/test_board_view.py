@@ -1,0 +1,180 @@
+"""Promises of what the board shows, and to whom."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import pytest
+from typer.testing import CliRunner
+
+from relance_sla_monitor.board.access import Access, BoardLinkExpired, BoardLinks, BoardRefused
+from relance_sla_monitor.board.durations import time_left, time_of_day, written
+from relance_sla_monitor.board.reading import ROWS, Facts, Hour, LateLead, OpenLead, Standing
+from relance_sla_monitor.board.view import Board, board
+from relance_sla_monitor.main import command_line
+
+NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
+BERLIN = ZoneInfo("Europe/Berlin")
+MINUTE = timedelta(minutes=1)
+
+
+def lead(number: int, left: timedelta, *, team: str = "sales", risk: timedelta | None = MINUTE) -> OpenLead:
+    """An open lead; at risk once `risk` is left."""
+    deadline = NOW + left
+    at = deadline - risk if risk else None
+    return OpenLead(UUID(int=number), "anna", team, "website", "form", None, NOW - MINUTE, deadline, at)
+
+
+def late(number: int, ago: timedelta, *, team: str = "sales") -> LateLead:
+    """A lead whose window passed `ago` and that was answered half a minute later."""
+    passed = NOW - ago
+    return LateLead(UUID(int=number), "ben", team, "ads", "spring", passed, passed + MINUTE / 2, "contacted")
+
+
+def hour(ago: int, median: timedelta, p90: timedelta, team: str | None = None) -> Hour:
+    """Answers within one hour, with a window of five minutes."""
+    return Hour(team, NOW - timedelta(hours=ago), 10, median, p90, 5 * MINUTE)
+
+
+def facts(*urgent: OpenLead, late: tuple[LateLead, ...] = (), hours: tuple[Hour, ...] = ()) -> Facts:
+    """What was read, with standings that fit."""
+    teams = sorted({each.team for each in urgent})
+    standings = tuple(Standing(team, sum(each.team == team for each in urgent)) for team in teams)
+    return Facts(NOW, urgent, late, standings, hours)
+
+
+def values(shown: Board) -> dict[str, str]:
+    return {tile.name: tile.value for tile in shown.tiles}
+
+
+def test_the_most_urgent_lead_stands_first_whoever_has_it() -> None:
+    """By time left; each with the state that its own policy gives it."""
+    shown = board(facts(lead(1, 9 * MINUTE), lead(2, -MINUTE, team="world"), lead(3, MINUTE / 2)), None, BERLIN)
+    assert [(row.lead, row.state) for row in shown.rows] == [
+        ("000002", "breached"),
+        ("000003", "at_risk"),
+        ("000001", "in_time"),
+    ]
+    assert [row.due for row in shown.rows] == ["12:59", "13:00", "13:09"]
+
+
+def test_a_lead_without_a_step_at_risk_goes_straight_to_breached() -> None:
+    """A policy need not have one."""
+    rows = board(facts(lead(1, timedelta(seconds=1), risk=None), lead(2, timedelta(), risk=None)), None, BERLIN).rows
+    assert [row.state for row in rows] == ["breached", "in_time"]
+
+
+def test_a_long_list_is_cut_and_says_how_many_more() -> None:
+    """Nobody scrolls a wall."""
+    shown = board(facts(*(lead(number, number * MINUTE) for number in range(1, ROWS + 6))), None, BERLIN)
+    assert (len(shown.rows), shown.more) == (ROWS, 5)
+
+
+def test_a_team_is_shown_nothing_of_another() -> None:
+    """Neither leads nor figures."""
+    read = Facts(
+        NOW,
+        (lead(1, MINUTE), lead(2, -MINUTE, team="world")),
+        (late(3, MINUTE), late(4, MINUTE, team="world")),
+        (Standing("sales", 1, 0, 0, 7, 2), Standing("world", 1, 0, 1, 1, 2)),
+        (hour(1, MINUTE, 2 * MINUTE, "sales"), hour(1, 9 * MINUTE, 9 * MINUTE, "world"), hour(1, MINUTE, MINUTE)),
+    )
+    shown = board(read, "sales", BERLIN)
+    assert "world" not in repr(shown)
+    assert [row.lead for row in shown.rows] == ["000001"]
+    assert [breach.lead for breach in shown.breaches] == ["000003"]
+    assert values(shown) == {
+        "open": "1", "at-risk": "0", "overdue": "0", "breached": "2", "kept": "7", "share": "77 %",
+    }  # fmt: skip
+    assert values(board(read, None, BERLIN))["share"] == "66 %"
+    assert values(board(read, "nobody", BERLIN))["share"] == "none"
+
+
+def test_what_breached_says_whether_it_was_answered_since() -> None:
+    """The newest first; yesterday's are not today's."""
+    read = facts(lead(1, -2 * MINUTE), late=(late(2, MINUTE), late(3, timedelta(hours=20))))
+    assert [(breach.lead, breach.ending) for breach in board(read, None, BERLIN).breaches] == [
+        ("000002", "0:30 late"),
+        ("000001", ""),
+    ]
+
+
+def test_nothing_changes_on_the_board_while_only_time_passes() -> None:
+    """Otherwise every viewer would be sent everything every second."""
+    read = facts(lead(1, 9 * MINUTE), lead(2, -MINUTE))
+    later = Facts(NOW + timedelta(seconds=1), read.urgent, read.late, read.standings, read.hours)
+    assert board(read, None, BERLIN) == board(later, None, BERLIN)
+
+
+def test_the_chart_stays_within_its_frame_and_marks_hours_over_the_window() -> None:
+    """Also when somebody answered after two days."""
+    read = facts(hours=(hour(23, MINUTE, 2 * MINUTE), hour(1, 6 * MINUTE, timedelta(days=2)), hour(0, MINUTE, MINUTE)))
+    chart = board(read, None, BERLIN).chart
+    assert chart
+    assert [bar.over for bar in chart.bars] == [False, True, False]
+    for bar in chart.bars:
+        assert chart.left <= bar.x <= chart.right - chart.bar_width
+        assert 0 <= bar.p90_y <= bar.median_y <= chart.floor
+        assert 0 < bar.window_y < chart.floor
+    assert [label for _, label in chart.hours] == ["18:00", "00:00", "06:00", "12:00"]
+    assert chart.summary.startswith("30 answered in the last 24 hours; in 2 of 3 hours")
+    assert board(facts(), None, BERLIN).chart is None
+
+
+@pytest.mark.parametrize(
+    ("duration", "words"),
+    [
+        (timedelta(seconds=5), "0:05"),
+        (timedelta(minutes=59, seconds=59), "59:59"),
+        (timedelta(hours=2, minutes=5), "2 h 05 min"),
+        (timedelta(days=3, hours=4), "3 d 4 h"),
+    ],
+)
+def test_durations_are_short_enough_for_a_wall(duration: timedelta, words: str) -> None:
+    """And have the same words after the deadline."""
+    assert written(duration) == words
+    assert time_left(NOW + duration, NOW) == words
+    assert time_left(NOW - duration, NOW) == f"-{words}"
+
+
+def test_a_moment_of_another_day_names_the_day() -> None:
+    """In the board's zone, where it may be tomorrow already."""
+    assert time_of_day(NOW + timedelta(hours=10), NOW, BERLIN) == "23:00"
+    assert time_of_day(NOW + timedelta(hours=11), NOW, BERLIN) == "Wed 00:00"
+
+
+def test_a_link_opens_what_it_was_made_for_until_it_expires() -> None:
+    """Nobody makes one without the secret, and no answer link opens the board."""
+    links = BoardLinks(public_url="https://board.example.com/", secret="s" * 32)
+    access = Access("sales", NOW)
+    address, token = links.url(access).rsplit("/", 1)
+    assert (address, links.secure) == ("https://board.example.com/board/open", True)
+    assert links.read(token, NOW - MINUTE) == access
+    with pytest.raises(BoardLinkExpired):
+        links.read(token, NOW)
+    with pytest.raises(BoardRefused, match="damaged"):
+        BoardLinks(public_url="", secret="t" * 32).read(token, NOW - MINUTE)
+    for bad in (token[:-1], "x", "..", "é"):
+        with pytest.raises(BoardRefused, match="damaged"):
+            links.read(bad, NOW - MINUTE)
+    with pytest.raises(BoardRefused, match="operator"):
+        links.read(None, NOW)
+
+
+def test_operators_make_a_link_that_opens_the_board() -> None:
+    """For one team, for some days; without a secret they are told what to set."""
+    environment = {
+        "RELANCE_DATABASE_URL": "postgresql+asyncpg://sla@localhost/relance",
+        "RELANCE_KAFKA_BOOTSTRAP_SERVERS": "localhost:9092",
+        "RELANCE_OPERATOR_TOKEN": "t" * 32,
+        "RELANCE_BOARD_URL": "https://board.example.com",
+    }
+    told = CliRunner().invoke(command_line, ["board-link"], env=environment)
+    assert (told.exit_code, "RELANCE_BOARD_SECRET" in told.stderr) == (2, True)
+    given = {**environment, "RELANCE_BOARD_SECRET": "s" * 32}
+    made = CliRunner().invoke(command_line, ["board-link", "--team", "sales", "--days", "2"], env=given)
+    address, token = made.stdout.strip().rsplit("/", 1)
+    assert address == "https://board.example.com/board/open"
+    access = BoardLinks(public_url="", secret="s" * 32).read(token, datetime.now(UTC))
+    assert access.team == "sales"
+    assert timedelta(days=1, hours=23) < access.until - datetime.now(UTC) <= timedelta(days=2)
