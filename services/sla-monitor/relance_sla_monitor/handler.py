@@ -8,7 +8,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from relance import outbox
 from relance.events import AssignmentEnded, AssignmentMade, BreachWithdrawn, Envelope, ResponseRecorded
 from relance.ids import AssignmentId, NewId
-from relance_sla_monitor import metrics
 from relance_sla_monitor.clocks import StoredClock, hear_of_stops, lock_clocks, start_clocks, store_clocks
 from relance_sla_monitor.domain.clocks import Clock, StopCause, breach_withdrawn, settle, start
 from relance_sla_monitor.domain.working_time import Calendar
@@ -58,12 +57,6 @@ class ClockHandler:
             self._withdrawal(stored, settled) for stored, settled in changed if breach_withdrawn(stored.clock, settled)
         ]
         await outbox.append(connection, withdrawn)
-        for stored, settled in changed:
-            if stored.clock.stopped_at is None and settled.stopped_at and settled.stopped_by != "reassigned":
-                taken = settled.stopped_at - settled.started_at
-                metrics.RESPONSE_SECONDS.labels(stored.team, stored.source).observe(taken.total_seconds())
-            if breach_withdrawn(stored.clock, settled):
-                metrics.WITHDRAWN.labels(stored.team).inc()
 
     def _withdrawal(self, stored: StoredClock, settled: Clock) -> Envelope:
         assert settled.stopped_at  # noqa: S101 - narrows the type: a withdrawn breach has been answered

@@ -1,6 +1,6 @@
 """Trying again for leads that stand unrouted: with a new configuration, when somebody is free, and now and then."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
 
 from sqlalchemy import text
@@ -10,6 +10,7 @@ from relance.ids import NewId
 from relance_router import metrics
 from relance_router.configuration.versions import ConfigurationVersions
 from relance_router.domain.answers import AssignmentState
+from relance_router.domain.routing import HeldBecause
 from relance_router.routing.assigning import Assigner
 from relance_router.routing.leads import lock_unrouted, transaction_time
 from relance_router.routing.offers import close_offers
@@ -18,7 +19,10 @@ from relance_router.routing.requests import Cause
 LOOK_EVERY = timedelta(seconds=1)
 BATCH = 500
 
-_STANDING = text("SELECT count(*), min(until) - clock_timestamp() FROM unrouted")
+_STANDING = text("""
+    SELECT reason, count(*) AS leads, min(until) - clock_timestamp() AS next_in, clock_timestamp() - min(since) AS age
+    FROM unrouted GROUP BY reason
+""")
 
 
 class UnroutedLeads:
@@ -53,10 +57,17 @@ class UnroutedLeads:
             unclaimed = [request.lead.lead_id for request in requests if request.cause is Cause.UNCLAIMED]
             await close_offers(connection, unclaimed, now, self._new_id, state=AssignmentState.EXPIRED)
             await self._assigner.assign(connection, running, requests, now)
-            standing, next_in = (await connection.execute(_STANDING)).one()
-        metrics.UNROUTED_NOW.set(standing)
+            standing = (await connection.execute(_STANDING)).all()
+        _measure({row.reason: row.leads for row in standing}, max((row.age for row in standing), default=timedelta()))
         if requests:
             self._on_committed()
         if len(requests) == BATCH:
             return timedelta()
-        return min(LOOK_EVERY, max(next_in, timedelta())) if next_in is not None else LOOK_EVERY
+        next_in: timedelta = min([LOOK_EVERY, *(row.next_in for row in standing if row.next_in is not None)])
+        return max(timedelta(), next_in)
+
+
+def _measure(standing: Mapping[str, int], oldest: timedelta) -> None:
+    for reason in HeldBecause:
+        metrics.UNROUTED_NOW.labels(reason.value).set(standing.get(reason.value, 0))
+    metrics.UNROUTED_AGE.set(oldest.total_seconds())
