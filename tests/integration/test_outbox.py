@@ -121,8 +121,10 @@ async def test_while_kafka_is_away_the_outbox_says_how_much_waits_and_how_long(o
     try:
         async with relaying(OutboxRelay(database, publisher, topic_prefix="")):
             await wait_until(
-                lambda: next(iter(OUTBOX_DEPTH.collect())).samples[0].value == 3
-                and next(iter(OUTBOX_AGE.collect())).samples[0].value > 0,
+                lambda: (
+                    next(iter(OUTBOX_DEPTH.collect())).samples[0].value == 3
+                    and next(iter(OUTBOX_AGE.collect())).samples[0].value > 0
+                ),
                 what="the outbox to be measured",
             )
     finally:
