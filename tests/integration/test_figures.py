@@ -9,7 +9,7 @@ from sqlalchemy import text
 from tests.integration.conftest import OpenDatabase
 from tests.integration.test_clocks_in_database import Monitor, answered, assigned
 
-from relance.events import AssignmentEnded
+from relance.events import AssignmentEnded, EscalationStep
 from relance_sla_monitor.figures import CAMPAIGNS, OTHER, Figure, Figures, bounded, count, families
 
 MINUTES = timedelta(minutes=1)
@@ -17,9 +17,10 @@ FILL = text("""
     INSERT INTO clocks (assignment_id, clock, lead_id, ordinal, rep, team, source, channel, campaign, received_at,
         started_at, response_window, deadline, steps, stopped_at, stopped_by, traceparent)
     SELECT gen_random_uuid(), 'response', gen_random_uuid(), 1, 'anna', 'sales', 'website', 'form', 'c' || n % 3,
-        now() - interval '1 day', now() - interval '1 day', interval '10 minutes', now() - interval '1430 minutes',
+        now() - interval '1 day', now() - interval '1 day', interval '10 minutes',
+        now() + interval '1 minute' * CASE WHEN n <= :overdue OR n > :open THEN -1430 ELSE 60 END,
         '[]', CASE WHEN n > :open THEN now() - interval '1435 minutes' END, CASE WHEN n > :open THEN 'contacted' END, ''
-    FROM generate_series(1, :clocks) n
+    FROM generate_series(CAST(:first AS integer), :first + 9999) n
 """)
 READ = text("""
     SELECT sum(seq_tup_read + idx_tup_fetch) FROM pg_stat_xact_user_tables WHERE relname IN ('clocks', 'steps')
@@ -91,18 +92,42 @@ async def test_a_withdrawn_breach_takes_no_counter_back(monitor: Monitor) -> Non
     assert [after[name] for name in names] == [1, 1, 1, 0]
 
 
-async def test_clocks_that_have_stopped_are_not_read_again(monitor: Monitor) -> None:
-    """100 000 clocks, 20 of which run: a count reads those."""
-    async with monitor.database.transaction() as connection:
-        await connection.execute(FILL, {"clocks": 100_000, "open": 20})
+async def test_only_overdue_clocks_are_read_again(monitor: Monitor) -> None:
+    """Of 100 000 clocks half have stopped and half run, 20 of them beyond their deadline: a count reads those 20."""
+    for first in range(1, 100_000, 10_000):
+        async with monitor.database.transaction() as connection:
+            await connection.execute(FILL, {"first": first, "open": 50_000, "overdue": 20})
     async with monitor.database.transaction() as connection:
         await connection.execute(text("ANALYZE clocks"))
-    first = await counted(monitor)
+    before = await counted(monitor)
     async with monitor.database.transaction() as connection:
         again = numbers(families(await count(connection)), team="sales")
-        assert (await connection.execute(READ)).scalar_one() <= 40
-    assert first == again
-    assert (first["clocks_started_total"], first["windows_kept_total"], first["open breached"]) == (100_000, 99_980, 20)
+        # What the count before it read may be in this number too.
+        assert (await connection.execute(READ)).scalar_one() <= 2 * 20
+    assert before == again
+    names = ("clocks_started_total", "windows_kept_total", "open in_time", "open at_risk", "open breached")
+    assert [before[name] for name in names] == [100_000, 50_000, 49_980, 0, 20]
+
+
+async def test_a_clock_at_risk_counts_once_until_it_is_answered_or_late(monitor: Monitor) -> None:
+    """However many steps of its policy say so."""
+    policy = tuple(
+        EscalationStep(name=name, action=action, window_fraction=at, delay=timedelta())
+        for name, action, at in (
+            ("a", "at_risk", 0.1),
+            ("b", "at_risk", 0.2),
+            ("c", "at_risk", 0.5),
+            ("d", "breach", 1),
+        )
+    )
+    risky, answered_since, late, fresh = (
+        assigned(ago * MINUTES).model_copy(update={"escalation": policy}) for ago in (3, 3, 12, 0)
+    )
+    await monitor.handle(risky, answered_since, late, fresh)
+    await monitor.timers.fire_due()
+    await monitor.handle(answered(answered_since, 3 * MINUTES))
+    found = await counted(monitor)
+    assert [found[f"open {state}"] for state in ("in_time", "at_risk", "breached")] == [1, 1, 1]
 
 
 def test_whoever_names_campaigns_makes_no_more_series_than_the_limit() -> None:

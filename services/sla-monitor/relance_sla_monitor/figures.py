@@ -1,8 +1,8 @@
 """Business figures for Prometheus, from the database: right after every restart, the same on every replica.
 
 Triggers note what clocks and steps do (`tally_changes`); each count adds the notes up in `tallies` and reads of the
-clocks only those that run, so that it costs the same whatever has passed. Because each replica reports the same
-figures, a query takes `max` over replicas and never `sum`.
+clocks only those that are overdue, so that it costs the same whatever has passed and whatever runs. Because each
+replica reports the same figures, a query takes `max` over replicas and never `sum`.
 """
 
 from collections import defaultdict
@@ -39,23 +39,23 @@ _COUNT = text("""
         INSERT INTO tallies AS t (clock, team, source, campaign, what, detail, amount, seen)
         SELECT clock, team, source, campaign, what, detail, amount, seen FROM folded
         ON CONFLICT (clock, team, source, campaign, what, detail) DO UPDATE SET amount = t.amount + excluded.amount
-    ), open AS (
+    ), overdue AS (
         SELECT c.clock, c.team, c.source, coalesce(c.campaign, '') AS campaign,
-            CASE WHEN c.deadline < now() THEN 'overdue' WHEN r.risky THEN 'at_risk' ELSE 'in_time' END AS what
+            count(*) AS clocks, count(*) FILTER (WHERE r.risky) AS risky
         FROM clocks c LEFT JOIN LATERAL (
             SELECT true AS risky FROM steps s
             WHERE s.assignment_id = c.assignment_id AND s.clock = c.clock AND s.action = 'at_risk'
-                AND c.deadline >= now()
             LIMIT 1
         ) r ON true
-        WHERE c.stopped_at IS NULL
+        WHERE c.stopped_at IS NULL AND CASE WHEN c.stopped_at IS NULL THEN c.deadline END < now()
+        GROUP BY 1, 2, 3, 4
     )
     SELECT clock, team, source, campaign, what, detail, sum(amount) AS amount, min(seen) AS seen
     FROM (
         SELECT clock, team, source, campaign, what, detail, amount, seen FROM tallies
         UNION ALL SELECT clock, team, source, campaign, what, detail, amount, seen FROM folded
-        UNION ALL SELECT clock, team, source, campaign, what, '', count(*), NULL FROM open
-            GROUP BY clock, team, source, campaign, what
+        UNION ALL SELECT clock, team, source, campaign, 'overdue', '', clocks, NULL FROM overdue
+        UNION ALL SELECT clock, team, source, campaign, 'risky', '', -risky, NULL FROM overdue
     ) AS figures
     GROUP BY clock, team, source, campaign, what, detail
 """)
@@ -63,7 +63,7 @@ _COUNT = text("""
 
 @dataclass(frozen=True)
 class Figure:
-    """One number. `seen` orders campaigns by their first clock; None for what is open."""
+    """One number. `seen` orders campaigns by their first clock; None for what is overdue."""
 
     clock: str
     team: str
@@ -162,7 +162,6 @@ _COUNTED = (
     ("relance_sla_windows_breached", "Windows that passed unanswered.", ("overdue", "late", "withdrawn")),
     ("relance_sla_breaches_withdrawn", "Of these, not breached after all, as was heard later.", ("withdrawn",)),
 )
-_STATES = {"in_time": "in_time", "at_risk": "at_risk", "breached": "overdue"}
 
 
 def _counters(totals: Mapping[Labels, Mapping[str, float]]) -> Iterator[Metric]:
@@ -177,8 +176,10 @@ def _counters(totals: Mapping[Labels, Mapping[str, float]]) -> Iterator[Metric]:
 def _open(standing: Mapping[Labels, Mapping[str, float]]) -> Metric:
     family = GaugeMetricFamily("relance_sla_open", "Running clocks, by where they stand.", labels=[*_BY[:3], "state"])
     for labels, amounts in standing.items():
-        for state, what in _STATES.items():
-            family.add_metric([*labels, state], amounts.get(what, 0))
+        overdue, at_risk = amounts.get("overdue", 0), amounts.get("risky", 0)
+        in_time = amounts.get("started", 0) - amounts.get("stopped", 0) - overdue - at_risk
+        for state, clocks in (("in_time", in_time), ("at_risk", at_risk), ("breached", overdue)):
+            family.add_metric([*labels, state], clocks)
     return family
 
 

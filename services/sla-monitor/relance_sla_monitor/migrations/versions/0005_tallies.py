@@ -1,4 +1,4 @@
-"""Running totals of what clocks and steps do, so that counting does not read what is over."""
+"""Running totals of what clocks and steps do, so that counting reads only what is overdue."""
 
 from alembic import op
 
@@ -30,9 +30,12 @@ TABLES = """
         seen bigint NOT NULL,
         PRIMARY KEY (clock, team, source, campaign, what, detail)
     ) WITH (fillfactor = 70);
-    COMMENT ON TABLE tallies IS 'Changes, added up by whoever counts; never falls';
+    COMMENT ON TABLE tallies IS 'Changes, added up by whoever counts';
     COMMENT ON COLUMN tallies.seen IS 'The first change: campaigns are listed in this order';
-    CREATE INDEX open_clocks ON clocks (clock, team, source, campaign) INCLUDE (deadline) WHERE stopped_at IS NULL
+    -- Of one expression, so that the planner knows that few clocks are overdue: deadlines of stopped clocks lie in the
+    -- past too, and taking two conditions for independent it would expect most of the table, and read all of it.
+    CREATE INDEX overdue ON clocks ((CASE WHEN stopped_at IS NULL THEN deadline END)) WHERE stopped_at IS NULL;
+    CREATE STATISTICS overdue_clocks ON (CASE WHEN stopped_at IS NULL THEN deadline END) FROM clocks
 """
 # A clock counts as breached while it is open beyond its deadline, or stopped beyond it. When that turns out to be
 # wrong, `withdrawn` takes its place: the sum of the three, which is what is published, never falls.
@@ -61,6 +64,7 @@ TURNS = """
     FROM {clocks} c,
         LATERAL (VALUES
             ('started', 1),
+            ('stopped', (c.stopped_at IS NOT NULL)::integer),
             ('kept', (c.stopped_at <= c.deadline AND c.stopped_by <> 'reassigned')::integer),
             ('late', (c.stopped_at > c.deadline)::integer)
         ) t (what, amount)
@@ -79,6 +83,11 @@ CHANGED = """
             coalesce(n.stopped_at, clock_timestamp()) > n.deadline AS is_breached
         ) turn,
         LATERAL (VALUES
+            ('stopped', (o.stopped_at IS NULL AND n.stopped_at IS NOT NULL)::integer),
+            ('risky', -(o.stopped_at IS NULL AND n.stopped_at IS NOT NULL AND EXISTS (
+                SELECT FROM steps s
+                WHERE s.assignment_id = n.assignment_id AND s.clock = n.clock AND s.action = 'at_risk'
+            ))::integer),
             ('kept', is_kept::integer - was_kept::integer),
             ('late', is_late::integer - was_late::integer),
             ('withdrawn', (was_breached AND NOT is_breached)::integer)
@@ -90,6 +99,20 @@ STEPS = """
     SELECT c.clock, c.team, c.source, coalesce(c.campaign, ''), 'step', s.action || ' ' || s.step, count(*)
     FROM {steps} s JOIN clocks c USING (assignment_id, clock)
     GROUP BY 1, 2, 3, 4, 5, 6
+"""
+# Open clocks that have been at risk: whatever number of such steps a policy has, a clock counts once.
+RISKY = """
+    SELECT c.clock, c.team, c.source, coalesce(c.campaign, ''), 'risky', '', count(*)
+    FROM (SELECT DISTINCT assignment_id, clock FROM {steps} WHERE action = 'at_risk') r
+        JOIN clocks c USING (assignment_id, clock)
+    WHERE c.stopped_at IS NULL AND NOT EXISTS (
+        SELECT FROM steps s
+        WHERE s.assignment_id = r.assignment_id AND s.clock = r.clock AND s.action = 'at_risk' AND NOT EXISTS (
+            SELECT FROM {steps} f
+            WHERE f.assignment_id = s.assignment_id AND f.clock = s.clock AND f.step = s.step
+        )
+    )
+    GROUP BY 1, 2, 3, 4
 """
 NEWLY_STOPPED = """(SELECT n.* FROM before o JOIN after n USING (assignment_id, clock)
         WHERE o.stopped_at IS NULL AND n.stopped_at IS NOT NULL)"""
@@ -113,12 +136,18 @@ def _trigger(name: str, event: str, table: str, rows: str, *selects: str) -> lis
 
 def upgrade() -> None:
     turned = (CHANGED, ANSWERED.format(clocks=NEWLY_STOPPED))
-    so_far = (TURNS.format(clocks="clocks"), ANSWERED.format(clocks="clocks"), STEPS.format(steps="steps"))
+    fired = (STEPS.format(steps="fired"), RISKY.format(steps="fired"))
+    so_far = (
+        TURNS.format(clocks="clocks"),
+        ANSWERED.format(clocks="clocks"),
+        STEPS.format(steps="steps"),
+        RISKY.format(steps="steps"),
+    )
     for statement in (
         *statements(TABLES),
         *_trigger("tally_started", "INSERT", "clocks", "NEW TABLE AS after", TURNS.format(clocks="after")),
         *_trigger("tally_changed", "UPDATE", "clocks", "OLD TABLE AS before NEW TABLE AS after", *turned),
-        *_trigger("tally_steps", "INSERT", "steps", "NEW TABLE AS fired", STEPS.format(steps="fired")),
+        *_trigger("tally_steps", "INSERT", "steps", "NEW TABLE AS fired", *fired),
         *(f"{INSERT} {select}" for select in so_far),
     ):
         op.execute(statement)
