@@ -5,7 +5,6 @@ from prometheus_client import Counter, Gauge, Histogram
 ASSIGNED = Counter("relance_router_assigned_total", "Assignments made.", ["team", "cause"])
 UNROUTED = Counter("relance_router_unrouted_decisions_total", "Decisions that found nobody, by reason.", ["reason"])
 UNROUTED_NOW = Gauge("relance_router_unrouted_leads", "Leads that stand unrouted, by reason.", ["reason"])
-UNROUTED_AGE = Gauge("relance_router_unrouted_oldest_age_seconds", "How long the oldest of them has stood.")
 REASSIGNMENT_KEPT = Counter(
     "relance_router_reassignment_kept_total", "Reassignment requests after which the lead stayed where it was.", ["why"]
 )

@@ -1,6 +1,6 @@
 """Trying again for leads that stand unrouted: with a new configuration, when somebody is free, and now and then."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from datetime import timedelta
 
 from sqlalchemy import text
@@ -20,8 +20,7 @@ LOOK_EVERY = timedelta(seconds=1)
 BATCH = 500
 
 _STANDING = text("""
-    SELECT reason, count(*) AS leads, min(until) - clock_timestamp() AS next_in, clock_timestamp() - min(since) AS age
-    FROM unrouted GROUP BY reason
+    SELECT reason, count(*) AS leads, min(until) - clock_timestamp() AS next_in FROM unrouted GROUP BY reason
 """)
 
 
@@ -58,16 +57,12 @@ class UnroutedLeads:
             await close_offers(connection, unclaimed, now, self._new_id, state=AssignmentState.EXPIRED)
             await self._assigner.assign(connection, running, requests, now)
             standing = (await connection.execute(_STANDING)).all()
-        _measure({row.reason: row.leads for row in standing}, max((row.age for row in standing), default=timedelta()))
+        leads = {row.reason: row.leads for row in standing}
+        for reason in HeldBecause:
+            metrics.UNROUTED_NOW.labels(reason.value).set(leads.get(reason.value, 0))
         if requests:
             self._on_committed()
         if len(requests) == BATCH:
             return timedelta()
         next_in: timedelta = min([LOOK_EVERY, *(row.next_in for row in standing if row.next_in is not None)])
         return max(timedelta(), next_in)
-
-
-def _measure(standing: Mapping[str, int], oldest: timedelta) -> None:
-    for reason in HeldBecause:
-        metrics.UNROUTED_NOW.labels(reason.value).set(standing.get(reason.value, 0))
-    metrics.UNROUTED_AGE.set(oldest.total_seconds())
