@@ -35,13 +35,14 @@ class Prometheus:
     """A running server, asked by its HTTP API."""
 
     def __init__(self, port: int, http: aiohttp.ClientSession) -> None:
-        self._url = f"http://127.0.0.1:{port}/api/v1/"
+        self._url = f"http://127.0.0.1:{port}"
         self._http = http
 
     async def ready(self) -> bool:
-        """Whether it answers."""
+        """Whether it answers queries."""
         try:
-            return await self.now("vector(1)") == [1]
+            async with self._http.get(f"{self._url}/-/ready") as answer:
+                return answer.status == 200
         except aiohttp.ClientError:
             return False
 
@@ -58,8 +59,8 @@ class Prometheus:
         return [float(value) for series in result for _, value in series["values"]]
 
     async def _asked(self, path: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
-        async with self._http.get(self._url + path, params={k: str(v) for k, v in parameters.items()}) as answer:
-            body = await answer.json(content_type=None)
+        async with self._http.get(f"{self._url}/api/v1/{path}", params=parameters) as answer:
+            body = await answer.json()
         assert body["status"] == "success", (parameters, body)
         result: list[dict[str, Any]] = body["data"]["result"]
         return result
