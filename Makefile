@@ -1,12 +1,12 @@
-# `make demo` runs everything with simulated traffic; `make test` tests everything; `make bench-router` measures. All
-# set up what they need.
+# `make demo` runs everything with simulated traffic; `make test` tests everything; `make bench-router` and
+# `make bench-sla` measure. All set up what they need.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := shared services/ingest services/router services/sla-monitor deploy/local
 SET_UP := $(VENV)/.set-up
 
-.PHONY: demo up down test bench-router lint lock set-up clean prerequisites
+.PHONY: demo up down test bench-router bench-sla lint lock set-up clean prerequisites
 
 demo: prerequisites $(SET_UP)
 	$(BIN)/relance-local demo $(ARGS)
@@ -23,6 +23,9 @@ test: prerequisites $(SET_UP)
 
 bench-router: prerequisites $(SET_UP)
 	$(BIN)/python -m tests.bench.router $(ARGS)
+
+bench-sla: prerequisites $(SET_UP)
+	$(BIN)/python -m tests.bench.sla $(ARGS)
 
 lint: $(SET_UP)
 	$(BIN)/ruff format --check .

@@ -1,21 +1,33 @@
 """Promises of clocks that the database keeps: fired once, by any number of replicas, in whatever order news come."""
 
 import asyncio
+import json
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 from tests.integration.conftest import OpenDatabase
 
+from relance.calendars import Calendar
 from relance.database import Database
-from relance.events import AssignmentEnded, AssignmentMade, Envelope, EscalationStep, ResponseRecorded
+from relance.events import (
+    AssignmentEnded,
+    AssignmentMade,
+    DispositionRecorded,
+    Envelope,
+    EscalationStep,
+    ResponseRecorded,
+)
 from relance.events.data import EventData
-from relance.events.response import Answer
+from relance.events.response import Answer, Disposition
 from relance.ids import AssignmentId, EventId, LeadId, new_id
-from relance_sla_monitor.domain.working_time import AlwaysOpen
+from relance_local.conditions import wait_until
+from relance_sla_monitor import timers
+from relance_sla_monitor.clocks import DUE_SOON, due_soon
 from relance_sla_monitor.handler import ClockHandler
-from relance_sla_monitor.timers import Timers
+from relance_sla_monitor.timers import AHEAD, MOST_AHEAD, Timers
 
 POLICY = (
     EscalationStep(name="remind", action="remind_rep", window_fraction=0.5, delay=timedelta()),
@@ -29,7 +41,7 @@ class Monitor:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self.handler = ClockHandler(AlwaysOpen(), new_id)
+        self.handler = ClockHandler(new_id)
         self.timers = Timers(database, new_id, lambda: None)
 
     async def handle(self, *data: EventData) -> None:
@@ -37,12 +49,17 @@ class Monitor:
         async with self.database.transaction() as connection:
             await self.handler(connection, events)
 
+    async def fire(self) -> None:
+        """A look, and one batch."""
+        self.timers.look_again()
+        await self.timers.fire_due()
+
     async def rows(self, query: str) -> list[dict[str, Any]]:
         async with self.database.transaction() as connection:
             return [dict(row) for row in (await connection.execute(text(query))).mappings()]
 
 
-def assigned(ago: timedelta, window: timedelta = timedelta(minutes=10)) -> AssignmentMade:
+def assigned(ago: timedelta, window: timedelta = timedelta(minutes=10), **terms: Any) -> AssignmentMade:
     """An assignment made that long ago."""
     moment = datetime.now(UTC) - ago
     return AssignmentMade(
@@ -58,8 +75,8 @@ def assigned(ago: timedelta, window: timedelta = timedelta(minutes=10)) -> Assig
         received_at=moment,
         assigned_at=moment,
         response_window=window,
-        escalation=POLICY,
         configuration=1,
+        **{"escalation": POLICY, **terms},
     )
 
 
@@ -71,6 +88,22 @@ def answered(made: AssignmentMade, after: timedelta, answer: Answer = "acknowled
         rep=made.rep,
         answer=answer,
         responded_at=made.assigned_at + after,
+    )
+
+
+def disposed(made: AssignmentMade, after: timedelta, disposition: Disposition) -> DispositionRecorded:
+    """Sales' word, that long after the assignment."""
+    return DispositionRecorded(
+        assignment_id=made.assignment_id,
+        lead_id=made.lead_id,
+        rep=made.rep,
+        team=made.team,
+        source=made.source,
+        channel=made.channel,
+        campaign=None,
+        disposition=disposition,
+        reason=None,
+        recorded_at=made.assigned_at + after,
     )
 
 
@@ -87,7 +120,8 @@ async def test_replicas_that_fire_at_once_fire_each_step_once(monitor: Monitor, 
 
     async def fire_all(each: Monitor) -> None:
         while await each.rows("SELECT 1 FROM clocks WHERE next_due_at <= now()"):
-            await each.timers.fire_due()
+            # What a look found in another's hands is looked for again a second later.
+            await each.fire()
 
     await asyncio.gather(*(fire_all(each) for each in monitors))
     (counts,) = await monitor.rows(
@@ -117,7 +151,7 @@ async def test_a_breach_is_withdrawn_when_the_answer_had_been_in_time(monitor: M
     """Announced, then known better; and only then."""
     in_time, too_late = assigned(timedelta(minutes=11)), assigned(timedelta(minutes=11))
     await monitor.handle(in_time, too_late)
-    await monitor.timers.fire_due()
+    await monitor.fire()
     await monitor.handle(answered(in_time, timedelta(minutes=9)), answered(too_late, timedelta(minutes=10.5)))
     withdrawn = await monitor.rows("SELECT aggregate_id FROM outbox WHERE type = 'relance.sla.breach_withdrawn.v1'")
     assert withdrawn == [{"aggregate_id": str(in_time.lead_id)}]
@@ -140,5 +174,146 @@ async def test_the_same_news_twice_change_nothing(monitor: Monitor) -> None:
     await monitor.handle(made, answered(made, timedelta(minutes=1)), answered(made, timedelta(minutes=4), "contacted"))
     await monitor.handle(ended)
     assert await monitor.rows("SELECT * FROM clocks") == before
-    assert await monitor.timers.fire_due() == timedelta(seconds=1)
+    await monitor.fire()
     assert await monitor.rows("SELECT * FROM steps") == []
+
+
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+OFFICE = Calendar.model_validate(
+    {
+        "id": "office",
+        "zone": "Europe/Berlin",
+        "hours": dict.fromkeys(("mon", "tue", "wed", "thu", "fri"), "09:00-18:00"),
+        "holidays": {"country": "DE"},
+    }
+)
+
+
+async def test_news_in_any_order_and_any_number_of_times_give_the_same_clocks(monitor: Monitor) -> None:
+    """All orders of four events, each in its own batch, each followed by a repetition of one before it."""
+    friday = datetime(2026, 11, 27, 16, 50, tzinfo=UTC)
+    terms: dict[str, Any] = {
+        "calendar": OFFICE,
+        "contact_window": HOUR,
+        "disposition_window": 20 * HOUR,
+    }
+    found = set()
+    for order in permutations(range(4)):
+        made = assigned(timedelta(), window=15 * MINUTE, **terms).model_copy(update={"assigned_at": friday})
+        news = (
+            made,
+            answered(made, 20 * MINUTE),
+            disposed(made, 70 * HOUR, "rejected"),
+            disposed(made, 69 * HOUR, "rejected"),
+        )
+        for place, at in enumerate(order):
+            await monitor.handle(news[at])
+            await monitor.handle(news[order[place // 2]])
+        rows = await monitor.rows(f"""
+            SELECT clock, deadline, stopped_at, stopped_by, worked FROM clocks
+            WHERE assignment_id = '{made.assignment_id}' ORDER BY clock
+        """)
+        found.add(tuple(tuple(row.values()) for row in rows))
+    monday = datetime(2026, 11, 30, 8, tzinfo=UTC)
+    assert found == {
+        (
+            ("contact", monday + 50 * MINUTE, friday + 69 * HOUR, "rejected", 10 * MINUTE + 5 * HOUR + 50 * MINUTE),
+            ("disposition", monday + 48 * HOUR + 110 * MINUTE, friday + 69 * HOUR, "rejected", 6 * HOUR),
+            ("response", monday + 5 * MINUTE, friday + 20 * MINUTE, "acknowledged", 10 * MINUTE),
+        )
+    }
+
+
+async def test_each_clock_fires_its_own_steps(monitor: Monitor) -> None:
+    """The rep has acknowledged: the response clock is silent, the contact clock is not."""
+    escalation = (
+        EscalationStep(name="answer", action="breach", window_fraction=1, delay=timedelta()),
+        EscalationStep(name="call", action="breach", window_fraction=1, delay=timedelta(), clock="contact"),
+        EscalationStep(name="say", action="breach", window_fraction=1, delay=timedelta(), clock="disposition"),
+    )
+    made = assigned(HOUR, contact_window=30 * MINUTE, escalation=escalation)
+    await monitor.handle(made, answered(made, MINUTE))
+    await monitor.fire()
+    assert await monitor.rows("SELECT clock, step FROM steps") == [{"clock": "contact", "step": "call"}]
+    (event,) = await monitor.rows("SELECT payload FROM outbox")
+    assert json.loads(event["payload"])["clock"] == "contact"
+
+
+async def test_what_is_due_beyond_the_near_future_is_not_read(monitor: Monitor) -> None:
+    """Memory grows with what is due soon, not with what is open."""
+    await monitor.handle(*(assigned(timedelta(), window=HOUR) for _ in range(50)))
+    async with monitor.database.transaction() as connection:
+        assert await due_soon(connection, datetime.now(UTC) + AHEAD, MOST_AHEAD) == []
+        assert len(await due_soon(connection, datetime.now(UTC) + HOUR, 7)) == 7
+
+
+async def test_a_message_without_windows_and_calendar_is_still_understood(monitor: Monitor) -> None:
+    """What was written before they were known runs one clock, in all time."""
+    made = assigned(timedelta())
+    old = made.model_dump(mode="json", exclude={"contact_window", "disposition_window", "calendar"})
+    for step in old["escalation"]:
+        del step["clock"]
+    await monitor.handle(AssignmentMade.model_validate(old))
+    assert await monitor.rows("SELECT clock, deadline FROM clocks") == [
+        {"clock": "response", "deadline": made.assigned_at + 10 * MINUTE}
+    ]
+
+
+async def test_a_batch_that_fails_is_fired_by_the_next_turn(monitor: Monitor) -> None:
+    """What was taken from memory and then rolled back is read again, at once."""
+    await monitor.handle(assigned(HOUR), assigned(HOUR))
+    ids = [new_id()]
+    failing = Timers(monitor.database, ids.pop, lambda: None)
+    with pytest.raises(IndexError):
+        # An outgoing event of the second step has no id.
+        await failing.fire_due()
+    assert await monitor.rows("SELECT * FROM steps") == []
+    ids += [new_id() for _ in range(6)]
+    await failing.fire_due()
+    assert len(await monitor.rows("SELECT * FROM steps")) == 6
+
+
+async def test_what_is_due_and_does_not_fit_into_memory_fires_too(
+    monitor: Monitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a long outage: one memory after the other, without waiting for the next look."""
+    monkeypatch.setattr(timers, "MOST_AHEAD", 7)
+    await monitor.handle(*(assigned(HOUR) for _ in range(20)))
+    waits = [await monitor.timers.fire_due() for _ in range(3)]
+    assert waits[:2] == [timedelta(), timedelta()]
+    assert len(await monitor.rows("SELECT * FROM steps")) == 60
+
+
+async def test_a_clock_that_another_replica_started_is_found_by_the_next_look(
+    monitor: Monitor, open_database: OpenDatabase
+) -> None:
+    """Nobody nudges this one; it looks by itself."""
+    await monitor.fire()
+    await Monitor(open_database("sla")).handle(assigned(HOUR))
+
+    async def fired() -> bool:
+        wait = await monitor.timers.fire_due()
+        assert wait <= timers.LOOK_EVERY
+        return bool(await monitor.rows("SELECT * FROM steps"))
+
+    await wait_until(fired, what="the step to fire", limit=timedelta(seconds=30))
+
+
+async def test_what_is_due_soon_is_read_from_the_index_alone(monitor: Monitor) -> None:
+    """However many clocks are open: their rows are not looked at."""
+    await monitor.handle(assigned(timedelta(), window=HOUR))
+    columns = "lead_id, ordinal, rep, team, source, channel, received_at, started_at, response_window, deadline, steps"
+    async with monitor.database.transaction() as connection:
+        await connection.execute(
+            text(f"""
+                INSERT INTO clocks (assignment_id, clock, {columns}, traceparent, next_due_at)
+                SELECT gen_random_uuid(), clock, {columns}, traceparent, now() + n * interval '1 second'
+                FROM clocks, generate_series(1, 20000) AS n
+            """)
+        )
+        await connection.execute(text("ANALYZE clocks"))
+    async with monitor.database.transaction() as connection:
+        explained = await connection.execute(
+            text(f"EXPLAIN {DUE_SOON}"), {"until": datetime.now(UTC) + AHEAD, "limit": MOST_AHEAD}
+        )
+        assert any("Index Only Scan using due" in line for line in explained.scalars())

@@ -15,11 +15,12 @@ from relance_sla_monitor.figures import CAMPAIGNS, OTHER, Figure, Figures, bound
 MINUTES = timedelta(minutes=1)
 FILL = text("""
     INSERT INTO clocks (assignment_id, clock, lead_id, ordinal, rep, team, source, channel, campaign, received_at,
-        started_at, response_window, deadline, steps, stopped_at, stopped_by, traceparent)
+        started_at, response_window, deadline, steps, stopped_at, stopped_by, worked, traceparent)
     SELECT gen_random_uuid(), 'response', gen_random_uuid(), 1, 'anna', 'sales', 'website', 'form', 'c' || n % 3,
         now() - interval '1 day', now() - interval '1 day', interval '10 minutes',
         now() + interval '1 minute' * CASE WHEN n <= :overdue OR n > :open THEN -1430 ELSE 60 END,
-        '[]', CASE WHEN n > :open THEN now() - interval '1435 minutes' END, CASE WHEN n > :open THEN 'contacted' END, ''
+        '[]', CASE WHEN n > :open THEN now() - interval '1435 minutes' END, CASE WHEN n > :open THEN 'contacted' END,
+        CASE WHEN n > :open THEN interval '5 minutes' END, ''
     FROM generate_series(CAST(:first AS integer), :first + 9999) n
 """)
 READ = text("""

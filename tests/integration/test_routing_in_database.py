@@ -2,6 +2,8 @@
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,8 +13,11 @@ from tests.integration.conftest import OpenDatabase
 from tests.integration.router_harness import TEAM, Router, step
 from tests.system import Endpoints, routing
 
+from relance.events import AssignmentMade, StepFired
+from relance.events.assignment import ClockName
 from relance_local.services import ROUTER
 from relance_router.domain.answers import Refused
+from relance_sla_monitor.domain.clocks import start
 
 
 @pytest.fixture
@@ -195,3 +200,53 @@ async def test_an_explanation_names_every_rule_tried_and_everybody_passed_over(r
     )
     assert told.words[-1] == f"The lead went to {owner['rep']} of team sales: your turn in team sales."
     await router.books()
+
+
+async def test_windows_count_in_the_reps_working_time_or_else_in_the_teams(router: Router) -> None:
+    """The deadline told is the one that the SLA monitor computes from the event's terms."""
+    document = yaml.safe_load(routing(Endpoints(), {"sales": ["anna"], "more": ["ben"]}))
+    always = dict.fromkeys(("mon", "tue", "wed", "thu", "fri", "sat", "sun"), "00:00-24:00")
+    # One hour a day: a window of three hours is over on the third day at the earliest.
+    short = {"id": "short", "zone": "Asia/Kolkata", "hours": dict.fromkeys(always, "09:00-10:00")}
+    document["calendars"] = [{"id": "round-the-clock", "zone": "UTC", "hours": always}, short]
+    for team in document["teams"]:
+        team["calendar"] = "short"
+    document["reps"][0]["calendar"] = "round-the-clock"
+    for rule in document["rules"]:
+        rule |= {"respond_within": "3h", "contact_within": "4h", "decide_within": "5h"}
+    await router.apply(yaml.safe_dump(document))
+    (hers,), (his,) = await router.leads(1, "sales"), await router.leads(1, "more")
+    for given, calendar in ((hers, "round-the-clock"), (his, "short")):
+        owner = await router.owner(given.lead_id)
+        (event,) = await router.rows("SELECT payload FROM outbox WHERE aggregate_id = :id", id=str(given.lead_id))
+        made = AssignmentMade.model_validate_json(event["payload"])
+        assert made.calendar
+        assert made.calendar.id == calendar
+        assert (made.contact_window, made.disposition_window) == (timedelta(hours=4), timedelta(hours=5))
+        assert owner["respond_by"] == start(made)[0].deadline
+        (told,) = await router.rows("SELECT details FROM notifications WHERE lead_id = :id", id=given.lead_id)
+        assert datetime.fromisoformat(told["details"]["respond_by"]) == owner["respond_by"]
+        assert (owner["respond_by"] - owner["assigned_at"] == timedelta(hours=3)) is (calendar != "short")
+
+
+async def test_each_clocks_steps_escalate_while_that_clock_is_waited_for(router: Router) -> None:
+    """An acknowledged lead is still to be contacted, a contacted one to be judged; a judged one is nobody's worry."""
+    (given,) = await router.leads(1)
+    owner = await router.owner(given.lead_id)
+
+    async def told(clock: ClockName, name: str) -> bool:
+        event = step(owner, "notify_manager", name)
+        assert isinstance(event.data, StepFired)
+        await router.handle([replace(event, data=event.data.model_copy(update={"clock": clock}))])
+        key = f"{owner['id']}:step:{name}"
+        return bool(await router.rows("SELECT 1 FROM notifications WHERE key = :key", key=key))
+
+    assert await told("response", "a")
+    await router.execute("UPDATE assignments SET state = 'acknowledged'")
+    assert not await told("response", "b")
+    assert await told("contact", "c")
+    await router.execute("UPDATE assignments SET state = 'contacted'")
+    assert not await told("contact", "d")
+    assert await told("disposition", "e")
+    await router.execute("UPDATE assignments SET disposition = 'rejected'")
+    assert not await told("disposition", "f")

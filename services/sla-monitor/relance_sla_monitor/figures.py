@@ -153,8 +153,8 @@ def families(figures: Sequence[Figure]) -> Iterator[Metric]:
 
 _BY = ["clock", "team", "source", "campaign"]
 _TAKEN: Mapping[str, tuple[str, str, tuple[float, ...]]] = {
-    "seconds": ("relance_sla_response_seconds", "From the clock's start to what stopped it.", SECONDS),
-    "ratio": ("relance_sla_response_window_ratio", "The same, as a share of the time there was.", RATIOS),
+    "seconds": ("relance_sla_response_seconds", "Working time from the clock's start to what stopped it.", SECONDS),
+    "ratio": ("relance_sla_response_window_ratio", "The same, as a share of the window.", RATIOS),
 }
 _COUNTED = (
     ("relance_sla_clocks_started", "Clocks that have begun.", ("started",)),

@@ -1,4 +1,4 @@
-"""What the SLA monitor does with a polled batch: clocks start, and answers stop them."""
+"""What the SLA monitor does with a polled batch: clocks start, and what reps and sales say stops them."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -6,11 +6,17 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relance import outbox
-from relance.events import AssignmentEnded, AssignmentMade, BreachWithdrawn, Envelope, ResponseRecorded
+from relance.events import (
+    AssignmentEnded,
+    AssignmentMade,
+    BreachWithdrawn,
+    DispositionRecorded,
+    Envelope,
+    ResponseRecorded,
+)
 from relance.ids import AssignmentId, NewId
 from relance_sla_monitor.clocks import StoredClock, hear_of_stops, lock_clocks, start_clocks, store_clocks
 from relance_sla_monitor.domain.clocks import Clock, StopCause, breach_withdrawn, settle, start
-from relance_sla_monitor.domain.working_time import Calendar
 
 SOURCE = "relance/sla-monitor"
 
@@ -18,24 +24,26 @@ SOURCE = "relance/sla-monitor"
 class ClockHandler:
     """Handles `leads.assignments` and `leads.responses`."""
 
-    def __init__(self, calendar: Calendar, new_id: NewId) -> None:
-        self._calendar = calendar
+    def __init__(self, new_id: NewId) -> None:
         self._new_id = new_id
 
     async def __call__(self, connection: AsyncConnection, events: Sequence[Envelope]) -> None:
         """Make the effects of these events in the transaction given."""
         started = [
-            (event.data, start(event.data, self._calendar), event.traceparent)
+            (event.data, clock, event.traceparent)
             for event in events
             if isinstance(event.data, AssignmentMade)
+            for clock in start(event.data)
         ]
         answers = [event.data for event in events if isinstance(event.data, ResponseRecorded)]
+        dispositions = [event.data for event in events if isinstance(event.data, DispositionRecorded)]
         ends = [event.data for event in events if isinstance(event.data, AssignmentEnded)]
         if started:
             await start_clocks(connection, started)
         stops: list[tuple[AssignmentId, StopCause, datetime]] = [
             (answer.assignment_id, answer.answer, answer.responded_at) for answer in answers
         ]
+        stops += [(said.assignment_id, said.disposition, said.recorded_at) for said in dispositions]
         stops += [(end.assignment_id, end.reason, end.ended_at) for end in ends]
         if stops:
             await hear_of_stops(connection, stops)
@@ -46,8 +54,8 @@ class ClockHandler:
 
     async def _settle(self, connection: AsyncConnection, assignments: Sequence[AssignmentId]) -> None:
         changed: list[tuple[StoredClock, Clock]] = []
-        for stored in await lock_clocks(connection, assignments):
-            settled = settle(stored.clock, stored.stops)
+        for stored, stops in await lock_clocks(connection, assignments):
+            settled = settle(stored.clock, stops)
             if settled != stored.clock:
                 changed.append((stored, settled))
         if not changed:
@@ -63,7 +71,7 @@ class ClockHandler:
         withdrawn = BreachWithdrawn(
             assignment_id=stored.assignment_id,
             lead_id=stored.lead_id,
-            clock="response",
+            clock=settled.name,
             rep=stored.rep,
             team=stored.team,
             responded_at=settled.stopped_at,

@@ -16,7 +16,6 @@ from relance.kafka.consumer import BatchConsumer, Subscription
 from relance.kafka.publisher import KafkaPublisher
 from relance.outbox import OutboxRelay
 from relance.ticker import Ticker
-from relance_sla_monitor.domain.working_time import AlwaysOpen
 from relance_sla_monitor.figures import Figures
 from relance_sla_monitor.handler import ClockHandler
 from relance_sla_monitor.settings import SlaMonitorSettings
@@ -40,18 +39,18 @@ async def serve(settings: SlaMonitorSettings) -> None:
         publisher = KafkaPublisher(settings.kafka_bootstrap_servers, client_id=GROUP)
         closing.push_async_callback(publisher.close)
         relay = OutboxRelay(database, publisher, topic_prefix=settings.topic_prefix)
-        timers = Ticker("timers", Timers(database, ids.new_id, relay.nudge).fire_due)
+        timers = Timers(database, ids.new_id, relay.nudge)
+        firing = Ticker("timers", timers.fire_due)
         figures = Figures(database, settings.figures_every)
         REGISTRY.register(figures)
 
         def committed() -> None:
-            timers.nudge()
+            timers.look_again()
+            firing.nudge()
             relay.nudge()
 
         consumer = BatchConsumer(
-            Subscription(
-                GROUP, (Topic.ASSIGNMENTS, Topic.RESPONSES), ClockHandler(AlwaysOpen(), ids.new_id), committed
-            ),
+            Subscription(GROUP, (Topic.ASSIGNMENTS, Topic.RESPONSES), ClockHandler(ids.new_id), committed),
             settings,
             database,
             publisher,
@@ -65,7 +64,7 @@ async def serve(settings: SlaMonitorSettings) -> None:
             [
                 service.Part("consumer", consumer),
                 service.Part("http", HttpServer(app, settings)),
-                service.Part("timers", timers),
+                service.Part("timers", firing),
                 service.Part("figures", Ticker("figures", figures.count)),
                 service.Part("inbox", Ticker("inbox", partial(inbox.forget, database))),
                 service.Part("relay", relay),

@@ -4,6 +4,7 @@ Pure functions over frozen models. Every moment is an aware datetime; results ar
 """
 
 from relance.calendars.calendar import ALWAYS_OPEN, Calendar
+from relance.calendars.deadlines import deadline, used
 from relance.calendars.explanations import closed_because
 from relance.calendars.hours import Hours, Span
 from relance.calendars.intervals import Interval
@@ -29,8 +30,10 @@ __all__ = [
     "after",
     "between",
     "closed_because",
+    "deadline",
     "is_open",
     "next_closing",
     "next_opening",
     "open_intervals",
+    "used",
 ]

@@ -4,16 +4,21 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from relance.calendars import Calendar
 from relance.events.data import Channel, EventData, Seconds, UtcDatetime
 from relance.ids import AssignmentId, LeadId
 
 StepAction = Literal["remind_rep", "at_risk", "breach", "notify_manager", "reassign"]
 
 
+ClockName = Literal["response", "contact", "disposition"]
+"""What is waited for: the first answer, the first contact, or the word on what the lead was worth."""
+
+
 class EscalationStep(BaseModel):
     """One step of an escalation policy, as configured when the assignment was made.
 
-    It falls due when `window_fraction` of the response window has passed, and `delay` after that.
+    It falls due when `window_fraction` of its clock's window has passed, and `delay` after that: all working time.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -22,6 +27,7 @@ class EscalationStep(BaseModel):
     action: StepAction
     window_fraction: float = Field(gt=0)
     delay: Seconds
+    clock: ClockName = "response"
 
 
 class AssignmentMade(EventData):
@@ -41,6 +47,9 @@ class AssignmentMade(EventData):
     received_at: UtcDatetime
     assigned_at: UtcDatetime
     response_window: Seconds
+    contact_window: Seconds | None = Field(None, description="None: no clock runs for the first contact.")
+    disposition_window: Seconds | None = Field(None, description="None: no clock runs for the disposition.")
+    calendar: Calendar | None = Field(None, description="Whose working time windows count in; None: all time counts.")
     escalation: tuple[EscalationStep, ...]
     configuration: int = Field(description="Version of the routing configuration that decided.")
 

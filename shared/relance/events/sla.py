@@ -1,12 +1,12 @@
 """What the SLA monitor says: a step of the escalation policy has fallen due."""
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
-from relance.events.assignment import StepAction
+from pydantic import Field
+
+from relance.events.assignment import ClockName, StepAction
 from relance.events.data import EventData, Seconds, UtcDatetime
 from relance.ids import AssignmentId, LeadId
-
-ClockName = Literal["response"]
 
 
 class StepFired(EventData):
@@ -24,7 +24,7 @@ class StepFired(EventData):
     due_at: UtcDatetime
     fired_at: UtcDatetime
     deadline: UtcDatetime
-    response_window: Seconds
+    response_window: Seconds = Field(description="The window of this clock.")
 
 
 class BreachWithdrawn(EventData):

@@ -226,3 +226,22 @@ def test_no_rule_may_be_called_fallback() -> None:
     """Explanations and figures would not tell the two apart."""
     (fault,) = found(rules=[{"id": "fallback", "when": {"country": "DE"}}])
     assert fault.path == ("rules", 0, "id")
+
+
+def test_steps_of_a_clock_that_never_runs_are_warned_of() -> None:
+    """No rule with their policy gives a window; one rule that does is enough, and so is one arm of its split."""
+    steps = [{"name": "call", "action": "breach", "at": "100%", "clock": "contact"}]
+    policies = {"escalation_policies": [{"id": "p", "steps": steps}]}
+    reason = "step 'call' never happens: no rule with escalation 'p' gives contact_within, in which the contact clock "
+    assert found(**policies) == [
+        Fault(("escalation_policies", 0, "steps", 0, "clock"), reason + "counts", WARNING),
+    ]
+    assert found(**policies, rules=[{"when": {"country": "DE"}, "contact_within": "1h"}]) == []
+    assert found(**policies, fallback=PROMISE | {"contact_within": "1h"}) == []
+
+
+def test_a_team_may_not_name_a_calendar_that_is_not_there() -> None:
+    """Its windows would count in no time at all."""
+    assert found(teams=[team("t", "r", calendar="office")]) == [
+        Fault(("teams", 0, "calendar"), "there is no calendar 'office'")
+    ]

@@ -128,6 +128,13 @@ def test_what_is_accepted_is_valid_by_the_schema(content: dict[str, Any]) -> Non
 
 def test_a_key_that_is_not_known_is_told_with_those_that_are() -> None:
     """At every place where keys are, also within lists and short forms."""
-    assert schema.possible_keys(["rules", 0, "split", 1]) == ("team", "share", "respond_within", "escalation")
+    assert schema.possible_keys(["rules", 0, "split", 1]) == (
+        "team",
+        "share",
+        "respond_within",
+        "contact_within",
+        "decide_within",
+        "escalation",
+    )
     assert schema.possible_keys(["rules", 0, "when", "none", 2, "fields.x"])[:2] == ("equals", "in")
     assert schema.possible_keys(["teams", 0, "manager"]) == ("webhook", "slack", "teams", "email")

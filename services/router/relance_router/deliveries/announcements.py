@@ -137,7 +137,7 @@ def escalated(step: StepFired, traceparent: str, new_id: NewId) -> NewNotificati
             "team": step.team,
             "step": step.step,
             "at": utc(step.fired_at),
-            "respond_by": utc(step.deadline),
+            "respond_by" if step.clock == "response" else f"{step.clock}_by": utc(step.deadline),
         },
         traceparent=tracing.child_of(traceparent),
         lead_id=step.lead_id,

@@ -41,6 +41,10 @@ _WORDS = {
     "lead.assigned": ("New lead for {rep}", "It is yours: answer it in time."),
     "lead.reminder": ("Reminder: a lead waits for {rep}", "It is not answered yet."),
     "lead.escalated": ("{rep} has not answered a lead", "Team {team} promised an answer by now."),
+    "lead.reminder contact": ("Reminder: a lead waits for {rep}", "It is not contacted yet."),
+    "lead.escalated contact": ("{rep} has not contacted a lead", "Team {team} promised contact by now."),
+    "lead.reminder disposition": ("Reminder: what is a lead of {rep} worth?", "Nobody has said so yet."),
+    "lead.escalated disposition": ("{rep} has not said what a lead is worth", "Team {team} promised to by now."),
     "lead.offered": ("A lead to claim in team {team}", "Whoever claims it first gets it."),
     "lead.taken": ("The lead is taken", "Somebody else has claimed it: there is nothing left to do."),
     "rep.paused": ("{rep} is paused", "No more leads until somebody resumes it."),
@@ -51,6 +55,8 @@ _LABELS = {
     "team": "Team",
     "why": "Why",
     "respond_by": "Answer by",
+    "contact_by": "Contact by",
+    "disposition_by": "Say by",
     "claim_by": "Claim by",
 }
 _UNSAID = {"at", "ordinal"}
@@ -74,13 +80,19 @@ def wording(notification: Claimed, links: AnswerLinks) -> Wording:
     """The words of a notification; a type that is not known here is told by its name and its details."""
     details = defaultdict(lambda: "somebody", {key: str(value) for key, value in notification.details.items()})
     unknown = (notification.type.replace(".", " ").replace("_", " ").capitalize(), "")
-    title, sentence = _WORDS.get(notification.type, unknown)
+    title, sentence = _WORDS.get(_kind(notification), unknown)
     return Wording(
         shortened(title.format_map(details), LONGEST_TITLE),
         sentence.format_map(details),
         tuple(_within_bounds(_facts(notification))),
         tuple(_buttons(notification, links)),
     )
+
+
+def _kind(notification: Claimed) -> str:
+    """The type, with the clock that the step is of when that is not the response clock."""
+    clock = next((clock for clock in ("contact", "disposition") if f"{clock}_by" in notification.details), "")
+    return f"{notification.type} {clock}".rstrip()
 
 
 def shortened(text: str, limit: int) -> str:

@@ -77,7 +77,8 @@ class Assigner:
         await locked.store(connection)
         found = rules.match(former.configuration, claim.request.facts)
         assigned = Assigned(offer.rep, offer.team, weight, By.CLAIM, "you claimed it first")
-        made = Made(offer.id, claim.request, found, assigned, offer.record)
+        calendar = former.configuration.calendar_of(offer.team, offer.rep)
+        made = Made(offer.id, claim.request, found, assigned, offer.record, calendar)
         await make_assignments(connection, former, [made], now, self._new_id)
         await stand_no_longer(connection, [claim.request.lead.lead_id])
 
@@ -113,7 +114,8 @@ class _Batch:
         outcome = decision.outcome
         if isinstance(outcome, Assigned):
             self._locked.given(outcome.rep)
-            self.made.append(Made(AssignmentId(self._new_id()), request, found, outcome, decision.record))
+            calendar = self._configuration.calendar_of(outcome.team, outcome.rep)
+            self.made.append(Made(AssignmentId(self._new_id()), request, found, outcome, decision.record, calendar))
             self._remember(lead, outcome.rep)
         elif isinstance(outcome, Held) and request.cause is Cause.IGNORED:
             # Nobody else can take it: better the rep who was reminded than nobody.

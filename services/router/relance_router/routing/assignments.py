@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relance import outbox
+from relance.calendars import Calendar, deadline
 from relance.events import AssignmentEnded, AssignmentMade, Envelope
 from relance.events.data import EventData
 from relance.ids import AssignmentId, NewId
@@ -34,11 +35,17 @@ class Made:
     found: Match
     assigned: Assigned
     record: Mapping[str, Any]
+    calendar: Calendar | None
+    """In whose working time its windows count."""
 
     @property
     def ordinal(self) -> int:
         """1 for the lead's first owner."""
         return len(self.request.had_it) + 1
+
+    def respond_by(self, assigned_at: datetime) -> datetime:
+        """When its response window is over."""
+        return deadline(self.calendar, assigned_at, self.found.promise.respond_within)
 
 
 @dataclass(frozen=True)
@@ -60,12 +67,12 @@ _MAKE = text("""
         id, lead_id, ordinal, rep, team, weight, rule, why, state, assigned_at, respond_by, configuration, explanation
     )
     SELECT id, lead_id, ordinal, rep, team, weight, rule, why, 'open', CAST(:now AS timestamptz),
-        CAST(:now AS timestamptz) + respond_within, :configuration, CAST(explanation AS jsonb)
+        respond_by, :configuration, CAST(explanation AS jsonb)
     FROM unnest(
         CAST(:ids AS uuid[]), CAST(:lead_ids AS uuid[]), CAST(:ordinals AS integer[]), CAST(:reps AS text[]),
         CAST(:teams AS text[]), CAST(:weights AS integer[]), CAST(:rules AS text[]), CAST(:whys AS text[]),
-        CAST(:windows AS interval[]), CAST(:explanations AS text[])
-    ) AS made (id, lead_id, ordinal, rep, team, weight, rule, why, respond_within, explanation)
+        CAST(:respond_bys AS timestamptz[]), CAST(:explanations AS text[])
+    ) AS made (id, lead_id, ordinal, rep, team, weight, rule, why, respond_by, explanation)
 """)
 _END = text("""
     UPDATE assignments SET state = ended.state, ended_at = :now
@@ -93,7 +100,7 @@ async def make_assignments(
         "weights": [each.assigned.weight for each in made],
         "rules": [each.found.rule for each in made],
         "whys": [each.assigned.why for each in made],
-        "windows": [each.found.promise.respond_within for each in made],
+        "respond_bys": [each.respond_by(now) for each in made],
         "explanations": [explanation(each.request, each.record, each.assigned) for each in made],
     }
     await connection.execute(_MAKE, {**columns, "configuration": running.version, "now": now})
@@ -137,7 +144,7 @@ def _announcement(made: Made, now: datetime, new_id: NewId) -> announcements.New
         team=made.assigned.team,
         why=f"{made.assigned.why}, by rule {made.found.rule}",
         ordinal=made.ordinal,
-        respond_by=now + made.found.promise.respond_within,
+        respond_by=made.respond_by(now),
         assigned_at=now,
         traceparent=made.request.traceparent,
         new_id=new_id,
@@ -159,6 +166,9 @@ def _made_event(made: Made, running: Running, now: datetime, new_id: NewId) -> E
         received_at=lead.received_at,
         assigned_at=now,
         response_window=made.found.promise.respond_within,
+        contact_window=made.found.promise.contact_within,
+        disposition_window=made.found.promise.decide_within,
+        calendar=made.calendar,
         escalation=running.configuration.policies_by_id[made.found.promise.escalation].as_told,
         configuration=running.version,
     )

@@ -1,10 +1,11 @@
 """What the router does with a polled batch: new leads get an owner, ignored ones another, reps and managers a word."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relance.events import Envelope, LeadReceived, StepFired
+from relance.events.assignment import ClockName
 from relance.ids import NewId
 from relance_router.configuration.versions import ConfigurationVersions, Running
 from relance_router.deliveries import announcements
@@ -48,11 +49,11 @@ class RoutingHandler:
             each.owner.assignment_id: each
             for each in await lock_owned(connection, sorted({step.assignment_id for step in steps}))
         }
-        # The rep may have answered while the step was under way: then there is nothing to escalate.
+        # The clock may have been stopped while the step was under way: then there is nothing to escalate.
         waiting = [
             (step, owned[step.assignment_id])
             for step in steps
-            if step.assignment_id in owned and owned[step.assignment_id].state is AssignmentState.OPEN
+            if step.assignment_id in owned and _still_waits(step, owned[step.assignment_id])
         ]
         notifications = [
             notification
@@ -63,10 +64,20 @@ class RoutingHandler:
         ignored: dict[object, OwnedLead] = {
             step.assignment_id: lead for step, lead in waiting if step.action == "reassign"
         }
+        unanswered = [lead.owner for lead in ignored.values() if lead.state is AssignmentState.OPEN]
         now = await transaction_time(connection)
         # First: who is paused now does not get another lead in the same breath.
-        await pause_who_ignores(
-            connection, running.configuration, [lead.owner for lead in ignored.values()], now, self._new_id
-        )
+        await pause_who_ignores(connection, running.configuration, unanswered, now, self._new_id)
         requests = [lead.needs_another(Cause.IGNORED) for lead in ignored.values()]
         await self._assigner.assign(connection, running, requests, now)
+
+
+_WAITING: Mapping[ClockName, frozenset[AssignmentState]] = {
+    "response": frozenset({AssignmentState.OPEN}),
+    "contact": frozenset({AssignmentState.OPEN, AssignmentState.ACKNOWLEDGED}),
+    "disposition": frozenset({AssignmentState.OPEN, AssignmentState.ACKNOWLEDGED, AssignmentState.CONTACTED}),
+}
+
+
+def _still_waits(step: StepFired, lead: OwnedLead) -> bool:
+    return lead.state in _WAITING[step.clock] and not lead.disposed

@@ -67,6 +67,8 @@ class OwnedLead:
     """An assignment and its lead, both locked."""
 
     state: AssignmentState
+    disposed: bool
+    """Whether sales has said what the lead was worth."""
     owner: Owner
     lead: LeadReceived
     traceparent: str
@@ -95,6 +97,7 @@ async def lock_owned(connection: AsyncConnection, assignments: Sequence[Assignme
     return [
         OwnedLead(
             state=AssignmentState(row.state),
+            disposed=row.disposition is not None,
             owner=Owner(
                 AssignmentId(row.assignment_id),
                 row.rep,

@@ -62,6 +62,10 @@ class Team(Document):
     id: Name
     manager: Contact = Field(description="Where the team's manager is told of escalations; a URL is a webhook.")
     members: Filled[Member]
+    calendar: Name | None = Field(
+        None,
+        description="In whose working time windows count for members without a calendar of their own; none: always.",
+    )
     choose: Literal["fair", "least_loaded", "broadcast"] = Field(
         "fair",
         description=(

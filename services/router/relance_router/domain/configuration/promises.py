@@ -1,6 +1,5 @@
 """Where leads go, and how soon they are answered there."""
 
-from datetime import timedelta
 from functools import cached_property
 from typing import Annotated, Self
 
@@ -31,6 +30,8 @@ class Promise(Document):
 
     team: Name
     respond_within: Window
+    contact_within: Window | None = None
+    decide_within: Window | None = None
     escalation: Name
     require: Requirements = Requirements.model_construct()
     sticky: YesNo = Field(True, description="Whether known owners come before anybody's turn.")
@@ -42,6 +43,8 @@ class Arm(Document):
     team: Name
     share: Share
     respond_within: Window | None = None
+    contact_within: Window | None = None
+    decide_within: Window | None = None
     escalation: Name | None = None
 
 
@@ -53,6 +56,12 @@ class Rule(Document):
     team: Name | None = Field(None, description="Where its leads go; or give `split`.")
     split: tuple[Arm, ...] = Field((), description="Arms of a trial. The same person always falls into the same arm.")
     respond_within: Window
+    contact_within: Window | None = Field(
+        None, description="How soon the lead is contacted; none: nobody waits for it."
+    )
+    decide_within: Window | None = Field(
+        None, description="How soon sales says what the lead was worth; none: nobody waits for it."
+    )
     escalation: Name
     require: Requirements = Requirements.model_construct()
     sticky: YesNo = True
@@ -68,18 +77,16 @@ class Rule(Document):
     @cached_property
     def promises(self) -> tuple[Promise, ...]:
         """What is promised: by each arm of the split in order, or the only one."""
-        if self.team:
-            return (self._promise(self.team, self.respond_within, self.escalation),)
+        arms = self.split or (Arm.model_construct(team=self.team or "", share=1.0),)
         return tuple(
-            self._promise(arm.team, arm.respond_within or self.respond_within, arm.escalation or self.escalation)
-            for arm in self.split
-        )
-
-    def _promise(self, team: str, respond_within: timedelta, escalation: str) -> Promise:
-        return Promise(
-            team=team,
-            respond_within=respond_within,
-            escalation=escalation,
-            require=self.require,
-            sticky=self.sticky,
+            Promise(
+                team=arm.team,
+                respond_within=arm.respond_within or self.respond_within,
+                contact_within=arm.contact_within or self.contact_within,
+                decide_within=arm.decide_within or self.decide_within,
+                escalation=arm.escalation or self.escalation,
+                require=self.require,
+                sticky=self.sticky,
+            )
+            for arm in arms
         )

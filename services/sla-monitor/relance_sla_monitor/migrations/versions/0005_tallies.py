@@ -5,7 +5,7 @@ from alembic import op
 from relance.migrations import statements
 
 revision = "0005"
-down_revision = "0002"
+down_revision = "0003"
 
 TABLES = """
     CREATE TABLE tally_changes (
@@ -42,9 +42,8 @@ TABLES = """
 ANSWERED = """
     SELECT c.clock, c.team, c.source, coalesce(c.campaign, '') AS campaign, t.what, t.detail, sum(t.amount) AS amount
     FROM {clocks} c,
-        LATERAL (SELECT extract(epoch FROM c.stopped_at - c.started_at) AS seconds,
-            extract(epoch FROM c.stopped_at - c.started_at) / nullif(extract(epoch FROM c.deadline - c.started_at), 0)
-                AS ratio) taken,
+        LATERAL (SELECT extract(epoch FROM c.worked) AS seconds,
+            extract(epoch FROM c.worked) / nullif(extract(epoch FROM c.response_window), 0) AS ratio) taken,
         LATERAL (VALUES
             ('seconds', coalesce((SELECT min(le) FROM unnest(ARRAY[
                 5, 15, 30, 60, 120, 180, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400, 259200
@@ -52,7 +51,7 @@ ANSWERED = """
             ('ratio', coalesce((SELECT min(le) FROM unnest(ARRAY[
                 0.1, 0.25, 0.5, 0.8, 1, 1.25, 1.5, 2, 5, 10
             ]) le WHERE le >= ratio)::text, '+Inf'), 1),
-            ('seconds', 'sum', seconds),
+            ('seconds', 'sum', coalesce(seconds, 0)),
             ('ratio', 'sum', coalesce(ratio, 0))
         ) t (what, detail, amount)
     WHERE c.stopped_by <> 'reassigned'

@@ -2,7 +2,7 @@
 
 from relance_router.domain.configuration.configuration import Configuration
 from relance_router.domain.configuration.faults.doubles import doubles
-from relance_router.domain.configuration.faults.escalation import misplaced_steps
+from relance_router.domain.configuration.faults.escalation import misplaced_steps, silent_steps
 from relance_router.domain.configuration.faults.fault import Fault, Severity
 from relance_router.domain.configuration.faults.names import unknown_names
 from relance_router.domain.configuration.faults.overlaps import overlaps
@@ -20,6 +20,7 @@ _KINDS = (
     overlaps,
     team_faults,
     misplaced_steps,
+    silent_steps,
 )
 
 

@@ -55,6 +55,8 @@ def _policies(configuration: Configuration) -> Iterator[_Named]:
 def _calendars(configuration: Configuration) -> Iterator[_Named]:
     for place, rep in enumerate(configuration.reps):
         yield ("reps", place, "calendar"), rep.calendar
+    for place, team in enumerate(configuration.teams):
+        yield ("teams", place, "calendar"), team.calendar
     for path, condition in conditions(configuration):
         if condition.received:
             yield (*path, "received", "during"), condition.received.during
