@@ -21,3 +21,7 @@ kafka=$(sed -n 's/.*<kafka.version>\(.*\)<.*/\1/p' "${0%/*}/pom.xml")
     lacks "Maven is missing: it fetches Kafka." "apt-get install maven"
 [ "${2:-}" != tests ] || command -v chromium >/dev/null ||
     lacks "Chromium is missing: pages are tested in it." "apt-get install chromium"
+[ "${2:-}" != tests ] || command -v promtool >/dev/null ||
+    lacks "Prometheus is missing: rules and dashboards are tested in it." "apt-get install prometheus"
+[ "${2:-}" != tests ] || command -v amtool >/dev/null ||
+    lacks "Alertmanager is missing: its configuration is checked by its own tool." "apt-get install prometheus-alertmanager"

@@ -161,8 +161,9 @@ async def test_nobody_answers_reminder_breach_manager_and_the_next_rep(
         assert clocks == [{"breached": True}, {"breached": True}]
 
         async def counted() -> bool:
-            return 'relance_sla_windows_breached_total{campaign="",source="website",team="sales"} 2.0' in (
-                await system.metrics("sla-monitor")
+            return (
+                'relance_sla_windows_breached_total{campaign="",clock="response",source="website",team="sales"} 2.0'
+                in (await system.metrics("sla-monitor"))
             )
 
         await system.until(counted, "the breaches to be counted")

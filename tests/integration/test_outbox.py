@@ -13,9 +13,10 @@ from relance import outbox
 from relance.database import Database
 from relance.events import Envelope, Topic
 from relance.kafka.publisher import KafkaPublisher
+from relance.metrics import OUTBOX_AGE, OUTBOX_DEPTH
 from relance.outbox import OutboxRelay
 from relance.settings import ServiceSettings
-from relance_local.conditions import wait_until
+from relance_local.conditions import free_port, wait_until
 
 
 @asynccontextmanager
@@ -108,3 +109,23 @@ async def test_one_of_two_relays_publishes_and_the_other_takes_over(
         await wait_until(taken_over, what="the second relay to publish")
     seen = await published(settings, 40)
     assert sorted(event.id for event in seen) == sorted(event.id for event in [*before, *after])
+
+
+async def test_while_kafka_is_away_the_outbox_says_how_much_waits_and_how_long(open_database: OpenDatabase) -> None:
+    """Just then somebody needs to know."""
+    database = open_database("router")
+    await append(database, [envelope() for _ in range(3)])
+    OUTBOX_DEPTH.set(0)
+    OUTBOX_AGE.set(0)
+    publisher = KafkaPublisher(f"127.0.0.1:{free_port()}", client_id="tests")
+    try:
+        async with relaying(OutboxRelay(database, publisher, topic_prefix="")):
+            await wait_until(
+                lambda: (
+                    next(iter(OUTBOX_DEPTH.collect())).samples[0].value == 3
+                    and next(iter(OUTBOX_AGE.collect())).samples[0].value > 0
+                ),
+                what="the outbox to be measured",
+            )
+    finally:
+        await publisher.close()

@@ -45,10 +45,17 @@ def test_what_is_missing_is_told_in_one_line_with_the_command_that_helps(
     assert said.rstrip().endswith(f"Install it with: {command}")
 
 
-def test_only_tests_need_a_browser(tmp_path: Path) -> None:
+def test_only_tests_need_a_browser_and_a_prometheus(tmp_path: Path) -> None:
     """The demo runs without."""
-    status, said = told(tmp_path, {"java": JAVA.format("21"), "mvn": "#!/bin/sh\n"}, "tests")
-    assert (status, said.rstrip().endswith("Install it with: apt-get install chromium")) == (1, True)
+    programs = {"java": JAVA.format("21"), "mvn": "#!/bin/sh\n"}
+    for number, (program, package) in enumerate(
+        {"chromium": "chromium", "promtool": "prometheus", "amtool": "prometheus-alertmanager"}.items()
+    ):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        status, said = told(folder, programs, "tests")
+        assert (status, said.rstrip().endswith(f"Install it with: apt-get install {package}")) == (1, True)
+        programs[program] = "#!/bin/sh\n"
 
 
 def test_a_missing_python_is_told_first(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 
 from relance_local.broker import kafka_version
+from relance_local.dashboards.written import FOLDER, written
 from relance_local.settings_page import PAGE, settings_page
 
 ROOT = Path(__file__).parents[2]
@@ -53,11 +54,25 @@ def test_every_dependency_of_a_service_is_in_its_images_lock() -> None:
         assert "pytest" not in packages
 
 
-def test_every_panel_of_the_dashboard_says_what_it_shows() -> None:
+def test_dashboards_are_as_they_were_generated() -> None:
+    """`python -m relance_local.dashboards` writes them."""
+    assert {file.name: file.read_text() for file in FOLDER.glob("*.json")} == written()
+
+
+def test_every_panel_says_what_it_shows() -> None:
     """A manager reads the description, not the query."""
-    dashboard = json.loads((ROOT / "deploy/grafana/dashboards/overview.json").read_text())
-    assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
-    for panel in dashboard["panels"]:
-        assert panel["title"]
-        assert panel["description"]
-        assert all(target.get("expr") or target.get("rawSql") for target in panel["targets"])
+    for dashboard in map(json.loads, written().values()):
+        assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
+        for panel in dashboard["panels"]:
+            assert panel["title"]
+            if panel["type"] != "row":
+                assert panel["description"]
+                assert all(target.get("expr") or target.get("rawSql") for target in panel["targets"])
+
+
+def test_no_panel_shows_who_somebody_is() -> None:
+    """Reps and leads have no names on dashboards (invariant 7)."""
+    for text in written().values():
+        queries = " ".join(re.findall(r'"(?:rawSql|expr)": "(.*)"', text))
+        assert queries
+        assert not re.search(r"\b(rep|contact|email|phone|name|endpoint)\b|\*\s+FROM", queries)

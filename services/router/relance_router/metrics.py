@@ -4,7 +4,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 ASSIGNED = Counter("relance_router_assigned_total", "Assignments made.", ["team", "cause"])
 UNROUTED = Counter("relance_router_unrouted_decisions_total", "Decisions that found nobody, by reason.", ["reason"])
-UNROUTED_NOW = Gauge("relance_router_unrouted_leads", "Leads that stand unrouted.")
+UNROUTED_NOW = Gauge("relance_router_unrouted_leads", "Leads that stand unrouted, by reason.", ["reason"])
 REASSIGNMENT_KEPT = Counter(
     "relance_router_reassignment_kept_total", "Reassignment requests after which the lead stayed where it was.", ["why"]
 )
@@ -28,5 +28,6 @@ NOTIFICATIONS_EXPIRED = Counter(
 ENDPOINT_TURNS = Counter(
     "relance_router_endpoint_turns_total", "Endpoints that were opened, closed or disabled.", ["to"]
 )
+ENDPOINTS_UNWELL = Gauge("relance_router_endpoints_unwell", "Endpoints left alone for now, or disabled.", ["state"])
 CONFIGURATION_VERSION = Gauge("relance_router_configuration_version", "Version of the routing configuration that runs.")
 PAUSED = Counter("relance_router_pauses_total", "Reps paused, automatically or by hand.", ["how"])

@@ -1,41 +1,100 @@
-"""Business figures for Prometheus, counted in the database: right after every restart, the same on every replica.
+"""Business figures for Prometheus, from the database: right after every restart, the same on every replica.
 
-Because each replica reports the same figures, a query takes `max` over replicas and never `sum`.
+Triggers note what clocks and steps do (`tally_changes`); each count adds the notes up in `tallies` and reads of the
+clocks only those that are overdue, so that it costs the same whatever has passed and whatever runs. Because each
+replica reports the same figures, a query takes `max` over replicas and never `sum`.
 """
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
-from sqlalchemy import Row, text
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 from typing_extensions import override
 
 from relance.database import Database
 
-_CLOCKS = text("""
-    SELECT team, source, coalesce(campaign, '') AS campaign,
-        count(*) AS started,
-        count(*) FILTER (WHERE stopped_at IS NULL AND deadline >= now()) AS running,
-        count(*) FILTER (WHERE stopped_at IS NULL AND deadline < now()) AS overdue,
-        count(*) FILTER (WHERE stopped_at <= deadline) AS kept,
-        count(*) FILTER (WHERE coalesce(stopped_at, now()) > deadline) AS breached
-    FROM clocks WHERE clock = 'response' GROUP BY team, source, campaign
-""")
-_STEPS = text("""
-    SELECT c.team, c.source, s.action, count(*) AS fired
-    FROM steps s JOIN clocks c USING (assignment_id, clock) GROUP BY c.team, c.source, s.action
-""")
-_AT_RISK = text("""
-    SELECT c.team, c.source, count(*) AS at_risk
-    FROM clocks c
-    WHERE c.clock = 'response' AND c.stopped_at IS NULL AND c.deadline >= now()
-        AND EXISTS (
-            SELECT FROM steps s
+CAMPAIGNS = 50
+"""So many campaigns of a source have series of their own, those seen first; whoever posts leads names campaigns."""
+OTHER = "other"
+"""All campaigns beyond `CAMPAIGNS`."""
+
+SECONDS = (5, 15, 30, 60, 120, 180, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400, 259200)
+RATIOS = (0.1, 0.25, 0.5, 0.8, 1, 1.25, 1.5, 2, 5, 10)
+"""Buckets, as the triggers have them."""
+
+_ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtext('sla.tallies'))")
+# One statement, so that all of it sees the same clocks: one that stops meanwhile is open or stopped, never neither.
+_COUNT = text("""
+    WITH changes AS (
+        DELETE FROM tally_changes RETURNING *
+    ), folded AS (
+        SELECT clock, team, source, campaign, what, detail, sum(amount) AS amount, min(id) AS seen
+        FROM changes GROUP BY clock, team, source, campaign, what, detail
+    ), stored AS (
+        INSERT INTO tallies AS t (clock, team, source, campaign, what, detail, amount, seen)
+        SELECT clock, team, source, campaign, what, detail, amount, seen FROM folded
+        ON CONFLICT (clock, team, source, campaign, what, detail) DO UPDATE SET amount = t.amount + excluded.amount
+    ), overdue AS (
+        SELECT c.clock, c.team, c.source, coalesce(c.campaign, '') AS campaign,
+            count(*) AS clocks, count(*) FILTER (WHERE r.risky) AS risky
+        FROM clocks c LEFT JOIN LATERAL (
+            SELECT true AS risky FROM steps s
             WHERE s.assignment_id = c.assignment_id AND s.clock = c.clock AND s.action = 'at_risk'
-        )
-    GROUP BY c.team, c.source
+            LIMIT 1
+        ) r ON true
+        WHERE c.stopped_at IS NULL AND CASE WHEN c.stopped_at IS NULL THEN c.deadline END < now()
+        GROUP BY 1, 2, 3, 4
+    )
+    SELECT clock, team, source, campaign, what, detail, sum(amount) AS amount, min(seen) AS seen
+    FROM (
+        SELECT clock, team, source, campaign, what, detail, amount, seen FROM tallies
+        UNION ALL SELECT clock, team, source, campaign, what, detail, amount, seen FROM folded
+        UNION ALL SELECT clock, team, source, campaign, 'overdue', '', clocks, NULL FROM overdue
+        UNION ALL SELECT clock, team, source, campaign, 'risky', '', -risky, NULL FROM overdue
+    ) AS figures
+    GROUP BY clock, team, source, campaign, what, detail
 """)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number. `seen` orders campaigns by their first clock; None for what is overdue."""
+
+    clock: str
+    team: str
+    source: str
+    campaign: str
+    what: str
+    detail: str
+    amount: float
+    seen: int | None
+
+
+async def count(connection: AsyncConnection) -> list[Figure]:
+    """Fold what has changed since the last count, and return every figure."""
+    await connection.execute(_ONE_AT_A_TIME)
+    return [Figure(*row) for row in await connection.execute(_COUNT)]
+
+
+def bounded(figures: Iterable[Figure], limit: int) -> dict[tuple[str, str], str]:
+    """The label of each campaign of each source: itself for the first `limit` of a source, `OTHER` for the rest."""
+    first: dict[tuple[str, str], int] = {}
+    for figure in figures:
+        if figure.seen is not None:
+            key = (figure.source, figure.campaign)
+            first[key] = min(figure.seen, first.get(key, figure.seen))
+    labels: dict[tuple[str, str], str] = {}
+    listed: dict[str, int] = defaultdict(int)
+    for source, campaign in sorted(first, key=lambda key: first[key]):
+        # No campaign is none of the campaigns.
+        listed[source] += campaign != ""
+        labels[source, campaign] = OTHER if campaign and listed[source] > limit else campaign
+    return labels
 
 
 class Figures(Collector):
@@ -44,56 +103,94 @@ class Figures(Collector):
     def __init__(self, database: Database, every: timedelta) -> None:
         self._database = database
         self._every = every
-        self._clocks: list[Row[tuple[object, ...]]] = []
-        self._steps: list[Row[tuple[object, ...]]] = []
-        self._at_risk: list[Row[tuple[object, ...]]] = []
+        self._figures: Sequence[Figure] = ()
 
     async def count(self) -> timedelta:
         """Count now; returns when to count next."""
         async with self._database.transaction() as connection:
-            self._clocks = list((await connection.execute(_CLOCKS)).all())
-            self._steps = list((await connection.execute(_STEPS)).all())
-            self._at_risk = list((await connection.execute(_AT_RISK)).all())
+            self._figures = await count(connection)
         return self._every
 
     def describe(self) -> Iterator[Metric]:
-        return self._families([], [], [])
+        return families(())
 
     @override
     def collect(self) -> Iterator[Metric]:
-        return self._families(self._clocks, self._steps, self._at_risk)
+        return families(self._figures)
 
-    @staticmethod
-    def _families(
-        clocks: list[Row[tuple[object, ...]]],
-        steps: list[Row[tuple[object, ...]]],
-        at_risk: list[Row[tuple[object, ...]]],
-    ) -> Iterator[Metric]:
-        by = ["team", "source", "campaign"]
-        started = CounterMetricFamily("relance_sla_clocks_started", "Assignments whose window has begun.", labels=by)
-        kept = CounterMetricFamily("relance_sla_windows_kept", "First answers within the window.", labels=by)
-        breached = CounterMetricFamily("relance_sla_windows_breached", "Windows that passed unanswered.", labels=by)
-        open_now = GaugeMetricFamily(
-            "relance_sla_open",
-            "Assignments without an answer, by where they stand.",
-            labels=["team", "source", "state"],
-        )
-        fired = CounterMetricFamily("relance_sla_steps", "Escalation steps fired.", labels=["team", "source", "action"])
-        waiting: dict[tuple[str, str], list[int]] = {}
-        for row in clocks:
-            labels = [row.team, row.source, row.campaign]
-            started.add_metric(labels, row.started)
-            kept.add_metric(labels, row.kept)
-            breached.add_metric(labels, row.breached)
-            running = waiting.setdefault((row.team, row.source), [0, 0])
-            running[0] += row.running
-            running[1] += row.overdue
-        risky = {(row.team, row.source): row.at_risk for row in at_risk}
-        for (team, source), (running_count, overdue) in waiting.items():
-            at_risk_count = risky.get((team, source), 0)
-            open_now.add_metric([team, source, "in_time"], running_count - at_risk_count)
-            open_now.add_metric([team, source, "at_risk"], at_risk_count)
-            open_now.add_metric([team, source, "breached"], overdue)
-        for row in steps:
-            fired.add_metric([row.team, row.source, row.action], row.fired)
-        yield from (started, kept, breached, open_now, fired)
+
+Labels = tuple[str, ...]
+
+
+def families(figures: Sequence[Figure]) -> Iterator[Metric]:
+    """The figures as metrics."""
+    campaigns = bounded(figures, CAMPAIGNS)
+    totals: dict[Labels, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    standing: dict[Labels, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    steps: dict[Labels, float] = defaultdict(float)
+    taken: dict[str, dict[Labels, dict[str, float]]] = {
+        name: defaultdict(lambda: defaultdict(float)) for name in _TAKEN
+    }
+    for each in figures:
+        of_team = (each.clock, each.team, each.source)
+        labels = (*of_team, campaigns.get((each.source, each.campaign), OTHER))
+        if each.what in _TAKEN:
+            taken[each.what][of_team][each.detail] += each.amount
+        elif each.what == "step":
+            steps[(*labels, *each.detail.split(" ", 1))] += each.amount
+        else:
+            totals[labels][each.what] += each.amount
+            standing[of_team][each.what] += each.amount
+    yield from _counters(totals)
+    yield _open(standing)
+    fired = CounterMetricFamily("relance_sla_steps", "Escalation steps fired.", labels=[*_BY, "action", "step"])
+    for step, amount in steps.items():
+        fired.add_metric(step, amount)
+    yield fired
+    for what, (name, meaning, buckets) in _TAKEN.items():
+        yield _histogram(name, meaning, buckets, taken[what])
+
+
+_BY = ["clock", "team", "source", "campaign"]
+_TAKEN: Mapping[str, tuple[str, str, tuple[float, ...]]] = {
+    "seconds": ("relance_sla_response_seconds", "Working time from the clock's start to what stopped it.", SECONDS),
+    "ratio": ("relance_sla_response_window_ratio", "The same, as a share of the window.", RATIOS),
+}
+_COUNTED = (
+    ("relance_sla_clocks_started", "Clocks that have begun.", ("started",)),
+    ("relance_sla_windows_kept", "Windows within which the answer came.", ("kept",)),
+    ("relance_sla_windows_breached", "Windows that passed unanswered.", ("overdue", "late", "withdrawn")),
+    ("relance_sla_breaches_withdrawn", "Of these, not breached after all, as was heard later.", ("withdrawn",)),
+)
+
+
+def _counters(totals: Mapping[Labels, Mapping[str, float]]) -> Iterator[Metric]:
+    for name, meaning, parts in _COUNTED:
+        family = CounterMetricFamily(name, meaning, labels=_BY)
+        for labels, amounts in totals.items():
+            # Also 0: a series that begins with its first event hides it from `rate`.
+            family.add_metric(labels, sum(amounts.get(part, 0) for part in parts))
+        yield family
+
+
+def _open(standing: Mapping[Labels, Mapping[str, float]]) -> Metric:
+    family = GaugeMetricFamily("relance_sla_open", "Running clocks, by where they stand.", labels=[*_BY[:3], "state"])
+    for labels, amounts in standing.items():
+        overdue, at_risk = amounts.get("overdue", 0), amounts.get("risky", 0)
+        in_time = amounts.get("started", 0) - amounts.get("stopped", 0) - overdue - at_risk
+        for state, clocks in (("in_time", in_time), ("at_risk", at_risk), ("breached", overdue)):
+            family.add_metric([*labels, state], clocks)
+    return family
+
+
+def _histogram(
+    name: str, meaning: str, buckets: Sequence[float], taken: Mapping[Labels, Mapping[str, float]]
+) -> Metric:
+    family = HistogramMetricFamily(name, meaning, labels=_BY[:3])
+    for labels, amounts in taken.items():
+        below, cumulative = 0.0, []
+        for bucket in [*(f"{each:g}" for each in buckets), "+Inf"]:
+            below += amounts.get(bucket, 0)
+            cumulative.append((bucket, below))
+        family.add_metric(labels, cumulative, sum_value=amounts.get("sum", 0))
+    return family

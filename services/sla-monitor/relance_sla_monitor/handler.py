@@ -15,7 +15,6 @@ from relance.events import (
     ResponseRecorded,
 )
 from relance.ids import AssignmentId, NewId
-from relance_sla_monitor import metrics
 from relance_sla_monitor.clocks import StoredClock, hear_of_stops, lock_clocks, start_clocks, store_clocks
 from relance_sla_monitor.domain.clocks import Clock, StopCause, breach_withdrawn, settle, start
 from relance_sla_monitor.scorecards.facts import keep_facts
@@ -68,13 +67,6 @@ class ClockHandler:
             self._withdrawal(stored, settled) for stored, settled in changed if breach_withdrawn(stored.clock, settled)
         ]
         await outbox.append(connection, withdrawn)
-        for stored, settled in changed:
-            first_answer = settled.name == "response" and settled.stopped_by != "reassigned"
-            if first_answer and stored.clock.stopped_at is None and settled.stopped_at:
-                taken = settled.stopped_at - settled.started_at
-                metrics.RESPONSE_SECONDS.labels(stored.team, stored.source).observe(taken.total_seconds())
-            if breach_withdrawn(stored.clock, settled):
-                metrics.WITHDRAWN.labels(stored.team).inc()
 
     def _withdrawal(self, stored: StoredClock, settled: Clock) -> Envelope:
         assert settled.stopped_at  # noqa: S101 - narrows the type: a withdrawn breach has been answered

@@ -71,9 +71,14 @@ class BatchConsumer:
         self._group = settings.topic_prefix + subscription.group
         self._limit = DeadLetterLimit(settings.dead_letter_limit)
         self._stopping = asyncio.Event()
-        self._rebalance = _WaitForBatch()
+        self._rebalance = _WaitForBatch(self._group)
         self.halted: str | None = None
         """Why the consumer stopped for good, for /readyz; None while it works."""
+        # From the start, so that the first one is seen to be one more than none.
+        CONSUMER_HALTED.labels(self._group).set(0)
+        CONSUMER_RETRIES.labels(self._group)
+        for topic in subscription.topics:
+            CONSUMED.labels(self._group, settings.topic_prefix + topic, "dead_letter")
 
     async def check(self) -> None:
         """For /readyz.
@@ -273,7 +278,8 @@ class BatchConsumer:
 class _WaitForBatch(ConsumerRebalanceListener):
     """Lets the batch in hand finish before its partitions go to another consumer."""
 
-    def __init__(self) -> None:
+    def __init__(self, group: str) -> None:
+        self._group = group
         self.batch_in_hand = asyncio.Lock()
         self.revoking = False
         """Set while a revocation waits: a batch that is only being retried should be given up."""
@@ -291,4 +297,6 @@ class _WaitForBatch(ConsumerRebalanceListener):
 
     @override
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        # Of partitions that another has now, this lag would stand for ever.
+        CONSUMER_LAG.remove_by_labels({"consumer": self._group})
         log.info("partitions assigned", partitions=len(assigned))

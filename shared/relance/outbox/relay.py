@@ -92,6 +92,9 @@ class OutboxRelay:
             if (await connection.execute(_LOCK, {"name": self._channel})).scalar_one():
                 log.info("outbox relay active")
                 return True
+            # The active relay reports them.
+            OUTBOX_DEPTH.set(0)
+            OUTBOX_AGE.set(0)
             if await self._wake.sleep(POLL):
                 # A local commit, and another replica publishes: tell it. Outside any transaction, because a
                 # NOTIFY inside one makes every commit of the database queue up behind it.
@@ -106,10 +109,11 @@ class OutboxRelay:
         await raw.add_listener(self._channel, lambda *_: self._wake.nudge())
         measure_at = 0.0
         while True:
-            published = await self._publish_batch(connection)
+            # First: without Kafka this is as far as it gets, and just then the outbox fills.
             if loop.time() >= measure_at:
                 measure_at = loop.time() + MEASURE_EVERY.total_seconds()
                 await self._measure(connection)
+            published = await self._publish_batch(connection)
             if published < BATCH:
                 if self._wake.stopping:
                     return

@@ -48,6 +48,11 @@ _WAITING = text("""
 _COLUMNS = "endpoint, address_sha256, failures, openings, open_until, disabled_because"
 _LOAD = text(f"SELECT {_COLUMNS} FROM endpoints WHERE endpoint = ANY(CAST(:endpoints AS text[]))")
 _LOAD_ALL = text(f"SELECT {_COLUMNS} FROM endpoints")
+_UNWELL = text("""
+    SELECT count(*) FILTER (WHERE disabled_because IS NOT NULL) AS disabled,
+        count(*) FILTER (WHERE disabled_because IS NULL AND open_until IS NOT NULL) AS open
+    FROM endpoints
+""")
 _LOCK = text(f"""
     SELECT {_COLUMNS} FROM endpoints WHERE endpoint = ANY(CAST(:endpoints AS text[])) ORDER BY endpoint FOR UPDATE
 """)
@@ -103,6 +108,11 @@ async def load_health(connection: AsyncConnection, endpoints: Sequence[str] | No
     else:
         rows = await connection.execute(_LOAD, {"endpoints": list(endpoints)})
     return {row.endpoint: _stored(*row[1:]) for row in rows}
+
+
+async def unwell(connection: AsyncConnection) -> dict[str, int]:
+    """How many endpoints are `disabled`, and how many circuits are `open` (half open ones too)."""
+    return dict((await connection.execute(_UNWELL)).mappings().one())
 
 
 async def lock_health(connection: AsyncConnection, endpoints: Sequence[str]) -> Healths:

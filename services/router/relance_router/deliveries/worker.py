@@ -29,6 +29,7 @@ from relance_router.deliveries.endpoint_health import (
     load_health,
     probe,
     reserve_probes,
+    unwell,
 )
 from relance_router.deliveries.endpoints import contact, tool_address
 from relance_router.deliveries.notifications import Claimed, Room, claim, expire, pending
@@ -88,6 +89,8 @@ class DeliveryWorker:
         async with self._database.transaction() as connection:
             metrics.NOTIFICATIONS_EXPIRED.inc(await expire(connection))
             metrics.NOTIFICATIONS_PENDING.set(await pending(connection))
+            for state, endpoints in (await unwell(connection)).items():
+                metrics.ENDPOINTS_UNWELL.labels(state).set(endpoints)
         return LOOK_AFTER_EVERY
 
     async def _turn(self) -> timedelta:

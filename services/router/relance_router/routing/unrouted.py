@@ -10,6 +10,7 @@ from relance.ids import NewId
 from relance_router import metrics
 from relance_router.configuration.versions import ConfigurationVersions
 from relance_router.domain.answers import AssignmentState
+from relance_router.domain.routing import HeldBecause
 from relance_router.routing.assigning import Assigner
 from relance_router.routing.leads import lock_unrouted, transaction_time
 from relance_router.routing.offers import close_offers
@@ -19,7 +20,10 @@ LOOK_EVERY = timedelta(seconds=1)
 BATCH = 500
 
 # What is due and was not taken is in another replica's hands.
-_STANDING = text("SELECT count(*), min(until) FILTER (WHERE until > now()) - clock_timestamp() FROM unrouted")
+_STANDING = text("""
+    SELECT reason, count(*) AS leads, min(until) FILTER (WHERE until > now()) - clock_timestamp() AS next_in
+    FROM unrouted GROUP BY reason
+""")
 
 
 class UnroutedLeads:
@@ -67,12 +71,15 @@ class UnroutedLeads:
             unclaimed = [request.lead.lead_id for request in requests if request.cause is Cause.UNCLAIMED]
             await close_offers(connection, unclaimed, now, self._new_id, state=AssignmentState.EXPIRED)
             await self._assigner.assign(connection, running, requests, now)
-            standing, next_in = (await connection.execute(_STANDING)).one()
-        metrics.UNROUTED_NOW.set(standing)
+            standing = (await connection.execute(_STANDING)).all()
+        leads = {row.reason: row.leads for row in standing}
+        for reason in HeldBecause:
+            metrics.UNROUTED_NOW.labels(reason.value).set(leads.get(reason.value, 0))
         if requests:
             self._on_committed()
         if len(requests) == BATCH:
             if not self._freed:
                 self._freed, self._freed_at = set(freed), began or now
             return timedelta()
-        return min(LOOK_EVERY, max(next_in, timedelta())) if next_in is not None else LOOK_EVERY
+        next_in: timedelta = min([LOOK_EVERY, *(row.next_in for row in standing if row.next_in is not None)])
+        return max(timedelta(), next_in)

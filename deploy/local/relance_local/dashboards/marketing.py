@@ -1,0 +1,98 @@
+"""For marketing and sales, both directions: what was done with each source's leads, and what they were worth."""
+
+from grafana_foundation_sdk.models.dashboard import Dashboard
+
+from relance_local.dashboards.panels import PER_SECOND, SHARE, assembled, choice, listing, series
+from relance_local.dashboards.queries import ANSWER_COLUMNS, ANSWER_UNITS, happened, kept_share
+
+SOURCE = 'source=~"$source"'
+
+
+def dashboard() -> Dashboard:
+    """The dashboard."""
+    done = [
+        listing(
+            "What sales did with the leads",
+            "Assignments of the time shown: answered in time, breached, not answered yet, and how fast.",
+            f"""SELECT source, coalesce(campaign, '-') AS campaign, count(DISTINCT lead_id) AS leads, {ANSWER_COLUMNS}
+            FROM reporting.clocks
+            WHERE clock = 'response' AND source IN ($source) AND $__timeFilter(started_at)
+            GROUP BY source, campaign ORDER BY leads DESC, source, campaign""",
+            units=ANSWER_UNITS,
+        ),
+        series(
+            "Kept windows by source",
+            "Of the response windows that ended in the hour before.",
+            {"{{source}}": kept_share(SOURCE, by="source", over="1h")},
+            unit=SHARE,
+        ),
+        series(
+            "Breaches by campaign",
+            "Windows that passed unanswered.",
+            {
+                "{{source}} {{campaign}}": happened(
+                    "relance_sla_windows_breached_total", f'clock="response", {SOURCE}', by="source, campaign"
+                )
+            },
+            unit=PER_SECOND,
+            stacked=True,
+        ),
+    ]
+    worth = [
+        listing(
+            "What the leads were worth",
+            "Of the leads received in the time shown, what sales said of them last; a lead that was won was accepted.",
+            """SELECT l.source, coalesce(l.campaign, '-') AS campaign, count(*) AS leads,
+            count(*) FILTER (WHERE d.disposition IN ('accepted', 'won', 'lost')) AS accepted,
+            count(*) FILTER (WHERE d.disposition = 'rejected') AS rejected,
+            count(*) FILTER (WHERE d.disposition = 'won') AS won,
+            count(*) FILTER (WHERE d.disposition = 'lost') AS lost,
+            count(*) FILTER (WHERE d.disposition IS NULL) AS nothing_said,
+            round((count(*) FILTER (WHERE d.disposition IN ('accepted', 'won', 'lost')))::numeric
+                / nullif(count(d.disposition), 0), 3) AS acceptance
+            FROM reporting.leads l LEFT JOIN (
+                SELECT DISTINCT ON (lead_id) lead_id, disposition FROM reporting.dispositions
+                ORDER BY lead_id, recorded_at DESC, sequence DESC
+            ) d USING (lead_id)
+            WHERE l.source IN ($source) AND $__timeFilter(l.received_at)
+            GROUP BY l.source, l.campaign ORDER BY leads DESC, l.source, l.campaign""",
+            units={"acceptance": SHARE},
+            width=16,
+        ),
+        listing(
+            "Rejected, and why",
+            "What sales said last of an assignment, where that was no.",
+            """SELECT source, coalesce(reason, '-') AS reason, count(*) AS rejected FROM reporting.dispositions
+            WHERE newest AND disposition = 'rejected' AND source IN ($source) AND $__timeFilter(recorded_at)
+            GROUP BY source, reason ORDER BY rejected DESC, source, reason""",
+            width=8,
+        ),
+    ]
+    received = [
+        listing(
+            "Leads by week",
+            "Received in the time shown, by week (from Monday, UTC), source and channel.",
+            """SELECT date_trunc('week', received_at, 'UTC') AS week, source, channel, count(*) AS leads
+            FROM reporting.leads WHERE source IN ($source) AND $__timeFilter(received_at)
+            GROUP BY week, source, channel ORDER BY week DESC, leads DESC, source, channel""",
+            width=12,
+        ),
+        series(
+            "Leads received",
+            "Accepted by ingest, by source and channel.",
+            {
+                "{{source}} {{channel}}": f"""sum by (source, channel)
+                    (rate(relance_ingest_accepted_total{{{SOURCE}}}[$__rate_interval]))"""
+            },
+            unit=PER_SECOND,
+            stacked=True,
+        ),
+    ]
+    return assembled(
+        "relance-marketing",
+        "Relance: marketing scorecard",
+        "Both directions, by source and campaign: what sales did with the leads, and what they were worth.",
+        {"What sales did": done, "What they were worth": worth, "What came": received},
+        since="now-30d",
+        variables=[choice("Source", "source")],
+    )

@@ -1,0 +1,177 @@
+"""For operators: does every part keep up."""
+
+from grafana_foundation_sdk.models.dashboard import Dashboard
+
+from relance_local.dashboards.panels import PER_SECOND, SECONDS, assembled, numbers, series
+from relance_local.dashboards.queries import once, quantile
+
+BAD_WHEN_ANY = ((None, "green"), (1, "red"))
+
+
+def dashboard() -> Dashboard:
+    """The dashboard."""
+    return assembled(
+        "relance-operations",
+        "Relance: operations",
+        "Does every part keep up. Each alert's description says what to do.",
+        {
+            "Now": [
+                numbers("Replicas up", "That Prometheus reaches, by service.", {"{{job}}": "sum by (job) (up)"}),
+                numbers(
+                    "Consumers halted",
+                    "Stopped by too many dead letters; /readyz says more.",
+                    {"{{consumer}}": "max by (consumer) (relance_consumer_halted)"},
+                    turns=BAD_WHEN_ANY,
+                ),
+                numbers(
+                    "Endpoints unwell",
+                    "Webhooks that are left alone for now (open), or disabled because they answered 410.",
+                    {"{{state}}": f"sum by (state) ({once('relance_router_endpoints_unwell')})"},
+                    turns=BAD_WHEN_ANY,
+                ),
+                numbers(
+                    "Configuration",
+                    "Version of the routing configuration that runs.",
+                    {"version": once("relance_router_configuration_version")},
+                ),
+            ],
+            "Kafka and the outbox": [
+                series(
+                    "Consumer lag",
+                    "Messages behind the end of the topic.",
+                    {"{{consumer}} {{topic}}": "sum by (consumer, topic) (relance_consumer_lag)"},
+                ),
+                series(
+                    "Messages handled",
+                    "Taken from Kafka, and buried as dead letters.",
+                    {
+                        "{{consumer}} {{outcome}}": """sum by (consumer, outcome)
+                            (rate(relance_consumer_messages_total[$__rate_interval]))"""
+                    },
+                    unit=PER_SECOND,
+                ),
+                series(
+                    "Outbox depth",
+                    "Events committed and not yet published.",
+                    {"{{job}}": "max by (job) (relance_outbox_depth)"},
+                ),
+                series(
+                    "Outbox age",
+                    "Age of the oldest event that is not yet published.",
+                    {"{{job}}": "max by (job) (relance_outbox_oldest_age_seconds)"},
+                    unit=SECONDS,
+                ),
+                series(
+                    "Time of a batch",
+                    "To handle and commit one polled batch, p99.",
+                    {"{{consumer}}": quantile(0.99, "relance_consumer_batch_seconds", by="consumer")},
+                    unit=SECONDS,
+                ),
+                series(
+                    "Faults passed",
+                    "Batches tried again, and times the relay lost PostgreSQL or Kafka.",
+                    {
+                        "relay of {{job}}": "sum by (job) (rate(relance_outbox_relay_faults_total[$__rate_interval]))",
+                        "{{consumer}}": "sum by (consumer) (rate(relance_consumer_retries_total[$__rate_interval]))",
+                    },
+                    unit=PER_SECOND,
+                ),
+            ],
+            "HTTP": [
+                series(
+                    "Requests",
+                    "Answered, by service and status.",
+                    {
+                        "{{job}} {{status}}": """sum by (job, status)
+                            (rate(relance_http_requests_total[$__rate_interval]))"""
+                    },
+                    unit=PER_SECOND,
+                ),
+                series(
+                    "Time of a request",
+                    "p99, by service.",
+                    {"{{job}}": quantile(0.99, "relance_http_request_seconds", by="job")},
+                    unit=SECONDS,
+                ),
+                series(
+                    "Time to accept a lead",
+                    "From request to commit.",
+                    {
+                        "p50": quantile(0.5, "relance_ingest_accept_seconds"),
+                        "p99": quantile(0.99, "relance_ingest_accept_seconds"),
+                    },
+                    unit=SECONDS,
+                ),
+                series(
+                    "Refused",
+                    "Submissions, by what was wrong.",
+                    {"{{why}}": "sum by (why) (rate(relance_ingest_refused_total[$__rate_interval]))"},
+                    unit=PER_SECOND,
+                ),
+            ],
+            "Routing and timers": [
+                series(
+                    "Receipt to assignment",
+                    "From the lead's commit in ingest to its first assignment.",
+                    {
+                        "p50": quantile(0.5, "relance_router_receipt_to_assignment_seconds"),
+                        "p99": quantile(0.99, "relance_router_receipt_to_assignment_seconds"),
+                    },
+                    unit=SECONDS,
+                ),
+                series(
+                    "Unrouted",
+                    "Leads that nobody has, by reason.",
+                    {"{{reason}}": f"sum by (reason) ({once('relance_router_unrouted_leads')})"},
+                    stacked=True,
+                ),
+                series(
+                    "Timer lateness",
+                    "From a step's due time to the moment at which it was found due.",
+                    {
+                        "p50": quantile(0.5, "relance_sla_timer_lateness_seconds"),
+                        "p99": quantile(0.99, "relance_sla_timer_lateness_seconds"),
+                    },
+                    unit=SECONDS,
+                ),
+                series(
+                    "Steps fired",
+                    "Timers that fell due.",
+                    {"steps": "sum (rate(relance_sla_timer_lateness_seconds_count[$__rate_interval]))"},
+                    unit=PER_SECOND,
+                ),
+            ],
+            "Deliveries": [
+                series(
+                    "Attempts",
+                    "Of notifications, by way and by what they led to.",
+                    {
+                        "{{way}} {{outcome}}": """sum by (way, outcome)
+                            (rate(relance_router_notification_attempts_total[$__rate_interval]))"""
+                    },
+                    unit=PER_SECOND,
+                ),
+                series(
+                    "Waiting",
+                    "Notifications that are still to be delivered.",
+                    {"pending": once("relance_router_notifications_pending")},
+                ),
+                series(
+                    "Time of an attempt",
+                    "From sending to the endpoint's answer.",
+                    {
+                        "p50": quantile(0.5, "relance_router_notification_attempt_seconds"),
+                        "p99": quantile(0.99, "relance_router_notification_attempt_seconds"),
+                    },
+                    unit=SECONDS,
+                ),
+                series(
+                    "Endpoints that turned",
+                    "Left alone, taken as well again, or disabled.",
+                    {"{{to}}": "sum by (to) (rate(relance_router_endpoint_turns_total[$__rate_interval]))"},
+                    unit=PER_SECOND,
+                ),
+            ],
+        },
+        since="now-3h",
+    )

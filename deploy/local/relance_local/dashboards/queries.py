@@ -1,0 +1,66 @@
+"""What several panels ask. PromQL takes `max` over replicas, which all report the same business figures."""
+
+WINDOW = "$__rate_interval"
+RANGE = "$__range"
+
+
+def once(expression: str) -> str:
+    """Figures that every replica reports, once."""
+    return f"max without (instance, job) ({expression})"
+
+
+def kept_share(matching: str = "", *, by: str = "", over: str = RANGE) -> str:
+    """The share of response windows that were kept, of those that ended."""
+    kept, breached, withdrawn = (
+        f"sum{_by(by)} ({once(f'increase(relance_sla_{name}_total{{{_response(matching)}}}[{over}])')})"
+        for name in ("windows_kept", "windows_breached", "breaches_withdrawn")
+    )
+    return f"{kept} / ({kept} + {breached} - {withdrawn})"
+
+
+def happened(name: str, matching: str = "", *, by: str, over: str = WINDOW) -> str:
+    """Per second, of a business counter."""
+    return f"sum{_by(by)} ({once(f'rate({name}{{{matching}}}[{over}])')})"
+
+
+def open_clocks(matching: str = "") -> str:
+    """Leads that wait for a first answer, by state."""
+    return f"sum by (state) ({once(f'relance_sla_open{{{_response(matching)}}}')})"
+
+
+def first_answer(share: float, matching: str = "", *, by: str = "") -> str:
+    """Within how many seconds this share of first answers came."""
+    labels = ", ".join(["le", *([by] if by else [])])
+    rate = once(f"rate(relance_sla_response_seconds_bucket{{{_response(matching)}}}[1h])")
+    return f"histogram_quantile({share}, sum by ({labels}) ({rate}))"
+
+
+def quantile(share: float, histogram: str, *, by: str = "") -> str:
+    """A quantile of what each replica has measured itself."""
+    labels = ", ".join(["le", *([by] if by else [])])
+    return f"histogram_quantile({share}, sum by ({labels}) (rate({histogram}_bucket[{WINDOW}])))"
+
+
+def _response(matching: str) -> str:
+    return ", ".join(['clock="response"', *([matching] if matching else [])])
+
+
+def _by(labels: str) -> str:
+    return f" by ({labels})" if labels else ""
+
+
+ANSWERED = "stopped_by <> 'reassigned'"
+ANSWER_COLUMNS = f"""
+    count(*) AS assignments,
+    count(*) FILTER (WHERE {ANSWERED} AND stopped_at <= deadline) AS in_time,
+    count(*) FILTER (WHERE breached) AS breached,
+    count(*) FILTER (WHERE stopped_at IS NULL) AS unanswered,
+    round((count(*) FILTER (WHERE {ANSWERED} AND stopped_at <= deadline))::numeric
+        / nullif(count(*) FILTER (WHERE breached OR {ANSWERED} AND stopped_at <= deadline), 0), 3) AS kept,
+    extract(epoch FROM percentile_cont(0.5) WITHIN GROUP (ORDER BY stopped_at - started_at)
+        FILTER (WHERE {ANSWERED})) AS median,
+    extract(epoch FROM percentile_cont(0.9) WITHIN GROUP (ORDER BY stopped_at - started_at)
+        FILTER (WHERE {ANSWERED})) AS p90
+"""
+"""Of reporting.clocks: what sales did."""
+ANSWER_UNITS = {"kept": "percentunit", "median": "s", "p90": "s"}

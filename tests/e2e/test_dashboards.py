@@ -1,0 +1,125 @@
+"""Every panel of every dashboard, asked of a real Prometheus and a real PostgreSQL after traffic of every kind."""
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import asyncpg
+from tests.prometheus import Prometheus, any_finite, dashboards, expanded, filled_in, panels, running_prometheus
+from tests.system import STANDARD_STEPS, Received, System, routing, running_system
+
+from relance_local.broker import Broker
+from relance_local.database_server import DatabaseServer
+from relance_local.services import NAMES
+
+TEAMS = {"dach": ["anna", "ben"], "world": ["chloe"]}
+VARIABLES = {"team": list(TEAMS), "source": ["website", "ads"]}
+
+
+async def say(system: System, told: Received, answer: str, **body: str) -> None:
+    """Answer, or say what a lead was worth; it must be taken."""
+    ways = told.data["answer"]
+    headers = {"Authorization": f"Bearer {ways['token']}"}
+    url = system.url("router", f"/v1/assignments/{told.data['assignment_id']}/{answer}")
+    async with system.http.post(url, headers=headers, json=body) as response:
+        assert response.status == 200, await response.text()
+
+
+async def traffic(system: System) -> None:
+    """Answered, declined, ignored until a manager hears of it; accepted, rejected, won; refused; unrouted."""
+    posted = [
+        await system.post_lead(
+            source=source, campaign="spring" if source == "ads" else None, fields={"team": team}, name="Maria Huber"
+        )
+        for source in ("website", "ads")
+        for team in TEAMS
+        for _ in range(3)
+    ]
+    *told, _ignored = await asyncio.gather(*(system.told(lead_id) for lead_id in posted))
+    for each in told:
+        await say(system, each, "contacted")
+    await say(system, told[0], "accepted")
+    await say(system, told[0], "won")
+    await say(system, told[1], "rejected", reason="spam")
+    declined = await system.told(await system.post_lead(fields={"team": "world"}))
+    await say(system, declined, "decline", reason="not my region")
+    async with system.http.post(system.url("ingest", "/v1/leads"), json={}) as refused:
+        assert refused.status == 401
+    await system.wait_for_rows("SELECT 1 FROM reporting.unrouted WHERE lead_id = $1", declined.data["lead"]["lead_id"])
+
+
+async def test_every_panel_has_data_after_traffic(
+    real_parts: tuple[DatabaseServer, Broker], database: str, tmp_path: Path
+) -> None:
+    """PromQL with Grafana's variables filled in; SQL as the role that Grafana has."""
+    async with running_system(real_parts, database, tmp_path, teams=TEAMS) as system:
+        # Without the reassignment: on a slow machine it would come before the answers.
+        await system.apply_routing(routing(system.endpoints, TEAMS, window="2s", steps=STANDARD_STEPS[:-1]))
+        targets = {name: urlsplit(system.services.url(name)).netloc for name in NAMES}
+        async with running_prometheus(tmp_path, targets, system.http) as prometheus:
+            await system.until(lambda: _equal(prometheus, "sum(up)", len(targets)), "Prometheus to reach every service")
+            system.endpoints.answers_with["manager:world"] = 410
+            await traffic(system)
+            await _counted(system, prometheus)
+            # Again, so that series that began with the first have risen since.
+            await traffic(system)
+            await _counted(system, prometheus)
+            empty = await _empty_panels(system, prometheus)
+    assert empty == {}
+
+
+async def _equal(prometheus: Prometheus, expression: str, value: float) -> bool:
+    return await prometheus.now(expression) == [value]
+
+
+async def _counted(system: System, prometheus: Prometheus) -> None:
+    """Wait until Prometheus has what the database has."""
+    for query, expression in (
+        ("SELECT count(*) FROM reporting.clocks WHERE clock = 'response'", "relance_sla_clocks_started_total"),
+        ("SELECT count(*) FROM reporting.clocks WHERE breached", "relance_sla_windows_breached_total"),
+        ("SELECT count(*) FROM reporting.steps WHERE action = 'notify_manager'", _STEPS),
+        ("SELECT count(*) FROM reporting.unrouted", "relance_router_unrouted_leads"),
+    ):
+
+        async def same(query: str = query, expression: str = expression) -> bool:
+            (row,) = await system.rows(query)
+            return row["count"] > 0 and await _equal(prometheus, f"sum({expression})", row["count"])
+
+        await system.until(same, f"{expression} to be what the database says")
+    await system.until(
+        lambda: _equal(prometheus, 'relance_router_endpoints_unwell{state="disabled"}', 1),
+        "the endpoint to be disabled",
+    )
+
+
+_STEPS = 'relance_sla_steps_total{action="notify_manager"}'
+
+
+async def _empty_panels(system: System, prometheus: Prometheus) -> dict[str, str]:
+    """Panels of which a query gives nothing, with that query."""
+    connection = await system.server.connect(system.database, "reporting")
+    try:
+        return {
+            f"{name}: {panel['title']}": query
+            for name, dashboard in dashboards().items()
+            for panel in panels(dashboard)
+            for target in panel["targets"]
+            for query, found in [await _asked(target, panel, prometheus, connection)]
+            if not found
+        }
+    finally:
+        await connection.close()
+
+
+async def _asked(
+    target: dict[str, Any], panel: dict[str, Any], prometheus: Prometheus, connection: asyncpg.Connection
+) -> tuple[str, bool]:
+    if "rawSql" in target:
+        query = expanded(target["rawSql"], VARIABLES)
+        return query, bool(await connection.fetch(query))
+    query = filled_in(target["expr"], VARIABLES)
+    if panel["type"] == "stat":
+        return query, any_finite(await prometheus.now(query))
+    return query, any_finite(await prometheus.over_time(query, timedelta(seconds=10)))

@@ -1,0 +1,94 @@
+"""Promises of what Prometheus and Alertmanager are given, checked by their own tools."""
+
+import asyncio
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import yaml
+from tests.prometheus import ROOT, RULES, dashboards, installed, panels
+
+ALERTS = Path(__file__).with_name("alerts.yml")
+
+
+async def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """One of Prometheus's tools, to its end."""
+    return await asyncio.to_thread(
+        subprocess.run, [installed(program), *arguments], capture_output=True, text=True, check=False
+    )
+
+
+def alerts() -> dict[str, dict[str, Any]]:
+    """Every alert, by name."""
+    rules = [
+        rule
+        for file in RULES.glob("*.yml")
+        for group in yaml.safe_load(file.read_text())["groups"]
+        for rule in group["rules"]
+    ]
+    return {rule["alert"]: rule for rule in rules if "alert" in rule}
+
+
+async def test_the_configurations_are_valid() -> None:
+    """Rules included."""
+    prometheus = await run("promtool", "check", "config", str(ROOT / "deploy/prometheus/prometheus.yml"))
+    assert prometheus.returncode == 0, prometheus.stdout + prometheus.stderr
+    assert "2 rule files found" in prometheus.stdout
+    alertmanager = await run("amtool", "check-config", str(ROOT / "deploy/alertmanager/alertmanager.yml"))
+    assert alertmanager.returncode == 0, alertmanager.stdout + alertmanager.stderr
+
+
+async def test_alerts_fire_when_they_should_and_only_then() -> None:
+    """alerts.yml says when."""
+    done = await run("promtool", "test", "rules", str(ALERTS))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_alert_is_tested_and_says_what_is_wrong_and_what_to_do() -> None:
+    """Whoever is woken reads these three sentences."""
+    tested = ALERTS.read_text()
+    found = alerts()
+    assert found
+    for name, alert in found.items():
+        assert alert["annotations"].keys() == {"summary", "description", "action"}
+        assert alert["labels"]["severity"] in {"page", "ticket"}
+        assert re.search(rf'alertname: {name}\n\s+eval_time: .*\n\s+exp_alerts:\n|alertname="{name}"', tested), name
+
+
+def test_inhibitions_name_alerts_that_there_are() -> None:
+    """A misspelt one inhibits nothing."""
+    configuration = yaml.safe_load((ROOT / "deploy/alertmanager/alertmanager.yml").read_text())
+    named = {
+        name
+        for rule in configuration["inhibit_rules"]
+        for matcher in [*rule["source_matchers"], *rule["target_matchers"]]
+        for name in re.findall(r"[A-Z]\w+", matcher)
+    }
+    assert named
+    assert named <= alerts().keys()
+
+
+def test_every_metric_that_is_asked_for_is_one_that_a_service_has() -> None:
+    """A misspelt metric is an empty panel, or an alert that never comes."""
+    expressions = [
+        target["expr"]
+        for dashboard in dashboards().values()
+        for panel in panels(dashboard)
+        for target in panel["targets"]
+        if "expr" in target
+    ]
+    expressions += [
+        variable["query"] for dashboard in dashboards().values() for variable in dashboard["templating"]["list"]
+    ]
+    expressions += [rules.read_text() for rules in RULES.glob("*.yml")]
+    asked = {
+        re.sub(r"_(total|bucket|sum|count)$", "", name)
+        for expression in expressions
+        for name in re.findall(r"(?<![:\w])relance_\w+(?![:\w])", expression)
+    }
+    folders = [ROOT / "shared", *(ROOT / "services" / name for name in ("ingest", "router", "sla-monitor"))]
+    code = "\n".join(file.read_text() for folder in folders for file in folder.rglob("*.py"))
+    had = {re.sub(r"_total$", "", name) for name in re.findall(r'"(relance_\w+)"', code)}
+    assert asked
+    assert asked <= had

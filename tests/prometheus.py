@@ -1,0 +1,137 @@
+"""A real Prometheus beside the system under test, and Grafana's part: its variables and macros, filled in."""
+
+import json
+import math
+import re
+import shutil
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import yaml
+
+from relance_local.child_process import ChildProcess
+from relance_local.conditions import free_port, wait_until
+
+ROOT = Path(__file__).parents[1]
+DASHBOARDS = ROOT / "deploy/grafana/dashboards"
+RULES = ROOT / "deploy/prometheus/rules"
+PACKAGES = {"prometheus": "prometheus", "promtool": "prometheus", "amtool": "prometheus-alertmanager"}
+
+
+def installed(program: str) -> str:
+    """The path of one of Prometheus's programs; skips the test where it is missing."""
+    found = shutil.which(program)
+    if found is None:
+        pytest.skip(f"{program} is missing: install it with `apt-get install {PACKAGES[program]}`")
+    return found
+
+
+class Prometheus:
+    """A running server, asked by its HTTP API."""
+
+    def __init__(self, port: int, http: aiohttp.ClientSession) -> None:
+        self._url = f"http://127.0.0.1:{port}"
+        self._http = http
+
+    async def ready(self) -> bool:
+        """Whether it answers queries."""
+        try:
+            async with self._http.get(f"{self._url}/-/ready") as answer:
+                return answer.status == 200
+        except aiohttp.ClientError:
+            return False
+
+    async def now(self, expression: str) -> list[float]:
+        """The values of an instant query."""
+        result = await self._asked("query", {"query": expression})
+        return [float(series["value"][1]) for series in result]
+
+    async def over_time(self, expression: str, ago: timedelta) -> list[float]:
+        """All values of a range query that ends now."""
+        now = datetime.now(UTC)
+        given = {"query": expression, "start": (now - ago).timestamp(), "end": now.timestamp(), "step": "1s"}
+        result = await self._asked("query_range", given)
+        return [float(value) for series in result for _, value in series["values"]]
+
+    async def _asked(self, path: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+        async with self._http.get(f"{self._url}/api/v1/{path}", params=parameters) as answer:
+            body = await answer.json()
+        assert body["status"] == "success", (parameters, body)
+        result: list[dict[str, Any]] = body["data"]["result"]
+        return result
+
+
+@asynccontextmanager
+async def running_prometheus(
+    folder: Path, targets: Mapping[str, str], http: aiohttp.ClientSession
+) -> AsyncIterator[Prometheus]:
+    """Our rules, evaluated as quickly as it scrapes. `targets` is host and port by job."""
+    configuration = {
+        "global": {"scrape_interval": "500ms", "scrape_timeout": "500ms", "evaluation_interval": "500ms"},
+        "rule_files": [str(RULES / "*.yml")],
+        "scrape_configs": [
+            {"job_name": job, "static_configs": [{"targets": [target]}]} for job, target in targets.items()
+        ],
+    }
+    file = folder / "prometheus.yml"
+    file.write_text(yaml.safe_dump(configuration))
+    port = free_port()
+    process = ChildProcess(
+        "prometheus",
+        [
+            installed("prometheus"),
+            f"--config.file={file}",
+            f"--storage.tsdb.path={folder / 'prometheus'}",
+            f"--web.listen-address=127.0.0.1:{port}",
+        ],
+        log=folder / "prometheus.log",
+    )
+    try:
+        server = Prometheus(port, http)
+
+        async def ready() -> bool:
+            process.must_run()
+            return await server.ready()
+
+        await wait_until(ready, what="Prometheus to answer")
+        yield server
+    finally:
+        await process.stop()
+
+
+def dashboards() -> dict[str, dict[str, Any]]:
+    """Every dashboard that Grafana is given, by file name."""
+    return {file.name: json.loads(file.read_text()) for file in sorted(DASHBOARDS.glob("*.json"))}
+
+
+def panels(dashboard: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Its panels that show something."""
+    return [panel for panel in dashboard["panels"] if panel["type"] != "row"]
+
+
+def filled_in(query: str, variables: Mapping[str, list[str]]) -> str:
+    """PromQL as Grafana would send it."""
+    query = query.replace("$__rate_interval", "5m").replace("$__range", "10m")
+    for name, values in variables.items():
+        query = query.replace(f"${name}", "|".join(values))
+    assert "$" not in query
+    return query
+
+
+def expanded(sql: str, variables: Mapping[str, list[str]]) -> str:
+    """SQL as Grafana would send it."""
+    sql = re.sub(r"\$__timeFilter\((.*?)\)", r"\1 BETWEEN now() - interval '1 day' AND now()", sql)
+    for name, values in variables.items():
+        sql = sql.replace(f"${name}", ",".join(f"'{value}'" for value in values))
+    assert "$" not in sql
+    return sql
+
+
+def any_finite(values: list[float]) -> bool:
+    """Whether there is a number among them."""
+    return any(math.isfinite(value) for value in values)
