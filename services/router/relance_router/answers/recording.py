@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relance import outbox
 from relance.database import Database
-from relance.events import DispositionRecorded, Envelope, ResponseRecorded
+from relance.events import DispositionRecorded, ResponseRecorded
 from relance.events.data import EventData
 from relance.events.response import Answer, Disposition
 from relance.ids import AssignmentId, NewId
@@ -20,7 +20,7 @@ from relance_router.domain.answers import AssignmentState, Recorded, Refused, Re
 from relance_router.domain.dispositions import Judgement, dispose, in_hand
 from relance_router.domain.reasons import check_reason
 from relance_router.routing.assigning import Assigner
-from relance_router.routing.assignments import SOURCE
+from relance_router.routing.assignments import event
 from relance_router.routing.leads import OwnedLead, lock_owned
 from relance_router.routing.offers import find_offer
 from relance_router.routing.pauses import answered
@@ -172,15 +172,7 @@ class AnswerRecorder:
         return AnswerTaken(verdict, verdict.state, said.disposition)
 
     async def _tell(self, connection: AsyncConnection, standing: _Standing, data: EventData) -> None:
-        event = Envelope.caused_by(
-            standing.owned.traceparent,
-            data,
-            source=SOURCE,
-            subject=str(standing.owned.lead.lead_id),
-            time=standing.seen.now,
-            new_id=self._new_id,
-        )
-        await outbox.append(connection, [event])
+        await outbox.append(connection, [event(data, standing.owned, standing.seen.now, self._new_id)])
 
 
 async def _lock(connection: AsyncConnection, assignment: AssignmentId) -> _Standing:

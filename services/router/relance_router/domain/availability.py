@@ -53,6 +53,10 @@ class Availability:
             return f"paused: {self._pauses[rep]}"
         return self._away(found) or full(found.capacity, self.load(rep))
 
+    def paused(self, rep: str) -> str | None:
+        """Why a rep is paused; None for who is not."""
+        return self._pauses.get(rep)
+
     def load(self, rep: str) -> Load:
         """The leads that a rep has."""
         return self._loads.get(rep, _NOTHING)

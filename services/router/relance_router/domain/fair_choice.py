@@ -122,8 +122,6 @@ class Turns:
         rep = self._first_ready() if candidates is None else None
         if rep is None:
             weights = candidates or self._weights
-            if not weights:
-                return None
             rep = earliest_turn(self.virtual_time, weights, {each: self.places[each].start for each in weights})
         self._charge(rep)
         return rep

@@ -22,6 +22,7 @@ from relance_router.deliveries.notifications import cancel_notifications, write_
 from relance_router.domain.answers import AssignmentState
 from relance_router.domain.routing import Assigned, By
 from relance_router.domain.rules import Match
+from relance_router.routing.leads import OwnedLead
 from relance_router.routing.requests import Cause, Owner, Request
 
 SOURCE = "relance/router"
@@ -135,10 +136,10 @@ def explanation(request: Request, record: Mapping[str, Any], assigned: Assigned 
     return json.dumps({**record, "cause": request.cause.value, "chosen": chosen}, separators=(",", ":"))
 
 
-def event(data: EventData, request: Request, now: datetime, new_id: NewId) -> Envelope:
-    """An event about a request's lead."""
-    lead = str(request.lead.lead_id)
-    return Envelope.caused_by(request.traceparent, data, source=SOURCE, subject=lead, time=now, new_id=new_id)
+def event(data: EventData, about: Request | OwnedLead, now: datetime, new_id: NewId) -> Envelope:
+    """An event about a lead."""
+    lead = str(about.lead.lead_id)
+    return Envelope.caused_by(about.traceparent, data, source=SOURCE, subject=lead, time=now, new_id=new_id)
 
 
 def _announcement(made: Made, now: datetime, new_id: NewId) -> announcements.NewNotification:

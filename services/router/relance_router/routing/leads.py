@@ -31,10 +31,12 @@ _DECLINED = """
     (SELECT coalesce(array_agg(o.rep ORDER BY o.id), '{}') FROM offers o
      WHERE o.lead_id = l.id AND o.state = 'declined') AS declined
 """
-_LOCK_OWNED = text("""
-    SELECT a.id AS assignment_id, a.state, a.rep, a.team, a.weight, a.disposition, l.data, l.traceparent,
-        (SELECT array_agg(earlier.rep ORDER BY earlier.ordinal) FROM assignments earlier
-         WHERE earlier.lead_id = l.id) AS had_it
+_HAD_IT = """
+    (SELECT coalesce(array_agg(earlier.rep ORDER BY earlier.ordinal), '{}') FROM assignments earlier
+     WHERE earlier.lead_id = l.id) AS had_it
+"""
+_LOCK_OWNED = text(f"""
+    SELECT a.id AS assignment_id, a.state, a.rep, a.team, a.weight, a.disposition, l.data, l.traceparent, {_HAD_IT}
     FROM assignments a JOIN leads l ON l.id = a.lead_id
     WHERE a.id = ANY(CAST(:ids AS uuid[]))
     ORDER BY l.id
@@ -43,9 +45,7 @@ _LOCK_OWNED = text("""
 # A lead is tried again when its time has come, when somebody of its teams is free, under another configuration, and in
 # any case now and then: two seconds after the first try, five minutes at most. An offer is left alone until it ends.
 _LOCK_UNROUTED = text(f"""
-    SELECT l.data, l.traceparent, u.reason, {_DECLINED},
-        (SELECT coalesce(array_agg(earlier.rep ORDER BY earlier.ordinal), '{{}}') FROM assignments earlier
-         WHERE earlier.lead_id = l.id) AS had_it
+    SELECT l.data, l.traceparent, u.reason, {_DECLINED}, {_HAD_IT}
     FROM unrouted u JOIN leads l ON l.id = u.lead_id
     WHERE u.until <= now()
         OR u.reason <> 'offered' AND (
@@ -59,9 +59,7 @@ _LOCK_UNROUTED = text(f"""
     FOR UPDATE OF l, u SKIP LOCKED
 """)
 _LOCK_LEAD = text(f"""
-    SELECT l.data, l.traceparent, {_DECLINED},
-        (SELECT coalesce(array_agg(earlier.rep ORDER BY earlier.ordinal), '{{}}') FROM assignments earlier
-         WHERE earlier.lead_id = l.id) AS had_it
+    SELECT l.data, l.traceparent, {_DECLINED}, {_HAD_IT}
     FROM leads l WHERE l.id = :id FOR UPDATE
 """)
 

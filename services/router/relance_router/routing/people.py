@@ -82,7 +82,7 @@ async def _one(connection: AsyncConnection, configuration: Configuration, rep: s
 
 
 async def _look(connection: AsyncConnection, configuration: Configuration) -> list[RepNow]:
-    people, paused = await everybody(connection, configuration, await transaction_time(connection))
+    people = await everybody(connection, configuration, await transaction_time(connection))
     in_hand = {row.rep: row.open_leads for row in await connection.execute(_OPEN)}
     return [
         RepNow(
@@ -90,7 +90,7 @@ async def _look(connection: AsyncConnection, configuration: Configuration) -> li
             teams=configuration.teams_of[rep.id],
             absence=people.absence(rep.id),
             open_leads=in_hand.get(rep.id, 0),
-            paused=paused.get(rep.id),
+            paused=people.paused(rep.id),
         )
         for rep in configuration.reps
     ]

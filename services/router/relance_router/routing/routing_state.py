@@ -76,10 +76,9 @@ _LESS_IN_HAND = text("""
 class LockedState:
     """The state of some teams and their reps, locked until the transaction ends."""
 
-    def __init__(self, configuration: Configuration, state: RoutingState, times: Mapping[str, int]) -> None:
+    def __init__(self, configuration: Configuration, state: RoutingState) -> None:
         self.state = state
         self._configuration = configuration
-        self._times = times
         self._in_hand: dict[str, int] = {}
 
     @classmethod
@@ -109,11 +108,10 @@ class LockedState:
             for row in rows
             if row.team in places
         }
-        people, _ = await _people(connection, configuration, teams, members, now)
-        state = RoutingState(people, turns)
+        state = RoutingState(await _people(connection, configuration, teams, members, now), turns)
         for team in teams:
             state.observe(configuration, team)
-        return cls(configuration, state, {team: each.virtual_time for team, each in turns.items()})
+        return cls(configuration, state)
 
     def given(self, rep: str) -> None:
         """The rep has one lead more to store; decisions have told the state already."""
@@ -126,11 +124,8 @@ class LockedState:
 
     async def store(self, connection: AsyncConnection) -> None:
         """Write what decisions have changed."""
-        changed = {
-            team: turns
-            for team, turns in self.state.turns.items()
-            if turns.changes or turns.virtual_time != self._times[team]
-        }
+        # The clock moves only when a turn is taken, which is a change.
+        changed = {team: turns for team, turns in self.state.turns.items() if turns.changes}
         if changed:
             await _store_lines(connection, changed)
         more = sorted((rep, leads) for rep, leads in self._in_hand.items() if leads > 0)
@@ -141,10 +136,8 @@ class LockedState:
             await connection.execute(_LESS_IN_HAND, {"reps": [rep for rep, _ in less], "less": [n for _, n in less]})
 
 
-async def everybody(
-    connection: AsyncConnection, configuration: Configuration, now: datetime
-) -> tuple[Availability, Mapping[str, str]]:
-    """Everybody's availability, and the reasons of those who are paused, for whoever only looks."""
+async def everybody(connection: AsyncConnection, configuration: Configuration, now: datetime) -> Availability:
+    """Everybody's availability, for whoever only looks."""
     return await _people(connection, configuration, (), configuration.reps_by_id, now)
 
 
@@ -154,10 +147,10 @@ async def _people(
     teams: Iterable[str],
     members: Iterable[str],
     now: datetime,
-) -> tuple[Availability, Mapping[str, str]]:
+) -> Availability:
     pauses = {row.rep: row.because for row in await connection.execute(_PAUSES)}
     loads = await _loads(connection, configuration, teams, members, now)
-    return Availability(configuration, now, pauses=pauses, loads=loads), pauses
+    return Availability(configuration, now, pauses=pauses, loads=loads)
 
 
 async def _store_lines(connection: AsyncConnection, lines: Mapping[str, Turns]) -> None:
