@@ -1,10 +1,17 @@
 """The events that services exchange. They meet nowhere else."""
 
-from relance.events.assignment import AssignmentEnded, AssignmentMade, EscalationStep, LeadUnrouted
+from relance.events.assignment import (
+    AssignmentEnded,
+    AssignmentMade,
+    AssignmentTermsChanged,
+    EscalationStep,
+    Hold,
+    LeadUnrouted,
+)
 from relance.events.catalogue import EVENT_TYPES, TOPICS, Topic
 from relance.events.data import EventData
 from relance.events.envelope import Envelope, MalformedEvent
-from relance.events.lead import CallDetails, Contact, LeadReceived
+from relance.events.lead import CallDetails, Contact, LeadReceived, LeadRevised
 from relance.events.response import DispositionRecorded, ResponseRecorded
 from relance.events.sla import BreachWithdrawn, StepFired
 
@@ -13,6 +20,7 @@ __all__ = [
     "TOPICS",
     "AssignmentEnded",
     "AssignmentMade",
+    "AssignmentTermsChanged",
     "BreachWithdrawn",
     "CallDetails",
     "Contact",
@@ -20,7 +28,9 @@ __all__ = [
     "Envelope",
     "EscalationStep",
     "EventData",
+    "Hold",
     "LeadReceived",
+    "LeadRevised",
     "LeadUnrouted",
     "MalformedEvent",
     "ResponseRecorded",

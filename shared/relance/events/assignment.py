@@ -8,8 +8,9 @@ from relance.calendars import Calendar
 from relance.events.data import Channel, EventData, Seconds, UtcDatetime
 from relance.ids import AssignmentId, LeadId
 
-StepAction = Literal["remind_rep", "at_risk", "breach", "notify_manager", "reassign"]
-
+StepAction = Literal["remind_rep", "at_risk", "breach", "notify_manager", "notify", "reassign"]
+Way = Literal["webhook", "slack", "teams", "email"]
+"""How somebody is told."""
 
 ClockName = Literal["response", "contact", "disposition"]
 """What is waited for: the first answer, the first contact, or the word on what the lead was worth."""
@@ -18,7 +19,8 @@ ClockName = Literal["response", "contact", "disposition"]
 class EscalationStep(BaseModel):
     """One step of an escalation policy, as configured when the assignment was made.
 
-    It falls due when `window_fraction` of its clock's window has passed, and `delay` after that: all working time.
+    It falls due when `window_fraction` of its clock's window has passed, and `delay` after that: all working time. Then
+    it is repeated `repeat_times`, `repeat_every` apart, until its clock stops.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -28,6 +30,20 @@ class EscalationStep(BaseModel):
     window_fraction: float = Field(gt=0)
     delay: Seconds
     clock: ClockName = "response"
+    to: tuple[str, ...] = Field((), description="The contacts that action `notify` tells.")
+    via: tuple[Way, ...] = Field((), description="How they are told; empty: by their tool, by e-mail when that fails.")
+    repeat_every: Seconds | None = None
+    repeat_times: int = Field(0, ge=0)
+    urgent: bool = Field(False, description="Whether it is told in quiet hours too.")
+
+
+class Hold(BaseModel):
+    """A span in which an assignment's clocks stand still; without an end, until it is released."""
+
+    model_config = ConfigDict(frozen=True)
+
+    since: UtcDatetime
+    until: UtcDatetime | None = None
 
 
 class AssignmentMade(EventData):
@@ -51,7 +67,41 @@ class AssignmentMade(EventData):
     disposition_window: Seconds | None = Field(None, description="None: no clock runs for the disposition.")
     calendar: Calendar | None = Field(None, description="Whose working time windows count in; None: all time counts.")
     escalation: tuple[EscalationStep, ...]
+    quiet_outside: Calendar | None = Field(
+        None, description="Outside of its hours nobody is told but of what is urgent; None: there are no quiet hours."
+    )
     configuration: int = Field(description="Version of the routing configuration that decided.")
+
+
+class AssignmentTermsChanged(EventData):
+    """What was promised for an assignment is another from now on: all of it is told anew, the newest revision holds.
+
+    What is past stays: a clock whose deadline had passed by `changed_at` keeps its terms, steps that have fired stay
+    fired, and no deadline is moved to before `changed_at`.
+    """
+
+    TYPE: ClassVar[str] = "relance.assignment.terms_changed.v1"
+
+    assignment_id: AssignmentId
+    lead_id: LeadId
+    rep: str
+    team: str
+    revision: int = Field(ge=1, description="1 for the first change, 2 for the second, and so on.")
+    changed_at: UtcDatetime
+    because: Literal["configuration", "extended", "held", "released"]
+    by: str | None = Field(None, description="Who changed them by hand.")
+    reason: str | None = Field(None, description="Their own words.")
+    response_window: Seconds = Field(description="Counted from when the assignment was made, extensions included.")
+    contact_window: Seconds | None = None
+    disposition_window: Seconds | None = None
+    extended: dict[ClockName, Seconds] = Field(
+        default_factory=dict, description="How much of each window was added by hand."
+    )
+    holds: tuple[Hold, ...] = Field((), description="Apart from each other, the earliest first.")
+    calendar: Calendar | None = None
+    escalation: tuple[EscalationStep, ...]
+    quiet_outside: Calendar | None = None
+    configuration: int = Field(description="Version of the routing configuration that these terms are of.")
 
 
 class AssignmentEnded(EventData):
@@ -64,6 +114,8 @@ class AssignmentEnded(EventData):
     rep: str
     reason: Literal["declined", "reassigned"]
     ended_at: UtcDatetime
+    by: str | None = Field(None, description="Who gave the lead to somebody else by hand.")
+    because: str | None = Field(None, description="Their own words.")
 
 
 class LeadUnrouted(EventData):

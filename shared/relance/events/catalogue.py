@@ -2,9 +2,9 @@
 
 from enum import StrEnum
 
-from relance.events.assignment import AssignmentEnded, AssignmentMade, LeadUnrouted
+from relance.events.assignment import AssignmentEnded, AssignmentMade, AssignmentTermsChanged, LeadUnrouted
 from relance.events.data import EventData
-from relance.events.lead import LeadReceived
+from relance.events.lead import LeadReceived, LeadRevised
 from relance.events.response import DispositionRecorded, ResponseRecorded
 from relance.events.sla import BreachWithdrawn, StepFired
 
@@ -20,7 +20,9 @@ class Topic(StrEnum):
 
 TOPICS: dict[type[EventData], Topic] = {
     LeadReceived: Topic.RECEIVED,
+    LeadRevised: Topic.RECEIVED,
     AssignmentMade: Topic.ASSIGNMENTS,
+    AssignmentTermsChanged: Topic.ASSIGNMENTS,
     AssignmentEnded: Topic.ASSIGNMENTS,
     LeadUnrouted: Topic.ASSIGNMENTS,
     ResponseRecorded: Topic.RESPONSES,

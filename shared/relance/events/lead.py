@@ -1,4 +1,4 @@
-"""What ingest says: a lead has been accepted."""
+"""What ingest says: a lead has been accepted, or more is known of it."""
 
 from typing import ClassVar
 
@@ -33,11 +33,7 @@ class CallDetails(BaseModel):
     recording_url: str | None = None
 
 
-class LeadReceived(EventData):
-    """A lead is committed in ingest's database; from here on it is never lost."""
-
-    TYPE: ClassVar[str] = "relance.lead.received.v1"
-
+class _Lead(EventData):
     lead_id: LeadId
     source: str
     channel: Channel
@@ -47,3 +43,17 @@ class LeadReceived(EventData):
     contact: Contact
     fields: dict[str, str] = Field(default_factory=dict, description="Every other field as submitted.")
     call: CallDetails | None = None
+
+
+class LeadReceived(_Lead):
+    """A lead is committed in ingest's database; from here on it is never lost."""
+
+    TYPE: ClassVar[str] = "relance.lead.received.v1"
+
+
+class LeadRevised(_Lead):
+    """More is known of a lead, such as how its call ended: all of it is told anew, the newest event holds."""
+
+    TYPE: ClassVar[str] = "relance.lead.revised.v1"
+
+    revised_at: UtcDatetime

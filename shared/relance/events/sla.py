@@ -4,13 +4,13 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from relance.events.assignment import ClockName, StepAction
+from relance.events.assignment import ClockName, StepAction, Way
 from relance.events.data import EventData, Seconds, UtcDatetime
 from relance.ids import AssignmentId, LeadId
 
 
 class StepFired(EventData):
-    """A step fell due while its clock was running. Fires once per (assignment, clock, step)."""
+    """A step fell due while its clock was running. Fires once per (assignment, clock, step, occurrence)."""
 
     TYPE: ClassVar[str] = "relance.sla.step_fired.v1"
 
@@ -18,7 +18,10 @@ class StepFired(EventData):
     lead_id: LeadId
     clock: ClockName
     step: str
+    occurrence: int = Field(1, ge=1, description="2 for the first repetition, and so on.")
     action: StepAction
+    to: tuple[str, ...] = Field((), description="The contacts that action `notify` tells.")
+    via: tuple[Way, ...] = Field((), description="How they are told; empty: by their tool, by e-mail when that fails.")
     rep: str
     team: str
     due_at: UtcDatetime

@@ -3,26 +3,12 @@
 import hashlib
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Self
 
 import yaml
-from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-
-class Source(BaseModel):
-    """One place that leads come from."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    id: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
-    key_sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] = Field(
-        description="SHA-256 of the source's API key, in hex: the key itself is in no file of ours."
-    )
-    default_country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] | None = Field(
-        None, description="Where phone numbers without a country code are dialled."
-    )
-    campaign: str | None = Field(None, description="The campaign of leads that name none.")
-    thanks_url: AnyHttpUrl | None = Field(None, description="Where a browser goes after its form was accepted.")
+from relance_ingest.sources.source import Source
 
 
 class _SourcesFile(BaseModel):
