@@ -201,10 +201,7 @@ async def start_clocks(connection: AsyncConnection, started: Sequence[tuple[Assi
 
 
 async def add_clocks(connection: AsyncConnection, keys: Sequence[ClockKey]) -> None:
-    """Begin clocks of assignments that have a response clock; `revise_clocks` in this transaction says what they count.
-
-    What has been stored is as if they had begun with the assignment.
-    """
+    """Begin clocks of assignments that have a response clock; `revise_clocks` then says what they count."""
     columns = {"assignment_ids": [assignment for assignment, _ in keys], "clocks": [clock for _, clock in keys]}
     await connection.execute(_ADD, columns)
 

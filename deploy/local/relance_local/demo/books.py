@@ -13,7 +13,7 @@ _LINES = """
         count(DISTINCT l.lead_id) AS leads,
         count(a.assignment_id) AS assigned,
         count(*) FILTER (WHERE c.stopped_by IN ('acknowledged', 'contacted', 'declined')) AS answered,
-        count(*) FILTER (WHERE f.at_risk AND NOT c.breached AND c.stopped_at IS NULL) AS at_risk,
+        count(*) FILTER (WHERE f.at_risk AND NOT c.breached AND NOT c.on_hold AND c.stopped_at IS NULL) AS at_risk,
         count(*) FILTER (WHERE c.breached) AS breached,
         count(*) FILTER (WHERE f.escalated) AS escalated
     FROM reporting.leads l
