@@ -7,6 +7,7 @@
 import base64
 import hashlib
 import hmac
+from collections.abc import Sequence
 from typing import get_args
 
 from relance.events.assignment import Way
@@ -35,14 +36,30 @@ def in_this_way(endpoint: str, way: Way) -> str:
 
 def contact(configuration: Configuration, endpoint: str) -> Reachable | None:
     """Where an endpoint is told; None when the configuration no longer has it, or not in this way."""
-    kind, name, *ways = endpoint.split(":")
-    told: Reachable | None = None
+    kind, _, rest = endpoint.partition(":")
+    name, _, way = rest.partition(":")
+    told = _person(configuration, kind, name)
+    if told is None or not way:
+        return told
+    return next((told.only(known) for known in get_args(Way) if known == way and told.has(known)), None)
+
+
+def told_by(configuration: Configuration, endpoint: str, via: Sequence[Way]) -> list[str]:
+    """The endpoints that tell somebody in each of these ways.
+
+    Without any, and for who has none of them (any more, or who was given a lead of another team's), as usually.
+    """
+    told = contact(configuration, endpoint)
+    return [in_this_way(endpoint, way) for way in via if told and told.has(way)] or [endpoint]
+
+
+def _person(configuration: Configuration, kind: str, name: str) -> Reachable | None:
     if kind == "rep":
-        told = configuration.reps_by_id.get(name)
-    elif kind == "contact":
-        told = configuration.contacts_by_id.get(name)
-    elif team := configuration.teams_by_id.get(name):
-        told = team.manager
+        return configuration.reps_by_id.get(name)
+    if kind == "contact":
+        return configuration.contacts_by_id.get(name)
+    team = configuration.teams_by_id.get(name) if kind == "manager" else None
+    return team.manager if team else None
 
 
 def tool_address(told: Reachable | None) -> str | None:
