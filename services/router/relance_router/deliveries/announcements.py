@@ -118,6 +118,30 @@ def pause_changed(
     )
 
 
+def terms_changed(
+    intervention: UUID,
+    assignment: AssignmentId,
+    lead: LeadId,
+    *,
+    rep: str,
+    details: Mapping[str, Any],
+    at: datetime,
+    traceparent: str,
+    new_id: NewId,
+) -> NewNotification:
+    """The rep has more time, or need not hurry, or has to again. `details`: `change`, who did it and why, and when."""
+    return NewNotification(
+        id=NotificationId(new_id()),
+        key=f"{intervention}:changed",
+        type="lead.changed",
+        endpoint=rep_endpoint(rep),
+        details={"rep": rep, **details, "at": utc(at)},
+        traceparent=tracing.child_of(traceparent),
+        lead_id=lead,
+        assignment_id=assignment,
+    )
+
+
 def escalated(step: StepFired, traceparent: str, new_id: NewId) -> NewNotification | None:
     """A reminder to the rep or a word to the manager, when that is what the step asks for."""
     ways = {

@@ -47,6 +47,9 @@ _WORDS = {
     "lead.escalated disposition": ("{rep} has not said what a lead is worth", "Team {team} promised to by now."),
     "lead.offered": ("A lead to claim in team {team}", "Whoever claims it first gets it."),
     "lead.taken": ("The lead is taken", "Somebody else has claimed it: there is nothing left to do."),
+    "lead.changed extended": ("More time for a lead of {rep}", "There are {more} more."),
+    "lead.changed held": ("A lead of {rep} is on hold", "Its clocks stand still: there is nothing to hurry for."),
+    "lead.changed released": ("A lead of {rep} is on hold no longer", "Its clocks run again."),
     "rep.paused": ("{rep} is paused", "No more leads until somebody resumes it."),
     "rep.resumed": ("{rep} is back", "Leads come again."),
 }
@@ -58,14 +61,16 @@ _LABELS = {
     "contact_by": "Contact by",
     "disposition_by": "Say by",
     "claim_by": "Claim by",
+    "hold_until": "On hold until",
 }
-_UNSAID = {"at", "ordinal"}
+_UNSAID = {"at", "ordinal", "change", "more"}
 _BUTTONS = {"acknowledge": "I have it", "contacted": "I reached them", "decline": "Not mine"}
 _CLAIM = {"acknowledge": "I take it"}
 
 ANSWERS: Mapping[str, Mapping[str, str]] = {
     "lead.assigned": _BUTTONS,
     "lead.reminder": _BUTTONS,
+    "lead.changed": _BUTTONS,
     "lead.offered": _CLAIM,
 }
 """The types that can be answered: each answer as the API calls it, and its button's label."""
@@ -90,7 +95,9 @@ def wording(notification: Claimed, links: AnswerLinks) -> Wording:
 
 
 def _kind(notification: Claimed) -> str:
-    """The type, with the clock that the step is of when that is not the response clock."""
+    """The type, with what has changed, or with the clock that the step is of when that is not the response clock."""
+    if change := notification.details.get("change"):
+        return f"{notification.type} {change}"
     clock = next((clock for clock in ("contact", "disposition") if f"{clock}_by" in notification.details), "")
     return f"{notification.type} {clock}".rstrip()
 
@@ -134,7 +141,7 @@ def _given(values: Mapping[str, str | None]) -> Iterator[Fact]:
 
 
 def _value(key: str, value: str | float) -> str | datetime:
-    if isinstance(value, str) and key.endswith("_by"):
+    if isinstance(value, str) and key.endswith(("_by", "_until")):
         try:
             return datetime.fromisoformat(value)
         except ValueError:

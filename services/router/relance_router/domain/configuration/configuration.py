@@ -45,6 +45,11 @@ class Configuration(Document):
         """Every team."""
         return {team.id: team for team in self.teams}
 
+    @cached_property
+    def rules_by_id(self) -> Mapping[str, Rule]:
+        """Every rule."""
+        return {rule.id: rule for rule in self.rules}
+
     def calendar_of(self, team: str, rep: str) -> Calendar | None:
         """In whose working time a rep's windows count: the rep's, else the team's; None when all time counts."""
         name = self.reps_by_id[rep].calendar or self.teams_by_id[team].calendar
