@@ -25,12 +25,12 @@ from relance_router.terms.interventions import Intervention, interventions_of, r
 from relance_router.terms.promises import brought
 
 # Two statements: what is read of the assignment is what was committed while its lead was waited for.
-_LOCK_LEAD = text("SELECT FROM leads WHERE id = :lead FOR UPDATE")
+_LOCK_LEAD = text("SELECT id FROM leads WHERE id = :lead FOR UPDATE")
 _LOCK = text(f"""
     SELECT {COLUMNS} FROM assignments a JOIN leads l ON l.id = a.lead_id
     WHERE a.lead_id = :lead AND a.ended_at IS NULL FOR UPDATE OF a
 """)
-_KNOWN = text("SELECT FROM leads WHERE id = :lead")
+_KNOWN = text("SELECT id FROM leads WHERE id = :lead")
 
 
 @dataclass(frozen=True)
