@@ -19,6 +19,8 @@ from relance_router.routing.explanations import Explanations
 from relance_router.routing.handler import RoutingHandler
 from relance_router.routing.people import People
 from relance_router.routing.unrouted import UnroutedLeads
+from relance_router.terms.applied import AppliedTerms
+from relance_router.terms.by_hand import TermsByHand
 
 TEAM = ("anna", "ben", "chloe")
 
@@ -35,10 +37,17 @@ class Router:
         self.unrouted = UnroutedLeads(database, self.versions, assigner, new_id, lambda: None)
         self.explanations = Explanations(database, self.versions)
         self.people = People(database, self.versions, new_id)
+        self.terms = AppliedTerms(database, self.versions, new_id, lambda: None)
+        self.by_hand = TermsByHand(database, self.versions, new_id, lambda: None)
 
     async def apply(self, content: str) -> None:
         async with self.database.transaction() as connection:
             await self.versions.apply(connection, content)
+
+    async def bring(self) -> None:
+        """Bring open assignments to the terms of what runs, as far as nobody else has them."""
+        while not await self.terms.bring():
+            pass
 
     async def consume(self, events: Sequence[Envelope], *, then_die: Exception | None = None) -> None:
         """A polled batch, as the consumer loop handles it; `then_die` before the commit."""

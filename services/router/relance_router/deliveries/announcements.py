@@ -143,12 +143,36 @@ def taken_away(
     )
 
 
+def terms_changed(
+    intervention: UUID,
+    assignment: AssignmentId,
+    lead: LeadId,
+    *,
+    rep: str,
+    details: Mapping[str, Any],
+    at: datetime,
+    traceparent: str,
+    new_id: NewId,
+) -> NewNotification:
+    """The rep has more time, or need not hurry, or has to again. `details`: `change`, who did it and why, and when."""
+    return NewNotification(
+        id=NotificationId(new_id()),
+        key=f"{intervention}:changed",
+        type="lead.changed",
+        endpoint=rep_endpoint(rep),
+        details={"rep": rep, **details, "at": utc(at)},
+        traceparent=tracing.child_of(traceparent),
+        lead_id=lead,
+        assignment_id=assignment,
+    )
+
+
 def escalated(
     configuration: Configuration, step: StepFired, assigned_at: datetime, traceparent: str, new_id: NewId
 ) -> list[NewNotification]:
     """A reminder to the rep, or a word to the manager or to contacts, when that is what the step asks for."""
     told = [endpoint for whole in _told(step) for endpoint in told_by(configuration, whole, step.via)]
-    details = {
+    details: dict[str, object] = {
         "rep": step.rep,
         "team": step.team,
         "step": step.step,

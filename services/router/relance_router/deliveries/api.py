@@ -196,8 +196,8 @@ def _why_not(state: State) -> str:
 def _must_be_known(endpoint: str, configuration: Configuration) -> None:
     if endpoint != MAIL and contact(configuration, endpoint) is None:
         detail = (
-            f"The configuration has no {endpoint}: write rep:<id>, manager:<team> or contact:<id>, as GET /v1/endpoints "
-            "lists them, or one of their ways, such as manager:<team>:slack."
+            f"The configuration has no {endpoint}: write rep:<id>, manager:<team> or contact:<id>, which "
+            "GET /v1/endpoints lists, or one of their ways, such as manager:<team>:slack."
         )
         raise Problem(HTTPStatus.NOT_FOUND, "No such endpoint", detail)
 

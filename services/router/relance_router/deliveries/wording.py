@@ -48,6 +48,9 @@ _WORDS = {
     "lead.offered": ("A lead to claim in team {team}", "Whoever claims it first gets it."),
     "lead.taken_away": ("Your lead has gone to somebody else", "{by} has given it to somebody else."),
     "lead.taken": ("The lead is taken", "Somebody else has claimed it: there is nothing left to do."),
+    "lead.changed extended": ("More time for a lead of {rep}", "There are {more} more."),
+    "lead.changed held": ("A lead of {rep} is on hold", "Its clocks stand still: there is nothing to hurry for."),
+    "lead.changed released": ("A lead of {rep} is on hold no longer", "Its clocks run again."),
     "rep.paused": ("{rep} is paused", "No more leads until somebody resumes it."),
     "rep.resumed": ("{rep} is back", "Leads come again."),
 }
@@ -60,9 +63,9 @@ _LABELS = {
     "disposition_by": "Say by",
     "claim_by": "Claim by",
     "since": "Theirs since",
-    "by": "By",
+    "hold_until": "On hold until",
 }
-_UNSAID = {"at", "ordinal", "occurrence"}
+_UNSAID = {"at", "ordinal", "occurrence", "change", "more"}
 _BUTTONS = {"acknowledge": "I have it", "contacted": "I reached them", "decline": "Not mine"}
 _CLAIM = {"acknowledge": "I take it"}
 
@@ -71,6 +74,7 @@ _NTH = ("Second", "Third", "Fourth", "Fifth", "Sixth", "Seventh", "Eighth", "Nin
 ANSWERS: Mapping[str, Mapping[str, str]] = {
     "lead.assigned": _BUTTONS,
     "lead.reminder": _BUTTONS,
+    "lead.changed": _BUTTONS,
     "lead.offered": _CLAIM,
 }
 """The types that can be answered: each answer as the API calls it, and its button's label."""
@@ -95,7 +99,9 @@ def wording(notification: Claimed, links: AnswerLinks) -> Wording:
 
 
 def _kind(notification: Claimed) -> str:
-    """The type, with the clock that the step is of when that is not the response clock."""
+    """The type, with what has changed, or with the clock that the step is of when that is not the response clock."""
+    if change := notification.details.get("change"):
+        return f"{notification.type} {change}"
     clock = next((clock for clock in ("contact", "disposition") if f"{clock}_by" in notification.details), "")
     return f"{notification.type} {clock}".rstrip()
 
@@ -148,7 +154,7 @@ def _given(values: Mapping[str, str | None]) -> Iterator[Fact]:
 
 
 def _value(key: str, value: str | float) -> str | datetime:
-    if isinstance(value, str) and (key.endswith("_by") or key == "since"):
+    if isinstance(value, str) and (key == "since" or key.endswith(("_by", "_until"))):
         try:
             return datetime.fromisoformat(value)
         except ValueError:

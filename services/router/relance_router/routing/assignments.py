@@ -66,15 +66,16 @@ class Ended:
 
 _MAKE = text("""
     INSERT INTO assignments (
-        id, lead_id, ordinal, rep, team, weight, rule, why, state, assigned_at, respond_by, configuration, explanation
+        id, lead_id, ordinal, rep, team, weight, rule, arm, why, state, assigned_at, respond_by, configuration,
+        explanation
     )
-    SELECT id, lead_id, ordinal, rep, team, weight, rule, why, 'open', CAST(:now AS timestamptz),
+    SELECT id, lead_id, ordinal, rep, team, weight, rule, arm, why, 'open', CAST(:now AS timestamptz),
         respond_by, :configuration, CAST(explanation AS jsonb)
     FROM unnest(
         CAST(:ids AS uuid[]), CAST(:lead_ids AS uuid[]), CAST(:ordinals AS integer[]), CAST(:reps AS text[]),
-        CAST(:teams AS text[]), CAST(:weights AS integer[]), CAST(:rules AS text[]), CAST(:whys AS text[]),
-        CAST(:respond_bys AS timestamptz[]), CAST(:explanations AS text[])
-    ) AS made (id, lead_id, ordinal, rep, team, weight, rule, why, respond_by, explanation)
+        CAST(:teams AS text[]), CAST(:weights AS integer[]), CAST(:rules AS text[]), CAST(:arms AS integer[]),
+        CAST(:whys AS text[]), CAST(:respond_bys AS timestamptz[]), CAST(:explanations AS text[])
+    ) AS made (id, lead_id, ordinal, rep, team, weight, rule, arm, why, respond_by, explanation)
 """)
 _END = text("""
     UPDATE assignments SET state = ended.state, ended_at = :now
@@ -101,6 +102,7 @@ async def make_assignments(
         "teams": [each.assigned.team for each in made],
         "weights": [each.assigned.weight for each in made],
         "rules": [each.found.rule for each in made],
+        "arms": [each.found.arm for each in made],
         "whys": [each.assigned.why for each in made],
         "respond_bys": [each.respond_by(now) for each in made],
         "explanations": [explanation(each.request, each.record, each.assigned) for each in made],

@@ -47,6 +47,11 @@ class Configuration(Document):
         """Every team."""
         return {team.id: team for team in self.teams}
 
+    @cached_property
+    def rules_by_id(self) -> Mapping[str, Rule]:
+        """Every rule."""
+        return {rule.id: rule for rule in self.rules}
+
     def calendar_of(self, team: str, rep: str) -> Calendar | None:
         """In whose working time windows count: the rep's calendar, else the team's; None when all time counts.
 
