@@ -46,6 +46,7 @@ from relance_router.settings import RouterSettings
 from relance_router.terms.api import terms_api
 from relance_router.terms.applied import AppliedTerms
 from relance_router.terms.by_hand import TermsByHand
+from relance_router.terms.reassigning import Reassignment
 
 SCHEMA = "router"
 GROUP = "router"
@@ -139,7 +140,13 @@ async def serve(settings: RouterSettings) -> None:
         explanations = Explanations(database, versions)
         people = People(database, versions, ids.new_id)
         app.include_router(routing_api(explanations, people, operators, somebody_is_free, committed))
-        app.include_router(terms_api(TermsByHand(database, versions, ids.new_id, committed), operators))
+        app.include_router(
+            terms_api(
+                TermsByHand(database, versions, ids.new_id, committed),
+                Reassignment(database, versions, assigner, ids.new_id, answered),
+                operators,
+            )
+        )
         app.include_router(
             deliveries_api(database, versions, deliveries.ticker.nudge), dependencies=[Depends(operators)]
         )

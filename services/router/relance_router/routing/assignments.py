@@ -50,6 +50,9 @@ class Made:
         return deadline(self.calendar, assigned_at, self.found.promise.respond_within)
 
 
+_ENDINGS = {Cause.DECLINED: AssignmentState.DECLINED, Cause.MOVED: AssignmentState.MOVED}
+
+
 @dataclass(frozen=True)
 class Ended:
     """An assignment about to end, and the request that ends it."""
@@ -60,8 +63,7 @@ class Ended:
     @property
     def state(self) -> AssignmentState:
         """Where the assignment stands from now on."""
-        declined = self.request.cause is Cause.DECLINED
-        return AssignmentState.DECLINED if declined else AssignmentState.REASSIGNED
+        return _ENDINGS.get(self.request.cause, AssignmentState.REASSIGNED)
 
 
 _MAKE = text("""
@@ -145,12 +147,13 @@ def event(data: EventData, about: Request | OwnedLead, now: datetime, new_id: Ne
 
 
 def _announcement(made: Made, now: datetime, new_id: NewId) -> announcements.NewNotification:
+    by_hand = made.assigned.by is By.MANAGER
     return announcements.assigned(
         made.id,
         made.request.lead.lead_id,
         rep=made.assigned.rep,
         team=made.assigned.team,
-        why=f"{made.assigned.why}, by rule {made.found.rule}",
+        why=made.assigned.why if by_hand else f"{made.assigned.why}, by rule {made.found.rule}",
         ordinal=made.ordinal,
         respond_by=made.respond_by(now),
         assigned_at=now,
@@ -185,11 +188,14 @@ def _made_event(made: Made, running: Running, now: datetime, new_id: NewId) -> E
 
 
 def _ended_event(ended: Ended, now: datetime, new_id: NewId) -> Envelope:
+    hand = ended.request.hand
     data = AssignmentEnded(
         assignment_id=ended.owner.assignment_id,
         lead_id=ended.request.lead.lead_id,
         rep=ended.owner.rep,
         reason="declined" if ended.state is AssignmentState.DECLINED else "reassigned",
         ended_at=now,
+        by=hand.by if hand else None,
+        because=hand.because if hand else None,
     )
     return event(data, ended.request, now, new_id)

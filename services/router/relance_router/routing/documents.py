@@ -30,7 +30,7 @@ class OutcomeView(BaseModel):
     outcome: str
     team: str | None = None
     reps: list[str] = Field(description="Who got it, or may claim it.")
-    by: str | None = Field(None, description="What chose: owner, turn, load or claim.")
+    by: str | None = Field(None, description="What chose: owner, turn, load, claim or manager.")
     because: str
     until: datetime | None = None
 

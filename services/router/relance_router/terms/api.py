@@ -1,4 +1,4 @@
-"""What operators do to a lead's terms: more time, a hold, its release; and the record of it."""
+"""What operators do to a lead: more time, a hold, its release, another rep; and the record of it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,8 +11,11 @@ from relance.http.operators import OperatorOnly
 from relance.http.problems import FieldFault, Problem, ProblemDocument, invalid_fields
 from relance.ids import LeadId
 from relance_router.domain.interventions import HoldOutOfReach, InterventionRefused
+from relance_router.domain.routing import Offered
 from relance_router.domain.terms import hold_at
+from relance_router.routing.assignments import Made
 from relance_router.routing.explanations import UnknownLead
+from relance_router.routing.people import UnknownRep
 from relance_router.terms.assignments import Change
 from relance_router.terms.by_hand import Order, TermsByHand
 from relance_router.terms.documents import (
@@ -21,9 +24,12 @@ from relance_router.terms.documents import (
     InterventionOrder,
     InterventionsView,
     InterventionView,
+    ReassignedView,
+    Reassigning,
     Release,
     TermsView,
 )
+from relance_router.terms.reassigning import Reassigned, Reassignment
 
 _REFUSALS: dict[int | str, dict[str, object]] = {
     status: {"model": ProblemDocument, "description": HTTPStatus(status).phrase} for status in (401, 404, 422, 503)
@@ -33,8 +39,8 @@ _CONFLICT: dict[int | str, dict[str, object]] = {
 }
 
 
-def terms_api(terms: TermsByHand, operator_only: OperatorOnly) -> APIRouter:
-    """`/v1/leads/{lead_id}/extend|hold|release|interventions`."""
+def terms_api(terms: TermsByHand, reassignment: Reassignment, operator_only: OperatorOnly) -> APIRouter:
+    """`/v1/leads/{lead_id}/extend|hold|release|reassign|interventions`."""
     router = APIRouter(
         prefix="/v1/leads/{lead_id}", tags=["terms"], dependencies=[Depends(operator_only)], responses=_REFUSALS
     )
@@ -53,6 +59,11 @@ def terms_api(terms: TermsByHand, operator_only: OperatorOnly) -> APIRouter:
     async def release(lead_id: UUID, body: Release) -> TermsView:
         with _refusals():
             return _view(await terms.release(_order(lead_id, body)))
+
+    @router.post("/reassign", summary="Give a lead to another rep, or to the next one", responses=_CONFLICT)
+    async def reassign(lead_id: UUID, body: Reassigning) -> ReassignedView:
+        with _refusals():
+            return _reassigned(lead_id, await reassignment.reassign(_order(lead_id, body), body.to))
 
     @router.get("/interventions", summary="What was done to a lead by hand, the oldest first")
     async def interventions(lead_id: UUID) -> InterventionsView:
@@ -75,8 +86,27 @@ def _refusals() -> Iterator[None]:
         raise Problem(HTTPStatus.NOT_FOUND, "No such lead", str(error)) from error
     except HoldOutOfReach as error:
         raise invalid_fields([FieldFault("/until", str(error))]) from error
+    except UnknownRep as error:
+        raise invalid_fields([FieldFault("/to", str(error))]) from error
     except InterventionRefused as error:
         raise Problem(HTTPStatus.CONFLICT, "Not as things stand", str(error)) from error
+
+
+def _reassigned(lead: UUID, done: Reassigned) -> ReassignedView:
+    match done.outcome:
+        case Made(id=assignment, assigned=assigned):
+            return ReassignedView(
+                lead_id=lead,
+                former=done.former,
+                assignment_id=assignment,
+                rep=assigned.rep,
+                team=assigned.team,
+                offered_to=[],
+            )
+        case Offered(reps=reps, team=team):
+            return ReassignedView(
+                lead_id=lead, former=done.former, assignment_id=None, rep=None, team=team, offered_to=list(reps)
+            )
 
 
 def _view(change: Change) -> TermsView:

@@ -141,9 +141,18 @@ class TermsByHand:
         )
 
 
-async def _lock(connection: AsyncConnection, lead: LeadId) -> OpenAssignment:
+async def lock_lead_row(connection: AsyncConnection, lead: LeadId) -> None:
+    """Nobody else does anything to the lead until the transaction ends.
+
+    Raises:
+        UnknownLead: the router has not got it.
+    """
     if (await connection.execute(_LOCK_LEAD, {"lead": lead})).one_or_none() is None:
         raise _unknown(lead)
+
+
+async def _lock(connection: AsyncConnection, lead: LeadId) -> OpenAssignment:
+    await lock_lead_row(connection, lead)
     row = (await connection.execute(_LOCK, {"lead": lead})).one_or_none()
     if row is None:
         raise InterventionRefused("Nobody has the lead now: it stands unrouted, and no clock runs for it.")

@@ -59,6 +59,25 @@ class Release(InterventionOrder):
     """The end of a hold."""
 
 
+class Reassigning(InterventionOrder):
+    """Another rep."""
+
+    to: Annotated[str, Field(min_length=1, max_length=100), STORABLE] | None = Field(
+        None, description="The rep who gets the lead; null: whoever is next and has not had it."
+    )
+
+
+class ReassignedView(BaseModel):
+    """Who has the lead now."""
+
+    lead_id: UUID
+    former: str | None = Field(description="The rep who had it; null: it stood unrouted.")
+    assignment_id: UUID | None = Field(description="Null: it is offered.")
+    rep: str | None = Field(description="Null: it is offered.")
+    team: str
+    offered_to: list[str] = Field(description="The reps who may claim it, where the team chooses by broadcast.")
+
+
 class TermsView(BaseModel):
     """The terms of an assignment as they are now."""
 
