@@ -1,31 +1,44 @@
 """Deadlines of windows, and what of a window has been used: the same for who promises them and who watches them."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import overload
 
 from relance.calendars.calendar import Calendar
 from relance.calendars.working_time import FARTHEST_DEADLINE, DeadlineOutOfReach, after, between
 
+Holds = Sequence[tuple[datetime, datetime | None]]
+"""Since when and until when time does not count; None: nobody knows yet. Apart from each other, the earliest first."""
 
-def deadline(calendar: Calendar | None, begin: datetime, window: timedelta, holds=()):
+
+@overload
+def deadline(calendar: Calendar | None, begin: datetime, window: timedelta) -> datetime: ...
+
+
+@overload
+def deadline(calendar: Calendar | None, begin: datetime, window: timedelta, holds: Holds) -> datetime | None: ...
+
+
+def deadline(calendar: Calendar | None, begin: datetime, window: timedelta, holds: Holds = ()) -> datetime | None:
+    """When a window that begins at `begin` (aware) is over, in UTC; without a calendar, all time counts.
+
+    None when that depends on how long a hold will last. A calendar that has not that much working time within ten years
+    gives ten years: no mistake in a calendar may stop leads from being assigned.
+    """
     for since, until in holds:
         if until is not None and until <= begin:
             continue
-        counted = used(calendar, begin, since)
-        if window <= counted and begin < since:
-            return _deadline(calendar, begin, window)
-        window -= counted
+        before = used(calendar, begin, since)
+        if begin < since and window <= before:
+            break
         if until is None:
             return None
+        window -= before
         begin = until
-    return _deadline(calendar, begin, window)
+    return _without_holds(calendar, begin, window)
 
 
-def _deadline(calendar: Calendar | None, begin: datetime, window: timedelta) -> datetime:
-    """When a window that begins at `begin` (aware) is over, in UTC; without a calendar, all time counts.
-
-    A calendar that has not that much working time within ten years gives ten years: no mistake in a calendar may stop
-    leads from being assigned.
-    """
+def _without_holds(calendar: Calendar | None, begin: datetime, window: timedelta) -> datetime:
     if calendar is None:
         return begin + window
     try:
