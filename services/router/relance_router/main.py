@@ -193,6 +193,6 @@ command_line = service_commands("router", RouterSettings, serve=serve, migrate=m
 
 @command_line.command()
 def secret(endpoint: str) -> None:
-    """Print the secret with which notifications to an endpoint are signed: `rep:<id>` or `manager:<team>`."""
+    """Print the secret that signs what is sent to an endpoint: `rep:<id>`, `manager:<team>` or `contact:<id>`."""
     settings = load_settings(RouterSettings)
     typer.echo(signing_secret(settings.webhook_secret.get_secret_value(), endpoint))

@@ -178,6 +178,7 @@ def _made_event(made: Made, running: Running, now: datetime, new_id: NewId) -> E
         disposition_window=made.found.promise.decide_within,
         calendar=made.calendar,
         escalation=running.configuration.policies_by_id[made.found.promise.escalation].as_told,
+        quiet_outside=running.configuration.quiet_outside(made.found.promise.escalation),
         configuration=running.version,
     )
     return event(data, made.request, now, new_id)

@@ -61,7 +61,9 @@ class RoutingHandler:
         notifications = [
             notification
             for step, lead in waiting
-            if (notification := announcements.escalated(step, lead.traceparent, self._new_id)) is not None
+            for notification in announcements.escalated(
+                running.configuration, step, lead.assigned_at, lead.traceparent, self._new_id
+            )
         ]
         await write_notifications(connection, notifications)
         ignored: dict[object, OwnedLead] = {

@@ -37,8 +37,8 @@ _HAD_IT = """
      WHERE earlier.lead_id = l.id) AS had_it
 """
 _LOCK_OWNED = text(f"""
-    SELECT a.id AS assignment_id, a.state, a.rep, a.team, a.weight, a.disposition, a.revision, a.respond_by,
-        a.contact_by, a.decide_by, l.data, l.traceparent, {_HAD_IT}
+    SELECT a.id AS assignment_id, a.state, a.rep, a.team, a.weight, a.disposition, a.assigned_at, a.revision,
+        a.respond_by, a.contact_by, a.decide_by, l.data, l.traceparent, {_HAD_IT}
     FROM assignments a JOIN leads l ON l.id = a.lead_id
     WHERE a.id = ANY(CAST(:ids AS uuid[]))
     ORDER BY l.id
@@ -74,6 +74,7 @@ class OwnedLead:
     disposed: bool
     """Whether sales has said what the lead was worth."""
     owner: Owner
+    assigned_at: datetime
     lead: LeadReceived
     traceparent: str
     had_it: tuple[str, ...]
@@ -111,6 +112,7 @@ async def lock_owned(connection: AsyncConnection, assignments: Sequence[Assignme
                 row.weight,
                 in_hand=in_hand(AssignmentState(row.state), row.disposition),
             ),
+            assigned_at=row.assigned_at,
             lead=_lead(row),
             traceparent=row.traceparent,
             had_it=tuple(row.had_it),
