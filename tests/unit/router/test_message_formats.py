@@ -1,6 +1,7 @@
 """Promises of what tools and mailboxes get to read."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.policy import default
@@ -32,6 +33,7 @@ DETAILS: dict[str, dict[str, Any]] = {
     "lead.escalated": {"rep": "anna", "team": "sales", "step": "manager", "respond_by": NOW.isoformat()},
     "lead.offered": {"rep": "anna", "team": "sales", "why": "broadcast", "claim_by": NOW.isoformat()},
     "lead.taken": {"rep": "anna", "team": "sales"},
+    "lead.changed": {"rep": "anna", "change": "extended", "more": "30 min", "by": "M", "reason": "a fair week"},
     "rep.paused": {"rep": "anna", "team": "sales", "why": "ignored 3 leads in a row"},
     "rep.resumed": {"rep": "anna", "team": "sales"},
     "lead.joined": {"rep": "anna", "joined_by": "somebody"},
@@ -39,6 +41,7 @@ DETAILS: dict[str, dict[str, Any]] = {
 ANSWERS = {
     "lead.assigned": ["acknowledge", "contacted", "decline"],
     "lead.reminder": ["acknowledge", "contacted", "decline"],
+    "lead.changed": ["acknowledge", "contacted", "decline"],
     "lead.offered": ["acknowledge"],
 }
 anything = st.text(max_size=4000)
@@ -115,6 +118,27 @@ def test_every_type_is_worded_with_its_answers_as_links_to_the_page(type_: str) 
         assert url in text
         assert url in html
     assert blocks(told)[0]["text"]["text"]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("extended", ("More time for a lead of anna", "There are 30 min more.", "Answer by")),
+        ("held", ("A lead of anna is on hold", "nothing to hurry for", "On hold until")),
+        ("released", ("A lead of anna is on hold no longer", "run again", "Answer by")),
+    ],
+)
+def test_whoever_has_more_time_hears_how_much_from_whom_and_why(change: str, words: tuple[str, ...]) -> None:
+    """And when to answer, or until when nobody waits, in the reader's time where the tool can."""
+    details = {
+        **DETAILS["lead.changed"],
+        "change": change,
+        "hold_until" if change == "held" else "respond_by": NOW.isoformat(),
+    }
+    told = replace(notification("lead.changed"), details=details)
+    for said in everything_said(told)[1:]:
+        for word in (*words, "a fair week"):
+            assert word in said
 
 
 @pytest.mark.parametrize("type_", [type_ for type_ in DETAILS if type_ != "lead.assigned"])

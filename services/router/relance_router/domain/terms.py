@@ -102,7 +102,14 @@ def terms_under(configuration: Configuration, by: PromisedBy) -> Terms | None:
         windows={clock: window for clock, window in windows.items() if window is not None},
         calendar=configuration.calendar_of(by.team, by.rep),
         steps=policy.as_told,
+        quiet_outside=_quiet_outside(configuration, policy.id),
     )
+
+
+def _quiet_outside(configuration: Configuration, policy: str) -> Calendar | None:
+    # Until the configuration knows quiet hours.
+    lookup = getattr(configuration, "quiet_outside", None)
+    return lookup(policy) if lookup else None
 
 
 def _promise(configuration: Configuration, by: PromisedBy) -> Promise | None:

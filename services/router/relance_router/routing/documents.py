@@ -5,6 +5,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from relance_router.terms.documents import InterventionView
+
 
 class RuleTriedView(BaseModel):
     """One rule, and why it did not fit; null when it did."""
@@ -52,10 +54,11 @@ class DecisionView(BaseModel):
 
 
 class ExplanationView(BaseModel):
-    """Every decision about a lead, oldest first."""
+    """Every decision about a lead, and what was done to it by hand; each oldest first."""
 
     lead_id: UUID
     decisions: list[DecisionView]
+    interventions: list[InterventionView] = []
 
 
 class RepView(BaseModel):
