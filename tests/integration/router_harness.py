@@ -21,6 +21,7 @@ from relance_router.routing.people import People
 from relance_router.routing.unrouted import UnroutedLeads
 from relance_router.terms.applied import AppliedTerms
 from relance_router.terms.by_hand import TermsByHand
+from relance_router.terms.reassigning import Reassignment
 
 TEAM = ("anna", "ben", "chloe")
 
@@ -39,6 +40,7 @@ class Router:
         self.people = People(database, self.versions, new_id)
         self.terms = AppliedTerms(database, self.versions, new_id, lambda: None)
         self.by_hand = TermsByHand(database, self.versions, new_id, lambda: None)
+        self.reassignment = Reassignment(database, self.versions, assigner, new_id, lambda _: None)
 
     async def apply(self, content: str) -> None:
         async with self.database.transaction() as connection:
@@ -107,8 +109,8 @@ class Router:
         assert told == to_tell, "one notification per assignment"
 
 
-def step(assignment: dict[str, Any], action: StepAction, name: str | None = None) -> Envelope:
-    """The SLA monitor says that a step fell due."""
+def step(assignment: dict[str, Any], action: StepAction, name: str | None = None, **more: Any) -> Envelope:
+    """The SLA monitor says that a step fell due; `more` is what else it says of it."""
     fired = StepFired(
         assignment_id=AssignmentId(assignment["id"]),
         lead_id=LeadId(assignment["lead_id"]),
@@ -121,5 +123,6 @@ def step(assignment: dict[str, Any], action: StepAction, name: str | None = None
         fired_at=NOW,
         deadline=NOW,
         response_window=timedelta(minutes=1),
+        **more,
     )
     return Envelope(EventId(new_id()), "relance/sla-monitor", str(assignment["lead_id"]), NOW, "", fired)

@@ -93,9 +93,7 @@ class Router:
 
     def release(self, lead: UUID, *, by: str, reason: str) -> TermsView:
         """Let a lead's clocks run again."""
-        return TermsView.model_validate(
-            self._ask("POST", f"/v1/leads/{lead}/release", {"by": by, "reason": reason})
-        )
+        return TermsView.model_validate(self._ask("POST", f"/v1/leads/{lead}/release", {"by": by, "reason": reason}))
 
     def _ask(
         self,
@@ -152,9 +150,10 @@ class Router:
 
 
 def _refused(status: int, problem: Mapping[str, Any]) -> Failed:
+    fields = [f"{fault['pointer']}: {fault['detail']}" for fault in problem.get("errors", ()) if "line" not in fault]
     return Failed(
         Status.NOT_ASKED if status in _NOT_ASKED else Status.NO,
-        problem["detail"],
+        "\n".join([problem["detail"], *fields]),
         [LineFault(fault["line"], fault["detail"]) for fault in problem.get("errors", ()) if "line" in fault],
     )
 

@@ -1,7 +1,7 @@
 """The decision: a lead, the configuration and the state of the teams in; a rep, or why nobody yet, out.
 
-First comes whom a manager names, then known owners, then the rule's team and the teams that it overflows to. In a team a
-lead goes by turns, to who has the fewest open leads, or to the first who claims it. What is decided can be decided
+First comes whom a manager names, then known owners, then the rule's team and the teams that it overflows to. In a team
+a lead goes by turns, to who has the fewest open leads, or to the first who claims it. What is decided can be decided
 again, to the same answer, from the record that comes with it, the configuration and the changes of the teams' lines
 (`explanation.py` does so).
 """

@@ -87,7 +87,7 @@ def _refusals() -> Iterator[None]:
     except HoldOutOfReach as error:
         raise invalid_fields([FieldFault("/until", str(error))]) from error
     except UnknownRep as error:
-        raise invalid_fields([FieldFault("/to", str(error))]) from error
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "No such rep", str(error)) from error
     except InterventionRefused as error:
         raise Problem(HTTPStatus.CONFLICT, "Not as things stand", str(error)) from error
 
