@@ -32,6 +32,7 @@ DETAILS: dict[str, dict[str, Any]] = {
     "lead.reminder": {"rep": "anna", "team": "sales", "step": "remind", "respond_by": NOW.isoformat()},
     "lead.escalated": {"rep": "anna", "team": "sales", "step": "manager", "respond_by": NOW.isoformat()},
     "lead.offered": {"rep": "anna", "team": "sales", "why": "broadcast", "claim_by": NOW.isoformat()},
+    "lead.taken_away": {"rep": "anna", "by": "maria", "why": "knows the customer"},
     "lead.taken": {"rep": "anna", "team": "sales"},
     "lead.changed": {"rep": "anna", "change": "extended", "more": "30 min", "by": "M", "reason": "a fair week"},
     "rep.paused": {"rep": "anna", "team": "sales", "why": "ignored 3 leads in a row"},
@@ -239,3 +240,24 @@ def test_what_a_tool_answers_is_kept_short_and_without_the_person(before: str) -
     assert not any(
         word in kept for word in ("Zebulon Quux", "zebulon@quux.example", "+493087654321", "Größe", "\\u00f6")
     )
+
+
+@pytest.mark.parametrize(
+    ("type_", "occurrence", "title"),
+    [
+        ("lead.reminder", None, "Reminder: a lead waits for anna"),
+        ("lead.reminder", 2, "Second reminder: a lead waits for anna"),
+        ("lead.reminder", 3, "Third reminder: a lead waits for anna"),
+        ("lead.reminder", 11, "11th reminder: a lead waits for anna"),
+        ("lead.escalated", None, "anna has not answered a lead"),
+        ("lead.escalated", 3, "Third notice: anna has not answered a lead"),
+    ],
+)
+def test_a_repeated_step_says_how_often_it_was_told(type_: str, occurrence: int | None, title: str) -> None:
+    """In its title; since when the rep has had the lead stands among the facts."""
+    told = notification(type_)
+    details = {**told.details, "since": NOW.isoformat()} | ({"occurrence": occurrence} if occurrence else {})
+    *_, text, _ = everything_said(replace(told, details=details))
+    assert text.splitlines()[0] == title
+    assert f"Theirs since: {NOW:%Y-%m-%d %H:%M} UTC" in text
+    assert "Occurrence" not in text
