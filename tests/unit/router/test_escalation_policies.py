@@ -127,7 +127,7 @@ def test_names_that_nobody_bears_and_what_stands_twice_are_told() -> None:
 
 
 def test_what_never_happens_is_warned_of() -> None:
-    """A contact whom nobody tells, quiet hours that concern nothing, urgency without them, and hours that never come."""
+    """A contact whom nobody tells, quiet hours that concern nothing, urgency without them, hours that never come."""
     assert found(step(urgent=True), contacts=[DIRECTOR]) == [
         Fault(("contacts", 0, "id"), "contact 'director' is never told: no step names it in `to`", WARNING),
         Fault(
@@ -152,6 +152,6 @@ def test_of_several_tools_the_first_is_the_usual_one() -> None:
     assert told.address == ("slack", f"{URL}/s")
     assert told.only("teams").address == ("teams", f"{URL}/t")
     assert (told.only("email").address, told.only("email").email) == (None, "a@example.com")
-    assert [told.has(way) for way in ("webhook", "slack", "teams", "email")] == [False, True, True, True]  # type: ignore[arg-type]
+    assert [told.has(way) for way in ("webhook", "slack", "teams", "email")] == [False, True, True, True]
     with pytest.raises(ValidationError, match="give a way to tell them"):
         Reachable.model_validate({})
