@@ -35,10 +35,13 @@ async def test_a_manager_extends_holds_releases_and_reassigns_by_the_command_lin
         0,
         f"{other} of team sales has the lead now, and no longer {former}.\n",
     ), moved.stderr
-    taken = await system.until(lambda: system.endpoints.of_type("lead.taken_away"), "the former rep to be told")
-    assert (taken[0].endpoint, taken[0].data["by"]) == (f"rep:{former}", "maria")
-    told = await system.until(lambda: system.endpoints.assignments_of(lead_id)[1:], "the new rep to be told")
-    assert (told[0].endpoint, told[0].data["why"]) == (f"rep:{other}", "maria gave it to you: a fair week")
+    endpoints = system.endpoints
+    await system.until(lambda: bool(endpoints.of_type("lead.taken_away")), "the former rep to be told")
+    (taken,) = endpoints.of_type("lead.taken_away")
+    assert (taken.endpoint, taken.data["by"]) == (f"rep:{former}", "maria")
+    await system.until(lambda: len(endpoints.assignments_of(lead_id)) > 1, "the new rep to be told")
+    _, told = endpoints.assignments_of(lead_id)
+    assert (told.endpoint, told.data["why"]) == (f"rep:{other}", "maria gave it to you: a fair week")
 
     again = await relance(system, "reassign", lead_id, "--to", other, *why)
     assert (again.returncode, f"{other} has the lead already" in again.stderr) == (1, True)
