@@ -118,6 +118,35 @@ async def test_a_calendar_counts_for_what_is_in_hand(router: Router) -> None:
     assert event.configuration == 2
 
 
+async def test_nobody_waits_anew_for_a_lead_that_nobody_waited_for_any_more(router: Router) -> None:
+    """A clock that is promised from now on begins for open leads, and not for all that was ever contacted."""
+    contacted, waiting = await router.leads(2)
+    await router.recorder.record((await router.owner(contacted.lead_id))["id"], "contacted", None)
+    await router.apply(configured(decide_within="5h"))
+    await router.bring()
+    (event,) = await told(router)
+    assert (event.lead_id, event.disposition_window) == (waiting.lead_id, timedelta(hours=5))
+    with pytest.raises(InterventionRefused, match="No disposition clock"):
+        await router.by_hand.extend(order(contacted), "disposition", MINUTE)
+    assert (await router.owner(contacted.lead_id))["compared_with"] == applied.NEVER_AGAIN
+
+
+async def test_other_steps_and_quiet_hours_are_told_and_leave_the_deadline(router: Router) -> None:
+    """The event tells all of the terms."""
+    (lead,) = await router.leads(1)
+    document = yaml.safe_load(configured())
+    document["calendars"] = [SHORT_DAYS]
+    policy = document["escalation_policies"][0]
+    policy |= {"quiet_outside": "short", "steps": [{"name": "late", "action": "breach", "at": "100%"}]}
+    await router.apply(yaml.safe_dump(document))
+    await router.bring()
+    (event,) = await told(router)
+    assert (event.lead_id, [each.name for each in event.escalation]) == (lead.lead_id, ["late"])
+    assert event.quiet_outside
+    assert event.quiet_outside.id == "short"
+    assert await windows(router) == {60 * MINUTE}
+
+
 async def test_what_is_past_stays_past(router: Router) -> None:
     """Neither a longer window nor more time by hand undoes a breach; a shorter window is over now, not before."""
     late, early = await router.leads(2)
@@ -276,9 +305,9 @@ async def test_the_arm_of_a_split_keeps_its_promise(router: Router) -> None:
 
 async def test_a_lead_that_somebody_is_answering_is_not_waited_for(router: Router) -> None:
     """It is looked at in a later turn, when the answer is there: then its clock has stopped, and nothing moves."""
-    (lead,) = await router.leads(1)
-    (other,) = await router.leads(1)
-    await router.apply(configured(respond_within="2h", decide_within="5h"))
+    await router.apply(configured(contact_within="4h"))
+    lead, other = await router.leads(2)
+    await router.apply(configured(respond_within="2h", contact_within="5h"))
     answered = await router.owner(lead.lead_id)
     async with router.database.transaction() as connection:
         await connection.execute(text("SELECT FROM leads WHERE id = :id FOR UPDATE"), {"id": lead.lead_id})
@@ -290,7 +319,7 @@ async def test_a_lead_that_somebody_is_answering_is_not_waited_for(router: Route
     await router.bring()
     after = await router.owner(lead.lead_id)
     assert (after["respond_by"], after["revision"]) == (answered["respond_by"], 1)
-    assert after["decide_by"] == after["assigned_at"] + timedelta(hours=5)
+    assert after["contact_by"] == after["assigned_at"] + timedelta(hours=5)
 
 
 async def test_answers_changes_by_hand_and_applies_at_once_keep_the_books(open_database: OpenDatabase) -> None:

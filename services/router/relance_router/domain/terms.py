@@ -102,14 +102,8 @@ def terms_under(configuration: Configuration, by: PromisedBy) -> Terms | None:
         windows={clock: window for clock, window in windows.items() if window is not None},
         calendar=configuration.calendar_of(by.team, by.rep),
         steps=policy.as_told,
-        quiet_outside=_quiet_outside(configuration, policy.id),
+        quiet_outside=configuration.quiet_outside(policy.id),
     )
-
-
-def _quiet_outside(configuration: Configuration, policy: str) -> Calendar | None:
-    # Until the configuration knows quiet hours.
-    lookup = getattr(configuration, "quiet_outside", None)
-    return lookup(policy) if lookup else None
 
 
 def _promise(configuration: Configuration, by: PromisedBy) -> Promise | None:
@@ -126,6 +120,11 @@ def _promise(configuration: Configuration, by: PromisedBy) -> Promise | None:
 def waits(clock: ClockName, state: AssignmentState, *, disposed: bool) -> bool:
     """Whether a clock still runs, if there is one; `disposed`: sales has said what the lead was worth."""
     return state in _WAITING[clock] and not disposed
+
+
+def over(terms: Terms, state: AssignmentState) -> bool:
+    """Whether none of an assignment's clocks runs any more, whatever sales has said of the lead."""
+    return not any(waits(clock, state, disposed=False) for clock in terms.windows)
 
 
 def passed(due: datetime | None, now: datetime) -> bool:

@@ -16,13 +16,15 @@ from relance.database import Database
 from relance.ids import NewId
 from relance_router.configuration.versions import ConfigurationVersions, Running
 from relance_router.domain.answers import AssignmentState
-from relance_router.domain.terms import PromisedBy, Terms, terms_under, waits
+from relance_router.domain.terms import PromisedBy, over, terms_under
 from relance_router.terms.assignments import COLUMNS, Change, OpenAssignment, Why, store_changes, time_now
 from relance_router.terms.promises import arm_unknown, brought, former
 
 LOOK_EVERY = timedelta(seconds=2)
 MARKED_AT_ONCE = 10_000
 LOOKED_AT_AT_ONCE = 300
+NEVER_AGAIN = 2**31 - 1
+"""Stored as the version that an assignment was compared with in which no clock runs any more: none begins anew."""
 
 _BEHIND = """
     coalesce(a.compared_with, a.configuration) < :version AND a.ended_at IS NULL AND a.disposition IS NULL
@@ -33,11 +35,12 @@ _GROUPS = text(f"""
 """)
 _MARK = text(f"""
     WITH behind AS (
-        SELECT a.id, given.terms_of FROM assignments a
+        SELECT a.id, given.terms_of, given.compared_with FROM assignments a
         JOIN unnest(
             CAST(:before AS integer[]), CAST(:rules AS text[]), CAST(:arms AS integer[]), CAST(:teams AS text[]),
-            CAST(:reps AS text[]), CAST(:states AS text[]), CAST(:terms_of AS integer[])
-        ) AS given (before, rule, arm, team, rep, state, terms_of)
+            CAST(:reps AS text[]), CAST(:states AS text[]), CAST(:terms_of AS integer[]),
+            CAST(:compared_with AS integer[])
+        ) AS given (before, rule, arm, team, rep, state, terms_of, compared_with)
             ON coalesce(a.terms_of, a.configuration) = given.before AND a.rule = given.rule
             AND coalesce(a.arm, -1) = coalesce(given.arm, -1) AND a.team = given.team AND a.rep = given.rep
             AND a.state = given.state
@@ -45,7 +48,8 @@ _MARK = text(f"""
         LIMIT :batch
         FOR UPDATE OF a SKIP LOCKED
     )
-    UPDATE assignments a SET compared_with = :version, terms_of = behind.terms_of FROM behind WHERE a.id = behind.id
+    UPDATE assignments a SET compared_with = behind.compared_with, terms_of = behind.terms_of
+    FROM behind WHERE a.id = behind.id
 """)
 # Nobody is waited for: whoever answers meanwhile has the lead, and it is looked at in the next turn.
 _LOOK = text(f"""
@@ -55,9 +59,10 @@ _LOOK = text(f"""
     FOR UPDATE OF l, a SKIP LOCKED
 """)
 _MARK_EACH = text("""
-    UPDATE assignments a SET compared_with = :version, terms_of = given.terms_of, arm = given.arm
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:terms_of AS integer[]), CAST(:arms AS integer[]))
-        AS given (id, terms_of, arm)
+    UPDATE assignments a SET compared_with = given.compared_with, terms_of = given.terms_of, arm = given.arm
+    FROM unnest(
+        CAST(:ids AS uuid[]), CAST(:arms AS integer[]), CAST(:terms_of AS integer[]), CAST(:compared_with AS integer[])
+    ) AS given (id, arm, terms_of, compared_with)
     WHERE a.id = given.id
 """)
 
@@ -100,19 +105,22 @@ class AppliedTerms:
         return timedelta() if looked_at == LOOKED_AT_AT_ONCE else LOOK_EVERY
 
     async def _unchanged(self, connection: AsyncConnection, running: Running) -> dict[str, list[object]]:
-        names = ("before", "rules", "arms", "teams", "reps", "states", "terms_of")
+        names = ("before", "rules", "arms", "teams", "reps", "states", "terms_of", "compared_with")
         columns: dict[str, list[object]] = {name: [] for name in names}
         for row in await connection.execute(_GROUPS, {"version": running.version}):
             made_with = await former(connection, self._versions, row.terms_of)
             by = PromisedBy(row.rule, row.arm, row.team, row.rep)
             if made_with and arm_unknown(made_with, by):
                 continue
-            wanted = terms_under(running.configuration, by)
             before = terms_under(made_with, by) if made_with else None
-            if wanted is None or not _is_news(before, wanted, AssignmentState(row.state)):
-                terms_of = running.version if wanted and wanted == before else row.terms_of
-                for name, value in zip(names, (*row, terms_of), strict=True):
-                    columns[name].append(value)
+            wanted = terms_under(running.configuration, by)
+            done = before is not None and over(before, AssignmentState(row.state))
+            if wanted is not None and wanted != before and not done:
+                continue
+            terms_of = running.version if wanted is not None and not done else row.terms_of
+            compared_with = NEVER_AGAIN if done else running.version
+            for name, value in zip(names, (*row, terms_of, compared_with), strict=True):
+                columns[name].append(value)
         return columns
 
     async def _look(self, connection: AsyncConnection, running: Running) -> int:
@@ -123,24 +131,15 @@ class AppliedTerms:
         settled: list[tuple[object, ...]] = []
         for assignment in found:
             change = await brought(connection, self._versions, running, assignment, now)
-            if change and _is_news(change.before, change.after, assignment.state):
-                news.append(change)
+            if change is None:
+                settled.append((assignment.id, assignment.by.arm, assignment.terms_of, running.version))
+            elif change.before is not None and over(change.before, assignment.state):
+                settled.append((assignment.id, change.assignment.by.arm, assignment.terms_of, NEVER_AGAIN))
+            elif change.after == change.before:
+                settled.append((assignment.id, change.assignment.by.arm, change.terms_of, running.version))
             else:
-                same = change is not None and change.before == change.after
-                known = change.assignment if change else assignment
-                settled.append((known.id, change.terms_of if change and same else known.terms_of, known.by.arm))
-        await self._settle(connection, running, settled)
+                news.append(change)
+        names = ("ids", "arms", "terms_of", "compared_with")
+        await connection.execute(_MARK_EACH, {name: [row[at] for row in settled] for at, name in enumerate(names)})
         await store_changes(connection, news, Why("configuration"), compared_with=running.version, new_id=self._new_id)
         return len(found)
-
-    async def _settle(
-        self, connection: AsyncConnection, running: Running, settled: Sequence[tuple[object, ...]]
-    ) -> None:
-        columns = {name: [row[place] for row in settled] for place, name in enumerate(("ids", "terms_of", "arms"))}
-        await connection.execute(_MARK_EACH, {**columns, "version": running.version})
-
-
-def _is_news(before: Terms | None, after: Terms, state: AssignmentState) -> bool:
-    """Whether terms are others for somebody who may still be waited for."""
-    clocks = {*after.windows, *(before.windows if before else ())}
-    return before != after and any(waits(clock, state, disposed=False) for clock in clocks)

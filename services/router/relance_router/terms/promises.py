@@ -9,7 +9,7 @@ from relance_router.configuration.routing_file import ConfigurationRefused
 from relance_router.configuration.versions import ConfigurationVersions, Running
 from relance_router.domain.configuration import Configuration
 from relance_router.domain.rules import arm_of
-from relance_router.domain.terms import PromisedBy, terms_under
+from relance_router.domain.terms import PromisedBy, over, terms_under
 from relance_router.terms.assignments import Change, OpenAssignment
 
 
@@ -34,9 +34,10 @@ async def brought(
     assignment: OpenAssignment,
     now: datetime,
 ) -> Change | None:
-    """The change that gives an assignment the terms of the running version, or that leaves it those that it has.
+    """The change that gives an assignment the terms of the running version.
 
-    None when neither the running version has terms for it nor can those that it has be read.
+    It leaves those that it has when the version has none for it, or no clock runs any more: none begins anew. None when
+    those cannot be read either.
     """
     made_with = await former(connection, versions, assignment.terms_of)
     if made_with and arm_unknown(made_with, assignment.by):
@@ -45,6 +46,6 @@ async def brought(
     had = terms_under(made_with, assignment.by) if made_with else None
     wanted = terms_under(running.configuration, assignment.by)
     before = assignment.with_done_by_hand(had) if had else None
-    if wanted:
+    if wanted and not (had and over(had, assignment.state)):
         return Change(assignment, before, assignment.with_done_by_hand(wanted), running.version, now)
     return Change(assignment, before, before, assignment.terms_of, now) if before else None
