@@ -116,7 +116,8 @@ async def something(router: Router, chance: random.Random) -> None:
     leads = [lead(team=chance.choice(["sales", "more", "third"]), identity=chance.choice("abcdef")) for _ in range(3)]
     owned = await router.rows("SELECT * FROM assignments WHERE ended_at IS NULL ORDER BY random() LIMIT 4")
     offers = await router.rows("SELECT id FROM offers WHERE state = 'open' ORDER BY random() LIMIT 1")
-    ways = ["batch", "batch", "batch", "answer", "answer", "offer", "resume", "retry", "by hand", "apply", "bring"]
+    ways = ["batch", "batch", "batch", "answer", "answer", "offer", "resume", "retry", "by hand", "reassign"]
+    ways += ["apply", "bring"]
     match chance.choice(ways):
         case "batch":
             await router.consume([*map(envelope, leads), *(step(each, "reassign") for each in owned)])
@@ -129,6 +130,10 @@ async def something(router: Router, chance: random.Random) -> None:
             with suppress(InterventionRefused):
                 await router.by_hand.hold(order, None)
                 await router.by_hand.release(order)
+        case "reassign" if owned:
+            order = Order(owned[0]["lead_id"], "M", "why not")
+            with suppress(InterventionRefused):
+                await router.reassignment.reassign(order, chance.choice([None, *TEAM, "dan"]))
         case "apply":
             await router.apply(company(chance.choice(["60s", "70s", "80s"])))
         case "bring":
