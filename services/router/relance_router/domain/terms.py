@@ -135,9 +135,13 @@ def passed(due: datetime | None, now: datetime) -> bool:
 def moved(before: Deadlines, terms: Terms, begin: datetime, now: datetime, running: Collection[ClockName]) -> Deadlines:
     """The deadlines of an assignment made at `begin` whose terms are these from `now` on, and were others before.
 
-    `running` are the clocks that have not been stopped.
+    `running` are the clocks that have not been stopped. One whose window is promised no longer keeps its deadline.
     """
-    stay = {clock: due for clock, due in before.items() if clock not in running or passed(due, now)}
+    stay = {
+        clock: due
+        for clock, due in before.items()
+        if clock not in running or clock not in terms.windows or passed(due, now)
+    }
     new = {
         clock: None if due is None else max(due, now)
         for clock, due in terms.deadlines(begin).items()
