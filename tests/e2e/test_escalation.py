@@ -1,12 +1,14 @@
 """An escalation as a team lives it: reminders, the manager, the director again and again, until an answer."""
 
+from typing import Any
+
 import yaml
 from tests.system import System, routing
 
 
 async def test_a_director_is_told_again_until_somebody_answers(system: System) -> None:
     """Each time says which it is; an answer stops what would have come."""
-    steps = [
+    steps: list[dict[str, Any]] = [
         {"name": "remind", "action": "remind_rep", "at": "30%", "repeat": {"every": "1s", "times": 1}},
         {"name": "manager", "action": "notify_manager", "at": "100%", "via": ["webhook"]},
         {

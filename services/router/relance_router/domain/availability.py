@@ -92,7 +92,7 @@ class Availability:
 def presence_calendar(configuration: Configuration, rep: Rep) -> Calendar:
     """When a rep takes leads: by their own calendar, else always.
 
-    A team's calendar has no say in it: windows count in it, for members who have none (`Configuration.calendar_of`).
+    A team's calendar has no say in it: in it windows count, for who has none (`Configuration.window_calendar`).
     """
     return configuration.calendars_by_id[rep.calendar] if rep.calendar else ALWAYS_OPEN
 

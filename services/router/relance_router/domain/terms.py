@@ -100,7 +100,7 @@ def terms_under(configuration: Configuration, by: PromisedBy) -> Terms | None:
     }
     return Terms(
         windows={clock: window for clock, window in windows.items() if window is not None},
-        calendar=configuration.calendar_of(by.team, by.rep),
+        calendar=configuration.window_calendar(by.team, by.rep),
         steps=policy.as_told,
         quiet_outside=configuration.quiet_outside(policy.id),
     )

@@ -84,7 +84,7 @@ class Assigner:
         await locked.store(connection)
         found = rules.match(former.configuration, claim.request.facts)
         assigned = Assigned(offer.rep, offer.team, weight, By.CLAIM, "you claimed it first")
-        calendar = former.configuration.calendar_of(offer.team, offer.rep)
+        calendar = former.configuration.window_calendar(offer.team, offer.rep)
         made = Made(offer.id, claim.request, found, assigned, offer.record, calendar)
         await make_assignments(connection, former, [made], now, self._new_id)
         await stand_no_longer(connection, [claim.request.lead.lead_id])
@@ -125,7 +125,7 @@ class _Batch:
         outcome = decision.outcome
         if isinstance(outcome, Assigned):
             self._locked.given(outcome.rep)
-            calendar = self._configuration.calendar_of(outcome.team, outcome.rep)
+            calendar = self._configuration.window_calendar(outcome.team, outcome.rep)
             made = Made(AssignmentId(self._new_id()), request, found, outcome, decision.record, calendar)
             self.made.append(made)
             self.outcomes.append(made)

@@ -52,7 +52,7 @@ class Configuration(Document):
         """Every rule."""
         return {rule.id: rule for rule in self.rules}
 
-    def calendar_of(self, team: str, rep: str) -> Calendar | None:
+    def window_calendar(self, team: str, rep: str) -> Calendar | None:
         """In whose working time windows count: the rep's calendar, else the team's; None when all time counts.
 
         When the rep takes leads is another question, of which a team's calendar says nothing: see
