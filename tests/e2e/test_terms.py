@@ -9,6 +9,10 @@ from tests.system import STANDARD_STEPS, System, routing
 
 from relance.events import AssignmentTermsChanged, Envelope, Topic
 
+AGREED = """
+    SELECT 1 FROM reporting.assignments a JOIN reporting.clocks c USING (assignment_id)
+    WHERE c.clock = 'response' AND c.deadline = a.respond_by
+"""
 ORDER = {"by": "M", "reason": "a fair week"}
 
 
@@ -51,6 +55,7 @@ async def test_a_shorter_window_holds_for_leads_in_hand_and_a_manager_gives_one_
         assert change.response_window.total_seconds() == 7200
         view = "SELECT respond_by - assigned_at AS window FROM reporting.assignments"
         assert (await system.rows(view))[0]["window"].total_seconds() == 7200
+        await system.wait_for_rows(AGREED)
 
         path = f"/v1/leads/{lead_id}"
         status, terms = await system.operate("POST", f"{path}/extend", {**ORDER, "by_how_long": "30m"})
@@ -71,6 +76,7 @@ async def test_a_shorter_window_holds_for_leads_in_hand_and_a_manager_gives_one_
         assert [(await next_change(topic)).because for _ in range(2)] == ["held", "released"]
     async with system.http.get(told.data["answer"]["page"]) as page:
         assert "left to respond" in await page.text()
+    await system.wait_for_rows(AGREED)
     await system.until(lambda: len(system.endpoints.of_type("lead.changed")) == 3, "the rep to be told of each change")
     for kept in ("interventions", "explanation"):
         _, record = await system.operate("GET", f"{path}/{kept}")
