@@ -1,6 +1,7 @@
 """Promises of a manager who gives a lead to somebody else, on the real database."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -13,6 +14,7 @@ from tests.system import Endpoints, routing
 from relance.events import AssignmentEnded, AssignmentMade, LeadReceived
 from relance.ids import LeadId
 from relance_local.services import ROUTER
+from relance_router.deliveries.records import replay_failed
 from relance_router.domain.answers import ENDED, AssignmentState, Recorded, Refused
 from relance_router.domain.interventions import InterventionRefused
 from relance_router.domain.routing import By, Offered
@@ -21,6 +23,7 @@ from relance_router.routing.explanations import UnknownLead
 from relance_router.routing.people import UnknownRep
 from relance_router.terms.by_hand import Order
 
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 LEADS_OF = "SELECT rep, open_leads FROM reps WHERE open_leads > 0"
 
 
@@ -212,3 +215,15 @@ async def test_the_new_rep_s_promise_and_quiet_hours_are_told_with_the_assignmen
         (False, "waking"),
         (True, "waking"),
     ]
+
+
+async def test_the_word_that_a_lead_is_taken_away_is_sent_again_when_it_failed(router: Router) -> None:
+    """Unlike whatever else concerns a lead that the rep no longer has."""
+    (given,) = await router.leads(1)
+    former = (await router.owner(given.lead_id))["rep"]
+    await reassign(router, given, "dan")
+    await router.execute("UPDATE notifications SET state = 'failed', settled_at = now()")
+    async with router.database.transaction() as connection:
+        assert await replay_failed(connection, f"rep:{former}", LONG_AGO) == 1
+    again = await router.rows("SELECT type FROM notifications WHERE state = 'pending'")
+    assert again == [{"type": "lead.taken_away"}]
