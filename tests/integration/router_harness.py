@@ -19,6 +19,9 @@ from relance_router.routing.explanations import Explanations
 from relance_router.routing.handler import RoutingHandler
 from relance_router.routing.people import People
 from relance_router.routing.unrouted import UnroutedLeads
+from relance_router.terms.applied import AppliedTerms
+from relance_router.terms.by_hand import TermsByHand
+from relance_router.terms.reassigning import Reassignment
 
 TEAM = ("anna", "ben", "chloe")
 
@@ -35,10 +38,18 @@ class Router:
         self.unrouted = UnroutedLeads(database, self.versions, assigner, new_id, lambda: None)
         self.explanations = Explanations(database, self.versions)
         self.people = People(database, self.versions, new_id)
+        self.terms = AppliedTerms(database, self.versions, new_id, lambda: None)
+        self.by_hand = TermsByHand(database, self.versions, new_id, lambda: None)
+        self.reassignment = Reassignment(database, self.versions, assigner, new_id, lambda _: None)
 
     async def apply(self, content: str) -> None:
         async with self.database.transaction() as connection:
             await self.versions.apply(connection, content)
+
+    async def bring(self) -> None:
+        """Bring open assignments to the terms of what runs, as far as nobody else has them."""
+        while not await self.terms.bring():
+            pass
 
     async def consume(self, events: Sequence[Envelope], *, then_die: Exception | None = None) -> None:
         """A polled batch, as the consumer loop handles it; `then_die` before the commit."""
@@ -98,8 +109,8 @@ class Router:
         assert told == to_tell, "one notification per assignment"
 
 
-def step(assignment: dict[str, Any], action: StepAction, name: str | None = None) -> Envelope:
-    """The SLA monitor says that a step fell due."""
+def step(assignment: dict[str, Any], action: StepAction, name: str | None = None, **more: Any) -> Envelope:
+    """The SLA monitor says that a step fell due; `more` is what else it says of it."""
     fired = StepFired(
         assignment_id=AssignmentId(assignment["id"]),
         lead_id=LeadId(assignment["lead_id"]),
@@ -112,5 +123,6 @@ def step(assignment: dict[str, Any], action: StepAction, name: str | None = None
         fired_at=NOW,
         deadline=NOW,
         response_window=timedelta(minutes=1),
+        **more,
     )
     return Envelope(EventId(new_id()), "relance/sla-monitor", str(assignment["lead_id"]), NOW, "", fired)

@@ -7,10 +7,12 @@ from uuid import uuid4
 
 import aiohttp
 import pytest
+import yaml
 from aiohttp import web
 from fastapi import Depends, FastAPI
 from tests.integration.delivering import Tool, announce, apply, delivering, listening, rows, serving
 from tests.integration.events import lead
+from tests.system import Endpoints, routing
 
 from relance.database import Database
 from relance.http.operators import operator_only
@@ -60,6 +62,25 @@ async def test_only_operators_see_deliveries(operator: aiohttp.ClientSession) ->
     for method, path in (("GET", "/v1/deliveries"), ("POST", "/v1/endpoints/rep:anna/enable")):
         async with operator.request(method, path, headers={"Authorization": "Bearer wrong"}) as answer:
             assert (answer.status, answer.content_type) == (401, "application/problem+json")
+
+
+async def test_a_contact_is_an_endpoint_and_each_way_to_somebody_is_one_too(
+    operator: aiohttp.ClientSession, router_database: Database
+) -> None:
+    """Listed, enabled and replayed by name; a way that somebody does not have is no endpoint."""
+    tool = Tool()
+    document = yaml.safe_load(routing(Endpoints(tool.port), {"sales": ["anna"]}))
+    document["contacts"] = [{"id": "director", "slack": tool.url("slack"), "teams": tool.url("teams")}]
+    async with router_database.transaction() as connection:
+        await ConfigurationVersions().apply(connection, yaml.safe_dump(document))
+    listed = {each["endpoint"]: each["way"] for each in (await get(operator, "/v1/endpoints"))["endpoints"]}
+    assert listed == {"rep:anna": "webhook", "manager:sales": "webhook", "contact:director": "slack"}
+    status, endpoint = await post(operator, "/v1/endpoints/contact:director:teams/enable")
+    assert (status, endpoint["way"], endpoint["state"]) == (200, "teams", "closed")
+    assert (await post(operator, "/v1/endpoints/contact:director:teams/replay"))[0] == 202
+    for unknown in ("contact:nobody", "contact:director:email", "manager:sales:slack"):
+        status, problem = await post(operator, f"/v1/endpoints/{unknown}/enable")
+        assert (status, unknown in problem["detail"]) == (404, True)
 
 
 async def test_the_list_is_newest_first_by_pages_and_filtered(

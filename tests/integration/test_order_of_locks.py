@@ -7,7 +7,7 @@ that one holds.
 import asyncio
 import random
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
@@ -20,6 +20,8 @@ from tests.integration.router_harness import TEAM, Router, step
 from tests.system import Endpoints, routing
 
 from relance_local.services import ROUTER
+from relance_router.domain.interventions import InterventionRefused
+from relance_router.terms.by_hand import Order
 
 _WHO_WAITS = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
@@ -94,10 +96,10 @@ async def test_who_claims_has_counted_the_answer_before_waiting_for_the_line(rou
         assert await free_rows(connection, "ignored_leads", f"rep = '{offer['rep']}'") == 0
 
 
-def company() -> str:
+def company(window: str = "60s") -> str:
     """Teams that share reps, choose in every way, overflow and pause."""
     document = yaml.safe_load(
-        routing(Endpoints(), {"sales": TEAM, "more": ["anna", "dan"], "third": ["ben", "dan", "eve"]})
+        routing(Endpoints(), {"sales": TEAM, "more": ["anna", "dan"], "third": ["ben", "dan", "eve"]}, window=window)
     )
     ways: list[dict[str, Any]] = [
         {"overflow": "third"},
@@ -114,13 +116,28 @@ async def something(router: Router, chance: random.Random) -> None:
     leads = [lead(team=chance.choice(["sales", "more", "third"]), identity=chance.choice("abcdef")) for _ in range(3)]
     owned = await router.rows("SELECT * FROM assignments WHERE ended_at IS NULL ORDER BY random() LIMIT 4")
     offers = await router.rows("SELECT id FROM offers WHERE state = 'open' ORDER BY random() LIMIT 1")
-    match chance.choice(["batch", "batch", "batch", "answer", "answer", "offer", "resume", "retry"]):
+    ways = ["batch", "batch", "batch", "answer", "answer", "offer", "resume", "retry", "by hand", "reassign"]
+    ways += ["apply", "bring"]
+    match chance.choice(ways):
         case "batch":
             await router.consume([*map(envelope, leads), *(step(each, "reassign") for each in owned)])
         case "answer" if owned:
             await router.recorder.record(owned[0]["id"], chance.choice(["declined", "contacted"]), None)
         case "offer" if offers:
             await router.recorder.record(offers[0]["id"], chance.choice(["declined", "contacted"]), None)
+        case "by hand" if owned:
+            order = Order(owned[0]["lead_id"], "M", "why not")
+            with suppress(InterventionRefused):
+                await router.by_hand.hold(order, None)
+                await router.by_hand.release(order)
+        case "reassign" if owned:
+            order = Order(owned[0]["lead_id"], "M", "why not")
+            with suppress(InterventionRefused):
+                await router.reassignment.reassign(order, chance.choice([None, *TEAM, "dan"]))
+        case "apply":
+            await router.apply(company(chance.choice(["60s", "70s", "80s"])))
+        case "bring":
+            await router.terms.bring()
         case "resume":
             await router.people.resume(chance.choice(TEAM), by="a test")
         case "retry":

@@ -1,6 +1,8 @@
 """Promises of bringing teams' lines to the tables of this release."""
 
 import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,6 +10,7 @@ from alembic import command
 from alembic.config import Config
 from pydantic_core import MultiHostUrl
 from sqlalchemy import Connection, text
+from tests.integration.events import lead
 from tests.integration.router_harness import TEAM, Router
 from tests.system import Endpoints, routing
 
@@ -16,16 +19,43 @@ from relance import migrations
 from relance.database import Database
 from relance_local.broker import Broker
 from relance_local.database_server import DatabaseServer
+from relance_router.terms.by_hand import Order
 
 FOLDER = Path(relance_router.__file__).parent / "migrations"
+MADE_BEFORE = """
+    WITH kept AS (
+        INSERT INTO leads (id, data, traceparent, identity) VALUES (:lead, CAST(:data AS jsonb), '', 'somebody')
+    )
+    INSERT INTO assignments (
+        id, lead_id, ordinal, rep, team, weight, rule, why, state, assigned_at, respond_by, configuration, explanation
+    )
+    SELECT gen_random_uuid(), :lead, 1, 'anna', 'sales', 1, 'sales', '', 'open', now(), now() + interval '60 minutes',
+        1, '{}'
+    RETURNING id
+"""
 
 
-def upgrade_to_0004(connection: Connection) -> None:
-    """As the release before had it."""
+def upgrade_to(connection: Connection, revision: str) -> None:
+    """As a release before had it."""
     config = Config()
     config.set_main_option("script_location", str(FOLDER))
     config.attributes["connection"] = connection
-    command.upgrade(config, "0004")
+    command.upgrade(config, revision)
+
+
+@asynccontextmanager
+async def before(server: DatabaseServer, revision: str) -> AsyncIterator[Database]:
+    """A database of a release before."""
+    name = f"test_{uuid.uuid4().hex}"
+    await server.create_relance_database(name)
+    url = MultiHostUrl(server.url("router", name))
+    database = Database(url, schema="router", pool_size=2, timeout=timedelta(seconds=10))
+    try:
+        async with database.transaction() as connection:
+            await connection.run_sync(upgrade_to, revision)
+        yield database
+    finally:
+        await database.close()
 
 
 async def test_decisions_after_the_upgrade_can_be_made_again_from_the_lines_before_it(
@@ -33,14 +63,8 @@ async def test_decisions_after_the_upgrade_can_be_made_again_from_the_lines_befo
 ) -> None:
     """Whoever's place has not changed since stands where they stood: here far ahead, so that it is others' turn."""
     server, _ = real_parts
-    name = f"test_{uuid.uuid4().hex}"
-    await server.create_relance_database(name)
-    database = Database(
-        MultiHostUrl(server.url("router", name)), schema="router", pool_size=2, timeout=timedelta(seconds=10)
-    )
-    try:
+    async with before(server, "0004") as database:
         async with database.transaction() as connection:
-            await connection.run_sync(upgrade_to_0004)
             await connection.execute(text("INSERT INTO teams (team) VALUES ('sales')"))
             await connection.execute(text(f"INSERT INTO places VALUES ('sales', 'anna', {2**84}), ('sales', 'ben', 0)"))
         await migrations.upgrade(database, FOLDER)
@@ -48,10 +72,27 @@ async def test_decisions_after_the_upgrade_can_be_made_again_from_the_lines_befo
         await router.apply(routing(Endpoints(), {"sales": TEAM}))
         await router.leads(3)
         await router.books()
-        (lead, *_) = await router.rows("SELECT id FROM leads")
-        (decision,) = await router.explanations.of_lead(lead["id"])
+        (first, *_) = await router.rows("SELECT id FROM leads")
+        (decision,) = await router.explanations.of_lead(first["id"])
         owed = {each.rep: each.owed for each in decision.explanation.candidates}
         assert owed["anna"] is not None
         assert owed["anna"] < -10
-    finally:
-        await database.close()
+
+
+async def test_assignments_made_before_the_upgrade_have_terms_that_can_be_changed(
+    real_parts: tuple[DatabaseServer, Broker],
+) -> None:
+    """By hand and by a configuration, as if they had been made after it."""
+    server, _ = real_parts
+    async with before(server, "0006") as database:
+        router = Router(database)
+        await router.apply(routing(Endpoints(), {"sales": TEAM}, window="60m"))
+        given = lead()
+        await router.rows(MADE_BEFORE, lead=given.lead_id, data=given.model_dump_json())
+        await migrations.upgrade(database, FOLDER)
+        (row,) = await router.rows("SELECT respond_by FROM reporting.assignments")
+        await router.by_hand.extend(Order(given.lead_id, "M", "a fair"), "response", timedelta(minutes=5))
+        await router.apply(routing(Endpoints(), {"sales": TEAM}, window="70m"))
+        await router.bring()
+        (after,) = await router.rows("SELECT respond_by FROM reporting.assignments")
+        assert after["respond_by"] == row["respond_by"] + timedelta(minutes=15)

@@ -32,11 +32,13 @@ from relance.events import Envelope
 from relance_local.broker import Broker
 from relance_local.database_server import DatabaseServer
 from relance_local.services import ROUTER
+from relance_router.domain.interventions import InterventionRefused
+from relance_router.terms.by_hand import Order
 
 PARTITIONS = 2
 _TABLES = """
     leads, assignments, answers, dispositions, unrouted, teams, places, place_changes, reps, pauses, offers,
-    ignored_leads, notifications, outbox, inbox
+    ignored_leads, notifications, interventions, outbox, inbox
 """
 
 
@@ -140,6 +142,21 @@ class Replicas(RuleBasedStateMachine):
             event = step(owned, "reassign")
             for place in range(times):
                 self.run(self.routers[place].consume([event]))
+
+    @rule(choice=st.floats(0, 1, exclude_max=True), to=st.none() | st.sampled_from(TEAM), managers=st.integers(1, 2))
+    def a_manager_reassigns(self, choice: float, to: str | None, managers: int) -> None:
+        full = {row["rep"] for row in self.run(self.routers[0].rows("SELECT rep FROM reps WHERE open_leads >= 4"))}
+        leads = self.run(self.routers[0].rows("SELECT id FROM leads ORDER BY id"))
+        if not leads or to in full:
+            return
+        order = Order(leads[int(choice * len(leads))]["id"], "a test", "a fair week")
+
+        async def give() -> None:
+            given = (self.routers[place].reassignment.reassign(order, to) for place in range(managers))
+            for each in await asyncio.gather(*given, return_exceptions=True):
+                assert not isinstance(each, BaseException) or isinstance(each, InterventionRefused), each
+
+        self.run(give())
 
     @rule(rep=st.sampled_from(TEAM))
     def somebody_goes_on_leave_or_comes_back(self, rep: str) -> None:

@@ -43,6 +43,10 @@ from relance_router.routing.handler import RoutingHandler
 from relance_router.routing.people import People
 from relance_router.routing.unrouted import UnroutedLeads
 from relance_router.settings import RouterSettings
+from relance_router.terms.api import terms_api
+from relance_router.terms.applied import AppliedTerms
+from relance_router.terms.by_hand import TermsByHand
+from relance_router.terms.reassigning import Reassignment
 
 SCHEMA = "router"
 GROUP = "router"
@@ -106,6 +110,12 @@ async def serve(settings: RouterSettings) -> None:
             unrouted_leads.is_free(versions.teams_of(rep))
             unrouted.nudge()
 
+        terms = Ticker("terms", AppliedTerms(database, versions, ids.new_id, relay.nudge).bring)
+
+        def applied() -> None:
+            unrouted.nudge()
+            terms.nudge()
+
         handler = RoutingHandler(versions, assigner, ids.new_id)
         consumer = BatchConsumer(
             Subscription(GROUP, (Topic.RECEIVED, Topic.SLA), handler, committed), settings, database, publisher
@@ -125,11 +135,18 @@ async def serve(settings: RouterSettings) -> None:
         app.include_router(answer_api(recorder, links))
         app.include_router(answer_page(recorder, links))
         operators = operator_only(settings.operator_token.get_secret_value())
-        app.include_router(configuration_api(database, versions, operators, unrouted.nudge))
+        app.include_router(configuration_api(database, versions, operators, applied))
         app.include_router(export_api(database, operators))
         explanations = Explanations(database, versions)
         people = People(database, versions, ids.new_id)
         app.include_router(routing_api(explanations, people, operators, somebody_is_free, committed))
+        app.include_router(
+            terms_api(
+                TermsByHand(database, versions, ids.new_id, committed),
+                Reassignment(database, versions, assigner, ids.new_id, answered),
+                operators,
+            )
+        )
         app.include_router(
             deliveries_api(database, versions, deliveries.ticker.nudge), dependencies=[Depends(operators)]
         )
@@ -138,6 +155,7 @@ async def serve(settings: RouterSettings) -> None:
                 service.Part("consumer", consumer),
                 service.Part("http", HttpServer(app, settings)),
                 service.Part("unrouted", unrouted),
+                service.Part("terms", terms),
                 service.Part("deliveries", deliveries.ticker),
                 service.Part("deliveries-looked-after", Ticker("deliveries-looked-after", deliveries.look_after)),
                 service.Part("delivery-log", Ticker("delivery-log", partial(delivery_log.forget, database))),
@@ -182,6 +200,6 @@ command_line = service_commands("router", RouterSettings, serve=serve, migrate=m
 
 @command_line.command()
 def secret(endpoint: str) -> None:
-    """Print the secret with which notifications to an endpoint are signed: `rep:<id>` or `manager:<team>`."""
+    """Print the secret that signs what is sent to an endpoint: `rep:<id>`, `manager:<team>` or `contact:<id>`."""
     settings = load_settings(RouterSettings)
     typer.echo(signing_secret(settings.webhook_secret.get_secret_value(), endpoint))

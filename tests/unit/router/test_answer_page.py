@@ -1,7 +1,7 @@
 """Promises of what the answer page says and offers."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import get_args
 
 import pytest
@@ -12,7 +12,7 @@ from tests.integration.events import NOW, lead
 from relance.events import CallDetails
 from relance.events.response import Disposition
 from relance_router.answers.api import WORDS
-from relance_router.answers.assignments import SeenAssignment
+from relance_router.answers.assignments import OnHold, SeenAssignment
 from relance_router.answers.page_view import choices, in_words, shown, whats_next
 from relance_router.domain.answers import AssignmentState, Recorded, answer, is_answer
 from relance_router.domain.dispositions import Judgement, dispose
@@ -88,6 +88,22 @@ def test_a_recording_is_a_link_only_when_a_browser_fetches_it(url: str, *, link:
     )
     page = shown(replace(SEEN, lead=lead().model_copy(update={"call": call})), None)
     assert page["recording"] == (url if link else None)
+
+
+@pytest.mark.parametrize("until", [None, NOW + 90 * MINUTE])
+def test_a_lead_on_hold_shows_why_and_until_when_and_no_clock(until: datetime | None) -> None:
+    """It may still be answered; once it is, nobody cares any more that it was on hold."""
+    held = replace(SEEN, respond_by=until, on_hold=OnHold("M", "a fair week", until))
+    page = shown(held, None)
+    assert page["clock"] is None
+    assert page["on_hold"] == (
+        "On hold until 2026-11-24 10:30 UTC." if until else "On hold for now.",
+        "M: a fair week. No clock runs; you may answer all the same.",
+    )
+    assert page["choices"] == choices(SEEN)
+    answered = shown(replace(held, state=S.ACKNOWLEDGED), None)
+    assert (answered["clock"], answered["on_hold"]) == (None, None)
+    assert shown(SEEN, None)["on_hold"] is None
 
 
 def test_names_are_written_as_people_write_them() -> None:

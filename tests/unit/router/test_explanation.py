@@ -4,19 +4,21 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.unit.router.company import MONDAY_NOON, configuration, lead, routed, state
 
 from relance_router.domain.availability import Load
 from relance_router.domain.configuration import Configuration
 from relance_router.domain.explanation import Explanation, Recorded, explain
-from relance_router.domain.routing import Assigned, RoutingState
+from relance_router.domain.routing import Assigned, By, Hand, RoutingState
 
 
-def explained(company: Configuration, present: RoutingState) -> Explanation:
+def explained(company: Configuration, present: RoutingState, **question: Any) -> Explanation:
     """A lead's decision, explained from what the database gives back: jsonb forgets the order of keys."""
     facts = lead()
     places = {team: dict(turns.places) for team, turns in present.turns.items()}
-    decision = routed(company, present, facts)
+    decision = routed(company, present, facts, **question)
     outcome = decision.outcome
     assert isinstance(outcome, Assigned)
     chosen = {"rep": outcome.rep, "team": outcome.team, "by": outcome.by.value}
@@ -63,3 +65,33 @@ def test_where_the_load_decides_nobody_is_told_of_turns() -> None:
         ("ben", "has 3 open leads for a weight of 2"),
     ]
     assert "ben (team t) was passed over: has 3 open leads for a weight of 2." in told.words
+
+
+@given(
+    st.sampled_from(["anna", "ben", "chloe", "dan"]),
+    st.none() | st.sampled_from(["x", "y", "gone"]),
+    st.sets(st.sampled_from(["anna", "ben", "chloe", "dan"])),
+)
+def test_whom_a_manager_names_gets_the_lead_whatever_else_and_without_a_turn(
+    rep: str, team: str | None, away: set[str]
+) -> None:
+    """In the team that has it (or would have) when they are in it, else in their first, else where it belongs."""
+    members = {"x": ("anna", "ben"), "y": ("chloe", "ben")}
+    teams = {name: {"members": [{"rep": each} for each in reps]} for name, reps in members.items()}
+    company = configuration({"anna": {}, "ben": {}, "chloe": {}, "dan": {}}, teams)
+    present = state(company, pauses=dict.fromkeys(away, "ill"))
+    before = {name: dict(turns.places) for name, turns in present.turns.items()}
+    told = explained(company, present, hand=Hand("maria", "knows them", rep, team), had_it=frozenset({rep}))
+    own = {"anna": "x", "ben": "y" if team == "y" else "x", "chloe": "y", "dan": "x"}
+    assert told.outcome == Assigned(rep, own[rep], 0, By.MANAGER, "maria gave it to you: knows them")
+    assert (told.same, told.candidates) == (True, ())
+    assert {name: dict(turns.places) for name, turns in present.turns.items()} == before
+
+
+def test_a_lead_that_a_manager_takes_away_goes_by_the_usual_decision_and_says_so() -> None:
+    """Who had it does not get it again."""
+    company = configuration({"anna": {}, "ben": {}})
+    told = explained(company, state(company), hand=Hand("maria", "anna is ill"), had_it=frozenset({"anna"}))
+    assert isinstance(told.outcome, Assigned)
+    assert (told.outcome.rep, told.outcome.by, told.same) == ("ben", By.TURN, True)
+    assert "maria had it given to somebody else: anna is ill." in told.words

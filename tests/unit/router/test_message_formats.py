@@ -1,6 +1,7 @@
 """Promises of what tools and mailboxes get to read."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.policy import default
@@ -31,7 +32,9 @@ DETAILS: dict[str, dict[str, Any]] = {
     "lead.reminder": {"rep": "anna", "team": "sales", "step": "remind", "respond_by": NOW.isoformat()},
     "lead.escalated": {"rep": "anna", "team": "sales", "step": "manager", "respond_by": NOW.isoformat()},
     "lead.offered": {"rep": "anna", "team": "sales", "why": "broadcast", "claim_by": NOW.isoformat()},
+    "lead.taken_away": {"rep": "anna", "by": "maria", "why": "knows the customer"},
     "lead.taken": {"rep": "anna", "team": "sales"},
+    "lead.changed": {"rep": "anna", "change": "extended", "more": "30 min", "by": "M", "reason": "a fair week"},
     "rep.paused": {"rep": "anna", "team": "sales", "why": "ignored 3 leads in a row"},
     "rep.resumed": {"rep": "anna", "team": "sales"},
     "lead.joined": {"rep": "anna", "joined_by": "somebody"},
@@ -39,6 +42,7 @@ DETAILS: dict[str, dict[str, Any]] = {
 ANSWERS = {
     "lead.assigned": ["acknowledge", "contacted", "decline"],
     "lead.reminder": ["acknowledge", "contacted", "decline"],
+    "lead.changed": ["acknowledge", "contacted", "decline"],
     "lead.offered": ["acknowledge"],
 }
 anything = st.text(max_size=4000)
@@ -115,6 +119,27 @@ def test_every_type_is_worded_with_its_answers_as_links_to_the_page(type_: str) 
         assert url in text
         assert url in html
     assert blocks(told)[0]["text"]["text"]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("extended", ("More time for a lead of anna", "There are 30 min more.", "Answer by")),
+        ("held", ("A lead of anna is on hold", "nothing to hurry for", "On hold until")),
+        ("released", ("A lead of anna is on hold no longer", "run again", "Answer by")),
+    ],
+)
+def test_whoever_has_more_time_hears_how_much_from_whom_and_why(change: str, words: tuple[str, ...]) -> None:
+    """And when to answer, or until when nobody waits, in the reader's time where the tool can."""
+    details = {
+        **DETAILS["lead.changed"],
+        "change": change,
+        "hold_until" if change == "held" else "respond_by": NOW.isoformat(),
+    }
+    told = replace(notification("lead.changed"), details=details)
+    for said in everything_said(told)[1:]:
+        for word in (*words, "a fair week"):
+            assert word in said
 
 
 @pytest.mark.parametrize("type_", [type_ for type_ in DETAILS if type_ != "lead.assigned"])
@@ -215,3 +240,24 @@ def test_what_a_tool_answers_is_kept_short_and_without_the_person(before: str) -
     assert not any(
         word in kept for word in ("Zebulon Quux", "zebulon@quux.example", "+493087654321", "Größe", "\\u00f6")
     )
+
+
+@pytest.mark.parametrize(
+    ("type_", "occurrence", "title"),
+    [
+        ("lead.reminder", None, "Reminder: a lead waits for anna"),
+        ("lead.reminder", 2, "Second reminder: a lead waits for anna"),
+        ("lead.reminder", 3, "Third reminder: a lead waits for anna"),
+        ("lead.reminder", 11, "11th reminder: a lead waits for anna"),
+        ("lead.escalated", None, "anna has not answered a lead"),
+        ("lead.escalated", 3, "Third notice: anna has not answered a lead"),
+    ],
+)
+def test_a_repeated_step_says_how_often_it_was_told(type_: str, occurrence: int | None, title: str) -> None:
+    """In its title; since when the rep has had the lead stands among the facts."""
+    told = notification(type_)
+    details = {**told.details, "since": NOW.isoformat()} | ({"occurrence": occurrence} if occurrence else {})
+    *_, text, _ = everything_said(replace(told, details=details))
+    assert text.splitlines()[0] == title
+    assert f"Theirs since: {NOW:%Y-%m-%d %H:%M} UTC" in text
+    assert "Occurrence" not in text

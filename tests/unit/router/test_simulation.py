@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.router.company import MONDAY_NOON, configuration
 
-from relance_router.domain.availability import Availability, calendar_of, local_day
+from relance_router.domain.availability import Availability, local_day, presence_calendar
 from relance_router.domain.configuration import Configuration
 from relance_router.domain.lead_facts import LeadFacts
 from relance_router.domain.past_leads import PastLead
@@ -113,11 +113,11 @@ def can_take(company: Configuration, name: str, timeline: Sequence[Given], momen
         return False
     rep = company.reps_by_id[name]
     before = [each for each in timeline if each.rep == name and each.at <= moment]
-    day = local_day(calendar_of(company, rep), moment)
+    day = local_day(presence_calendar(company, rep), moment)
     numbers = {
         "open": sum(each.until is None or each.until > moment for each in before),
         "per_hour": sum(each.at > moment - timedelta(hours=1) for each in before),
-        "per_day": sum(local_day(calendar_of(company, rep), each.at) == day for each in before),
+        "per_day": sum(local_day(presence_calendar(company, rep), each.at) == day for each in before),
     }
     limits = {limit: getattr(rep.capacity, limit) for limit in numbers}
     return all(limits[limit] is None or number < limits[limit] for limit, number in numbers.items())

@@ -2,28 +2,35 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from relance.events import LeadReceived
+from relance.events import Hold, LeadReceived
 from relance.events.response import Disposition
 from relance.ids import AssignmentId
 from relance_router.domain.answers import AssignmentState
 from relance_router.domain.dispositions import Judgement
+from relance_router.domain.terms import hold_at
 from relance_router.routing.offers import state_of_offer
 
 _READ = text("""
-    SELECT true AS assigned, a.state, a.rep, a.why, a.respond_by, a.disposition, d.reason, d.note, l.data, now() AS now
+    SELECT true AS assigned, a.state, a.rep, a.why, a.respond_by, a.disposition, d.reason, d.note, l.data, now() AS now,
+        a.holds, h.by AS held_by, h.reason AS held_because
     FROM assignments a
     JOIN leads l ON l.id = a.lead_id
     LEFT JOIN LATERAL (
         SELECT reason, note FROM dispositions WHERE assignment_id = a.id ORDER BY sequence DESC LIMIT 1
     ) d ON true
+    LEFT JOIN LATERAL (
+        SELECT by, reason FROM interventions
+        WHERE lead_id = a.lead_id AND assignment_id = a.id AND what = 'held' ORDER BY at DESC LIMIT 1
+    ) h ON a.holds <> '[]'
     WHERE a.id = :id
     UNION ALL
     SELECT false, o.state, o.rep, 'offered to team ' || o.team || ': the first to claim it gets it', o.until,
-        NULL, NULL, NULL, l.data, now()
+        NULL, NULL, NULL, l.data, now(), '[]', NULL, NULL
     FROM offers o JOIN leads l ON l.id = o.lead_id WHERE o.id = :id AND o.state <> 'claimed'
 """)
 
@@ -36,16 +43,29 @@ class UnknownAssignment(LookupError):
 
 
 @dataclass(frozen=True)
+class OnHold:
+    """Nobody waits for an answer now: who said so, why, and until when; None: until it is released."""
+
+    by: str
+    reason: str
+    until: datetime | None
+
+
+@dataclass(frozen=True)
 class SeenAssignment:
-    """An assignment or an offer, with its lead. `now` is the database's time, to be compared with `respond_by`."""
+    """An assignment or an offer, with its lead. `now` is the database's time, to be compared with `respond_by`.
+
+    `respond_by` is None while it is not known because of a hold.
+    """
 
     state: AssignmentState
     judgement: Judgement | None
     rep: str
     why: str
-    respond_by: datetime
+    respond_by: datetime | None
     now: datetime
     lead: LeadReceived
+    on_hold: OnHold | None = None
 
     @property
     def disposition(self) -> Disposition | None:
@@ -70,4 +90,10 @@ async def read_assignment(connection: AsyncConnection, assignment: AssignmentId)
         respond_by=row.respond_by,
         now=row.now,
         lead=LeadReceived.model_validate(row.data),
+        on_hold=_on_hold(row),
     )
+
+
+def _on_hold(row: Row[Any]) -> OnHold | None:
+    lasting = hold_at([Hold.model_validate(hold) for hold in row.holds], row.now)
+    return OnHold(row.held_by, row.held_because, lasting.until) if lasting else None

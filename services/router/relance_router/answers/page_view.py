@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from relance.events import LeadReceived
 from relance_router.answers.api import WORDS, Word
-from relance_router.answers.assignments import SeenAssignment
+from relance_router.answers.assignments import OnHold, SeenAssignment
 from relance_router.domain.answers import AssignmentState
 from relance_router.domain.reasons import REASONS
 from relance_router.domain.time_left import time_left
@@ -90,12 +90,19 @@ def shown(seen: SeenAssignment, preselected: str | None) -> dict[str, object]:
         "mailto": quote(seen.lead.contact.email or "", safe="@+"),
         "recording": _recording(seen.lead),
         "why": seen.why,
-        "clock": time_left(seen.respond_by, seen.now) if waiting else None,
-        "seconds_left": int((seen.respond_by - seen.now).total_seconds()),
+        "clock": time_left(seen.respond_by, seen.now) if waiting and seen.respond_by and not seen.on_hold else None,
+        "seconds_left": int((seen.respond_by - seen.now).total_seconds()) if seen.respond_by else None,
+        "on_hold": _on_hold(seen.on_hold) if waiting and seen.on_hold else None,
         "next": whats_next(seen),
         "choices": (chosen,) if chosen else offered,
         "chosen": chosen,
     }
+
+
+def _on_hold(hold: OnHold) -> tuple[str, str]:
+    """A title, and a sentence."""
+    until = f"until {hold.until:%Y-%m-%d %H:%M} UTC" if hold.until else "for now"
+    return f"On hold {until}.", f"{hold.by}: {hold.reason}. No clock runs; you may answer all the same."
 
 
 def in_words(name: str) -> str:

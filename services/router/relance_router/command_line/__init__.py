@@ -6,6 +6,7 @@ Exit status: 0 done; 1 the answer is no; 2 it could not be asked (wrong usage, r
 import typer
 
 from relance_router.command_line.applying import apply, rollback
+from relance_router.command_line.by_hand import extend, hold, reassign, release
 from relance_router.command_line.checking import check
 from relance_router.command_line.explaining import explain
 from relance_router.command_line.people import pause, reps, resume
@@ -17,5 +18,22 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (check, simulate, plan, diff, apply, rollback, history, show, explain, reps, pause, resume):
+for command in (
+    check,
+    simulate,
+    plan,
+    diff,
+    apply,
+    rollback,
+    history,
+    show,
+    explain,
+    reps,
+    pause,
+    resume,
+    reassign,
+    extend,
+    hold,
+    release,
+):
     app.command()(command)

@@ -27,6 +27,8 @@ def explain(
         return
     for number, decision in enumerate(found.decisions, 1):
         _show(number, decision)
+    for done in found.interventions:
+        console.print(Text(f"{done.at:%Y-%m-%d %H:%M} UTC, by hand: {done.what} by {done.by}: {done.reason}"))
 
 
 def _show(number: int, decision: DecisionView) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -16,6 +17,7 @@ from relance_router.configuration.documents import History, Version, VersionWith
 from relance_router.configuration.routing_file import LineFault
 from relance_router.domain.past_leads import PastLead
 from relance_router.routing.documents import ExplanationView, RepView
+from relance_router.terms.documents import ReassignedView, TermsView
 
 _PATIENCE = aiohttp.ClientTimeout(total=60)
 _PATIENCE_WITH_A_STREAM = aiohttp.ClientTimeout(total=None, sock_connect=60, sock_read=60)
@@ -74,6 +76,25 @@ class Router:
         """Give a rep leads again."""
         return RepView.model_validate(self._ask("POST", _of(rep, "resume"), {"by": by}))
 
+    def reassign(self, lead: UUID, to: str | None, *, by: str, reason: str) -> ReassignedView:
+        """Give a lead to another rep."""
+        body = {"to": to, "by": by, "reason": reason}
+        return ReassignedView.model_validate(self._ask("POST", f"/v1/leads/{lead}/reassign", body))
+
+    def extend(self, lead: UUID, clock: str, by_how_long: str, *, by: str, reason: str) -> TermsView:
+        """Give one clock of a lead more time."""
+        body = {"clock": clock, "by_how_long": by_how_long, "by": by, "reason": reason}
+        return TermsView.model_validate(self._ask("POST", f"/v1/leads/{lead}/extend", body))
+
+    def hold(self, lead: UUID, until: datetime | None, *, by: str, reason: str) -> TermsView:
+        """Let a lead's clocks stand still."""
+        body = {"until": until and until.isoformat(), "by": by, "reason": reason}
+        return TermsView.model_validate(self._ask("POST", f"/v1/leads/{lead}/hold", body))
+
+    def release(self, lead: UUID, *, by: str, reason: str) -> TermsView:
+        """Let a lead's clocks run again."""
+        return TermsView.model_validate(self._ask("POST", f"/v1/leads/{lead}/release", {"by": by, "reason": reason}))
+
     def _ask(
         self,
         method: str,
@@ -129,9 +150,10 @@ class Router:
 
 
 def _refused(status: int, problem: Mapping[str, Any]) -> Failed:
+    fields = [f"{fault['pointer']}: {fault['detail']}" for fault in problem.get("errors", ()) if "line" not in fault]
     return Failed(
         Status.NOT_ASKED if status in _NOT_ASKED else Status.NO,
-        problem["detail"],
+        "\n".join([problem["detail"], *fields]),
         [LineFault(fault["line"], fault["detail"]) for fault in problem.get("errors", ()) if "line" in fault],
     )
 

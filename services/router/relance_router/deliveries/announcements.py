@@ -9,7 +9,8 @@ from uuid import UUID
 from relance import tracing
 from relance.events import StepFired
 from relance.ids import AssignmentId, LeadId, NewId, NotificationId
-from relance_router.deliveries.endpoints import manager_endpoint, rep_endpoint
+from relance_router.deliveries.endpoints import contact_endpoint, manager_endpoint, rep_endpoint, told_by
+from relance_router.domain.configuration import Configuration
 
 
 @dataclass(frozen=True)
@@ -118,31 +119,102 @@ def pause_changed(
     )
 
 
-def escalated(step: StepFired, traceparent: str, new_id: NewId) -> NewNotification | None:
-    """A reminder to the rep or a word to the manager, when that is what the step asks for."""
-    ways = {
-        "remind_rep": ("lead.reminder", rep_endpoint(step.rep)),
-        "notify_manager": ("lead.escalated", manager_endpoint(step.team)),
-    }
-    if step.action not in ways:
-        return None
-    type_, endpoint = ways[step.action]
+def taken_away(
+    assignment: AssignmentId,
+    lead: LeadId,
+    *,
+    rep: str,
+    by: str,
+    why: str,
+    at: datetime,
+    traceparent: str,
+    new_id: NewId,
+) -> NewNotification:
+    """A manager has given the rep's lead to somebody else."""
     return NewNotification(
         id=NotificationId(new_id()),
-        key=f"{step.assignment_id}:step:{step.step}",
-        type=type_,
-        endpoint=endpoint,
-        details={
-            "rep": step.rep,
-            "team": step.team,
-            "step": step.step,
-            "at": utc(step.fired_at),
-            "respond_by" if step.clock == "response" else f"{step.clock}_by": utc(step.deadline),
-        },
+        key=f"{assignment}:taken_away",
+        type="lead.taken_away",
+        endpoint=rep_endpoint(rep),
+        details={"rep": rep, "by": by, "why": why, "at": utc(at)},
         traceparent=tracing.child_of(traceparent),
-        lead_id=step.lead_id,
-        assignment_id=step.assignment_id,
+        lead_id=lead,
+        assignment_id=assignment,
     )
+
+
+def terms_changed(
+    intervention: UUID,
+    assignment: AssignmentId,
+    lead: LeadId,
+    *,
+    rep: str,
+    details: Mapping[str, Any],
+    at: datetime,
+    traceparent: str,
+    new_id: NewId,
+) -> NewNotification:
+    """The rep has more time, or need not hurry, or has to again. `details`: `change`, who did it and why, and when."""
+    return NewNotification(
+        id=NotificationId(new_id()),
+        key=f"{intervention}:changed",
+        type="lead.changed",
+        endpoint=rep_endpoint(rep),
+        details={"rep": rep, **details, "at": utc(at)},
+        traceparent=tracing.child_of(traceparent),
+        lead_id=lead,
+        assignment_id=assignment,
+    )
+
+
+def escalated(
+    configuration: Configuration, step: StepFired, assigned_at: datetime, traceparent: str, new_id: NewId
+) -> list[NewNotification]:
+    """A reminder to the rep, or a word to the manager or to contacts, when that is what the step asks for."""
+    told = [endpoint for whole in _told(step) for endpoint in told_by(configuration, whole, step.via)]
+    details: dict[str, object] = {
+        "rep": step.rep,
+        "team": step.team,
+        "step": step.step,
+        "at": utc(step.fired_at),
+        "since": utc(assigned_at),
+        "respond_by" if step.clock == "response" else f"{step.clock}_by": utc(step.deadline),
+    }
+    if step.occurrence > 1:
+        details["occurrence"] = step.occurrence
+    return [
+        NewNotification(
+            id=NotificationId(new_id()),
+            key=_key(step, endpoint),
+            type="lead.reminder" if step.action == "remind_rep" else "lead.escalated",
+            endpoint=endpoint,
+            details=details,
+            traceparent=tracing.child_of(traceparent),
+            lead_id=step.lead_id,
+            assignment_id=step.assignment_id,
+        )
+        for endpoint in told
+    ]
+
+
+def _told(step: StepFired) -> list[str]:
+    match step.action:
+        case "remind_rep":
+            return [rep_endpoint(step.rep)]
+        case "notify_manager":
+            return [manager_endpoint(step.team)]
+        case "notify":
+            return [contact_endpoint(each) for each in step.to]
+    return []
+
+
+def _key(step: StepFired, endpoint: str) -> str:
+    """One notification for each step, occurrence and endpoint."""
+    key = f"{step.assignment_id}:step:{step.step}"
+    # As keys were while a step told one person, in one way, once: redelivered, such a step tells nobody twice.
+    if step.occurrence == 1 and not step.via and step.action != "notify":
+        return key
+    return f"{key}:{step.occurrence}:{endpoint}"
 
 
 def utc(moment: datetime) -> str:

@@ -15,7 +15,7 @@ from relance_router.configuration.versions import ConfigurationVersions
 from relance_router.deliveries import records
 from relance_router.deliveries.couriers import Way
 from relance_router.deliveries.endpoint_health import MAIL, Healths, forget_health, health_at, load_health
-from relance_router.deliveries.endpoints import contact, manager_endpoint, rep_endpoint, tool_address
+from relance_router.deliveries.endpoints import contact, contact_endpoint, manager_endpoint, rep_endpoint, tool_address
 from relance_router.domain.configuration import Configuration
 from relance_router.domain.delivery_ways import EmailState, State
 from relance_router.routing.leads import transaction_time
@@ -195,13 +195,17 @@ def _why_not(state: State) -> str:
 
 def _must_be_known(endpoint: str, configuration: Configuration) -> None:
     if endpoint != MAIL and contact(configuration, endpoint) is None:
-        detail = f"The configuration has no {endpoint}: write rep:<id> or manager:<team>. GET /v1/endpoints lists them."
+        detail = (
+            f"The configuration has no {endpoint}: write rep:<id>, manager:<team> or contact:<id>, which "
+            "GET /v1/endpoints lists, or one of their ways, such as manager:<team>:slack."
+        )
         raise Problem(HTTPStatus.NOT_FOUND, "No such endpoint", detail)
 
 
 def _endpoints(configuration: Configuration, healths: Healths, now: datetime) -> Iterator[Endpoint]:
     configured = [rep_endpoint(rep.id) for rep in configuration.reps]
     configured += [manager_endpoint(team.id) for team in configuration.teams]
+    configured += [contact_endpoint(each.id) for each in configuration.contacts]
     for endpoint in dict.fromkeys([*configured, *sorted(healths)]):
         yield _endpoint(endpoint, configuration, healths, now)
 

@@ -38,7 +38,8 @@ _REPLAY_FAILED = text(f"""
         SELECT n.id FROM notifications n
         WHERE n.endpoint = :endpoint AND n.state = 'failed' AND n.created_at >= :since
             AND NOT (n.endpoint LIKE :reps AND EXISTS (
-                SELECT FROM assignments a WHERE a.id = n.assignment_id AND a.ended_at IS NOT NULL
+                SELECT FROM assignments a
+                WHERE a.id = n.assignment_id AND a.ended_at IS NOT NULL AND n.type <> 'lead.taken_away'
             ))
         ORDER BY n.sequence LIMIT :most
         FOR UPDATE SKIP LOCKED

@@ -46,7 +46,11 @@ _WORDS = {
     "lead.reminder disposition": ("Reminder: what is a lead of {rep} worth?", "Nobody has said so yet."),
     "lead.escalated disposition": ("{rep} has not said what a lead is worth", "Team {team} promised to by now."),
     "lead.offered": ("A lead to claim in team {team}", "Whoever claims it first gets it."),
+    "lead.taken_away": ("Your lead has gone to somebody else", "{by} has given it to somebody else."),
     "lead.taken": ("The lead is taken", "Somebody else has claimed it: there is nothing left to do."),
+    "lead.changed extended": ("More time for a lead of {rep}", "There are {more} more."),
+    "lead.changed held": ("A lead of {rep} is on hold", "Its clocks stand still: there is nothing to hurry for."),
+    "lead.changed released": ("A lead of {rep} is on hold no longer", "Its clocks run again."),
     "rep.paused": ("{rep} is paused", "No more leads until somebody resumes it."),
     "rep.resumed": ("{rep} is back", "Leads come again."),
 }
@@ -58,14 +62,19 @@ _LABELS = {
     "contact_by": "Contact by",
     "disposition_by": "Say by",
     "claim_by": "Claim by",
+    "since": "Theirs since",
+    "hold_until": "On hold until",
 }
-_UNSAID = {"at", "ordinal"}
+_UNSAID = {"at", "ordinal", "occurrence", "change", "more"}
 _BUTTONS = {"acknowledge": "I have it", "contacted": "I reached them", "decline": "Not mine"}
 _CLAIM = {"acknowledge": "I take it"}
+
+_NTH = ("Second", "Third", "Fourth", "Fifth", "Sixth", "Seventh", "Eighth", "Ninth", "Tenth")
 
 ANSWERS: Mapping[str, Mapping[str, str]] = {
     "lead.assigned": _BUTTONS,
     "lead.reminder": _BUTTONS,
+    "lead.changed": _BUTTONS,
     "lead.offered": _CLAIM,
 }
 """The types that can be answered: each answer as the API calls it, and its button's label."""
@@ -82,7 +91,7 @@ def wording(notification: Claimed, links: AnswerLinks) -> Wording:
     unknown = (notification.type.replace(".", " ").replace("_", " ").capitalize(), "")
     title, sentence = _WORDS.get(_kind(notification), unknown)
     return Wording(
-        shortened(title.format_map(details), LONGEST_TITLE),
+        shortened(_again(notification, title.format_map(details)), LONGEST_TITLE),
         sentence.format_map(details),
         tuple(_within_bounds(_facts(notification))),
         tuple(_buttons(notification, links)),
@@ -90,9 +99,20 @@ def wording(notification: Claimed, links: AnswerLinks) -> Wording:
 
 
 def _kind(notification: Claimed) -> str:
-    """The type, with the clock that the step is of when that is not the response clock."""
+    """The type, with what has changed, or with the clock that the step is of when that is not the response clock."""
+    if change := notification.details.get("change"):
+        return f"{notification.type} {change}"
     clock = next((clock for clock in ("contact", "disposition") if f"{clock}_by" in notification.details), "")
     return f"{notification.type} {clock}".rstrip()
+
+
+def _again(notification: Claimed, title: str) -> str:
+    """The title, which says how often a repeated step has been told."""
+    occurrence = notification.details.get("occurrence", 1)
+    if not isinstance(occurrence, int) or occurrence <= 1:
+        return title
+    nth = _NTH[occurrence - 2] if occurrence - 2 < len(_NTH) else f"{occurrence}th"
+    return f"{nth} {title[0].lower()}{title[1:]}" if title.startswith("Reminder:") else f"{nth} notice: {title}"
 
 
 def shortened(text: str, limit: int) -> str:
@@ -134,7 +154,7 @@ def _given(values: Mapping[str, str | None]) -> Iterator[Fact]:
 
 
 def _value(key: str, value: str | float) -> str | datetime:
-    if isinstance(value, str) and key.endswith("_by"):
+    if isinstance(value, str) and (key == "since" or key.endswith(("_by", "_until"))):
         try:
             return datetime.fromisoformat(value)
         except ValueError:

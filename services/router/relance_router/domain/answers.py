@@ -17,6 +17,8 @@ class AssignmentState(StrEnum):
     CONTACTED = "contacted"
     DECLINED = "declined"
     REASSIGNED = "reassigned"
+    MOVED = "moved"
+    """A manager has given the lead to somebody else."""
     OFFERED = "offered"
     TAKEN = "taken"
     """Somebody else has claimed it."""
@@ -55,6 +57,7 @@ class Ending(Enum):
 ENDED = {
     AssignmentState.DECLINED: Ending.DECLINED,
     AssignmentState.REASSIGNED: Ending.IGNORED,
+    AssignmentState.MOVED: Ending.MOVED,
     AssignmentState.TAKEN: Ending.CLAIMED,
     AssignmentState.EXPIRED: Ending.UNCLAIMED,
 }

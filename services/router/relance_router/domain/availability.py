@@ -76,7 +76,7 @@ class Availability:
         self._loads[rep] = self.load(rep).plus(-1)
 
     def _away(self, rep: Rep) -> str | None:
-        calendar = calendar_of(self._configuration, rep)
+        calendar = presence_calendar(self._configuration, rep)
         if rep.leave:
             leave = _leave_on(rep.leave, local_day(calendar, self._moment))
             if leave:
@@ -89,8 +89,11 @@ class Availability:
         return {each.id: closed_because(each, self._moment) for each in self._configuration.calendars}
 
 
-def calendar_of(configuration: Configuration, rep: Rep) -> Calendar:
-    """A rep's calendar."""
+def presence_calendar(configuration: Configuration, rep: Rep) -> Calendar:
+    """When a rep takes leads: by their own calendar, else always.
+
+    A team's calendar has no say in it: in it windows count, for who has none (`Configuration.window_calendar`).
+    """
     return configuration.calendars_by_id[rep.calendar] if rep.calendar else ALWAYS_OPEN
 
 
@@ -107,7 +110,7 @@ def day_begins(calendar: Calendar, day: date) -> datetime:
 def _back(configuration: Configuration, rep: Rep, moment: datetime) -> datetime | None:
     if not rep.available:
         return None
-    calendar = calendar_of(configuration, rep)
+    calendar = presence_calendar(configuration, rep)
     back: datetime | None = moment
     for _ in range(len(rep.leave) + 1):
         back = next_opening(calendar, back) if back else None

@@ -12,7 +12,7 @@ from relance_router.domain.fair_choice import UNIT, Place, Turns
 from relance_router.domain.lead_facts import LeadFacts
 from relance_router.domain.owners import KnownOwner
 from relance_router.domain.requirements import lacks, wanted
-from relance_router.domain.routing import Assigned, By, Held, HeldBecause, Offered, Question, RoutingState, decide
+from relance_router.domain.routing import Assigned, By, Hand, Held, HeldBecause, Offered, Question, RoutingState, decide
 from relance_router.domain.rules import Match
 
 ASKED = "was asked"
@@ -110,6 +110,7 @@ def _question(stored: Recorded, found: Match) -> Question:
         known=tuple(KnownOwner(each["rep"], each["because"]) for each in record["known"]),
         unclaimed=record["unclaimed"],
         declined=frozenset(record["declined"]),
+        hand=Hand(**hand) if (hand := record.get("hand")) else None,
     )
 
 
@@ -143,6 +144,8 @@ def _same(outcome: Assigned | Offered | Held, record: Mapping[str, Any]) -> bool
 
 
 def _candidates(stored: Recorded, question: Question, outcome: Assigned | Offered | Held) -> Iterator[Candidate]:
+    if isinstance(outcome, Assigned) and outcome.by is By.MANAGER:
+        return
     configuration = stored.configuration
     want = wanted(configuration, question.found.promise, stored.lead)
     taken_by_owner = isinstance(outcome, Assigned) and outcome.by is By.OWNER
@@ -184,6 +187,8 @@ def _words(
     )
     yield from _rules_in_words(found)
     yield _promise_in_words(found.promise)
+    if question.hand and question.hand.to is None:
+        yield f"{question.hand.by} had it given to somebody else: {question.hand.because}."
     for owner in stored.record["known"]:
         verdict = owner["absence"] or ("had this lead before" if owner["rep"] in question.had_it else "available")
         yield f"{owner['rep']} {_is(owner['because'])}: {verdict}."
@@ -233,10 +238,10 @@ def _outcome_in_words(outcome: Assigned | Offered | Held) -> str:
             return f"The lead was offered to {', '.join(reps)} until {until:%Y-%m-%d %H:%M:%S} UTC."
         case Held(because=because, until=until):
             back = f" until {until:%Y-%m-%d %H:%M:%S} UTC" if until else ", until that changes"
-            return f"The lead waits{back}: {_HELD[because]}."
+            return f"The lead waits{back}: {HELD_IN_WORDS[because]}."
 
 
-_HELD = {
+HELD_IN_WORDS = {
     HeldBecause.NOBODY_AVAILABLE: "nobody who fits is available",
     HeldBecause.NOBODY_FITS: "nobody has what it asks for",
     HeldBecause.EVERYBODY_HAD_IT: "everybody available had it before",

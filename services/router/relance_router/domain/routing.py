@@ -1,12 +1,13 @@
 """The decision: a lead, the configuration and the state of the teams in; a rep, or why nobody yet, out.
 
-First come known owners, then the rule's team and the teams that it overflows to. In a team a lead goes by turns, to who
-has the fewest open leads, or to the first who claims it. What is decided can be decided again, to the same answer, from
-the record that comes with it, the configuration and the changes of the teams' lines (`explanation.py` does so).
+First comes whom a manager names, then known owners, then the rule's team and the teams that it overflows to. In a team
+a lead goes by turns, to who has the fewest open leads, or to the first who claims it. What is decided can be decided
+again, to the same answer, from the record that comes with it, the configuration and the changes of the teams' lines
+(`explanation.py` does so).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
@@ -36,6 +37,7 @@ class By(StrEnum):
     TURN = "turn"
     LOAD = "load"
     CLAIM = "claim"
+    MANAGER = "manager"
 
 
 class People(Protocol):
@@ -106,6 +108,18 @@ class RoutingState:
 
 
 @dataclass(frozen=True)
+class Hand:
+    """A manager takes the lead from who has it, and may say who gets it."""
+
+    by: str
+    because: str
+    to: str | None = None
+    """The rep who gets it, whatever else; None: whoever is next."""
+    team: str | None = None
+    """The team that has the lead now; None: nobody has it."""
+
+
+@dataclass(frozen=True)
 class Question:
     """One lead that needs an owner."""
 
@@ -118,6 +132,7 @@ class Question:
     """It was offered, and nobody claimed it in time."""
     declined: frozenset[str] = frozenset()
     """Reps who declined an offer of it, and get it only when all others did or cannot."""
+    hand: Hand | None = None
 
 
 @dataclass(frozen=True)
@@ -192,12 +207,26 @@ class _Deciding:
         self.record = self._inputs()
 
     def outcome(self) -> Assigned | Offered | Held:
-        """Owners first, then the teams in order."""
+        """Whom a manager names, then owners, then the teams in order."""
         return (
-            (self._known_owner() if self._promise.sticky else None)
+            self._by_hand()
+            or (self._known_owner() if self._promise.sticky else None)
             or next((found for team in self._teams if (found := self._in_team(team))), None)
             or self._held()
         )
+
+    def _by_hand(self) -> Assigned | None:
+        hand = self._question.hand
+        if hand is None:
+            return None
+        self.record["hand"] = asdict(hand)
+        if hand.to is None:
+            return None
+        teams = self._configuration.teams_of[hand.to]
+        usual = hand.team or self._promise.team
+        first = next((team.id for team in self._configuration.teams if team.id in teams), self._promise.team)
+        why = f"{hand.by} gave it to you: {hand.because}"
+        return Assigned(hand.to, usual if usual in teams else first, 0, By.MANAGER, why)
 
     def _known_owner(self) -> Assigned | None:
         for owner in self._question.known:

@@ -23,6 +23,7 @@ from relance_router.routing.documents import (
 )
 from relance_router.routing.explanations import ExplainedDecision, Explanations, UnknownLead
 from relance_router.routing.people import People, RepNow, UnknownRep
+from relance_router.terms.documents import InterventionView
 
 Who = Annotated[
     Annotated[str, STORABLE], Field(min_length=1, max_length=100, description="Who does this, for the books.")
@@ -63,9 +64,14 @@ def routing_api(
     async def explanation(lead_id: UUID) -> ExplanationView:
         try:
             decisions = await explanations.of_lead(LeadId(lead_id))
+            by_hand = await explanations.interventions(LeadId(lead_id))
         except UnknownLead as error:
             raise Problem(HTTPStatus.NOT_FOUND, "No such lead", str(error)) from error
-        return ExplanationView(lead_id=lead_id, decisions=[_decision(each) for each in decisions])
+        return ExplanationView(
+            lead_id=lead_id,
+            decisions=[_decision(each) for each in decisions],
+            interventions=[InterventionView.model_validate(each) for each in by_hand],
+        )
 
     @router.get("/v1/reps", summary="Who can take leads now, and why the others cannot")
     async def reps() -> list[RepView]:

@@ -41,16 +41,20 @@ class Assigner:
 
     async def assign(
         self, connection: AsyncConnection, running: Running, requests: Sequence[Request], now: datetime
-    ) -> None:
-        """Give each lead an owner, offer it, or let it stand in `unrouted`. `now` is the transaction's time."""
+    ) -> Sequence[Made | Offered | Held]:
+        """Give each lead an owner, offer it, or let it stand in `unrouted`. `now` is the transaction's time.
+
+        Returns what became of each. Held, a lead that somebody ignored or that a manager took stays with its rep.
+        """
         if not requests:
-            return
+            return []
         configuration = running.configuration
         leads = [request.facts for request in requests]
         found = [rules.match(configuration, lead) for lead in leads]
         last = await last_owners(connection, configuration, leads, now)
         known = {owner.rep for lead in leads for owner in known_owners(configuration, lead, last)}
         teams = {team for each in found for team in configuration.teams_after(each.promise.team)}
+        known |= {request.hand.to for request in requests if request.hand and request.hand.to}
         teams |= {request.owner.team for request in requests if request.owner and _turn_returns(configuration, request)}
         locked = await LockedState.load(connection, configuration, teams, known, now)
 
@@ -66,6 +70,7 @@ class Assigner:
         await stand_no_longer(
             connection, [each.request.lead.lead_id for each in batch.made if each.request.cause.stood_unrouted]
         )
+        return batch.outcomes
 
     async def claim(self, connection: AsyncConnection, running: Running, claim: Claim, now: datetime) -> None:
         """Make the assignment of a claimed offer, as the configuration promised by which it was offered."""
@@ -79,7 +84,7 @@ class Assigner:
         await locked.store(connection)
         found = rules.match(former.configuration, claim.request.facts)
         assigned = Assigned(offer.rep, offer.team, weight, By.CLAIM, "you claimed it first")
-        calendar = former.configuration.calendar_of(offer.team, offer.rep)
+        calendar = former.configuration.window_calendar(offer.team, offer.rep)
         made = Made(offer.id, claim.request, found, assigned, offer.record, calendar)
         await make_assignments(connection, former, [made], now, self._new_id)
         await stand_no_longer(connection, [claim.request.lead.lead_id])
@@ -96,6 +101,7 @@ class _Batch:
         self._last = last
         self._now = now
         self._new_id = new_id
+        self.outcomes: list[Made | Offered | Held] = []
         self.made: list[Made] = []
         self.asked: list[Asked] = []
         self.standing: list[Standing] = []
@@ -113,19 +119,24 @@ class _Batch:
             known=known_owners(self._configuration, lead, self._last),
             unclaimed=request.cause is Cause.UNCLAIMED,
             declined=frozenset(request.declined),
+            hand=request.hand,
         )
         decision = decide(question, self._configuration, self._locked.state, self._now)
         outcome = decision.outcome
         if isinstance(outcome, Assigned):
             self._locked.given(outcome.rep)
-            calendar = self._configuration.calendar_of(outcome.team, outcome.rep)
-            self.made.append(Made(AssignmentId(self._new_id()), request, found, outcome, decision.record, calendar))
+            calendar = self._configuration.window_calendar(outcome.team, outcome.rep)
+            made = Made(AssignmentId(self._new_id()), request, found, outcome, decision.record, calendar)
+            self.made.append(made)
+            self.outcomes.append(made)
             self._remember(lead, outcome.rep)
-        elif isinstance(outcome, Held) and request.cause is Cause.IGNORED:
+        elif isinstance(outcome, Held) and request.cause in {Cause.IGNORED, Cause.MOVED}:
             # Nobody else can take it: better the rep who was reminded than nobody.
             self.kept.append(outcome)
+            self.outcomes.append(outcome)
             return
         else:
+            self.outcomes.append(outcome)
             teams = self._configuration.teams_after(found.promise.team)
             self.standing.append(Standing(request, outcome, teams, decision.record))
             if isinstance(outcome, Offered):

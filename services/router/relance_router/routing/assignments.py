@@ -50,6 +50,9 @@ class Made:
         return deadline(self.calendar, assigned_at, self.found.promise.respond_within)
 
 
+_ENDINGS = {Cause.DECLINED: AssignmentState.DECLINED, Cause.MOVED: AssignmentState.MOVED}
+
+
 @dataclass(frozen=True)
 class Ended:
     """An assignment about to end, and the request that ends it."""
@@ -60,21 +63,21 @@ class Ended:
     @property
     def state(self) -> AssignmentState:
         """Where the assignment stands from now on."""
-        declined = self.request.cause is Cause.DECLINED
-        return AssignmentState.DECLINED if declined else AssignmentState.REASSIGNED
+        return _ENDINGS.get(self.request.cause, AssignmentState.REASSIGNED)
 
 
 _MAKE = text("""
     INSERT INTO assignments (
-        id, lead_id, ordinal, rep, team, weight, rule, why, state, assigned_at, respond_by, configuration, explanation
+        id, lead_id, ordinal, rep, team, weight, rule, arm, why, state, assigned_at, respond_by, configuration,
+        explanation
     )
-    SELECT id, lead_id, ordinal, rep, team, weight, rule, why, 'open', CAST(:now AS timestamptz),
+    SELECT id, lead_id, ordinal, rep, team, weight, rule, arm, why, 'open', CAST(:now AS timestamptz),
         respond_by, :configuration, CAST(explanation AS jsonb)
     FROM unnest(
         CAST(:ids AS uuid[]), CAST(:lead_ids AS uuid[]), CAST(:ordinals AS integer[]), CAST(:reps AS text[]),
-        CAST(:teams AS text[]), CAST(:weights AS integer[]), CAST(:rules AS text[]), CAST(:whys AS text[]),
-        CAST(:respond_bys AS timestamptz[]), CAST(:explanations AS text[])
-    ) AS made (id, lead_id, ordinal, rep, team, weight, rule, why, respond_by, explanation)
+        CAST(:teams AS text[]), CAST(:weights AS integer[]), CAST(:rules AS text[]), CAST(:arms AS integer[]),
+        CAST(:whys AS text[]), CAST(:respond_bys AS timestamptz[]), CAST(:explanations AS text[])
+    ) AS made (id, lead_id, ordinal, rep, team, weight, rule, arm, why, respond_by, explanation)
 """)
 _END = text("""
     UPDATE assignments SET state = ended.state, ended_at = :now
@@ -101,6 +104,7 @@ async def make_assignments(
         "teams": [each.assigned.team for each in made],
         "weights": [each.assigned.weight for each in made],
         "rules": [each.found.rule for each in made],
+        "arms": [each.found.arm for each in made],
         "whys": [each.assigned.why for each in made],
         "respond_bys": [each.respond_by(now) for each in made],
         "explanations": [explanation(each.request, each.record, each.assigned) for each in made],
@@ -143,12 +147,13 @@ def event(data: EventData, about: Request | OwnedLead, now: datetime, new_id: Ne
 
 
 def _announcement(made: Made, now: datetime, new_id: NewId) -> announcements.NewNotification:
+    by_hand = made.assigned.by is By.MANAGER
     return announcements.assigned(
         made.id,
         made.request.lead.lead_id,
         rep=made.assigned.rep,
         team=made.assigned.team,
-        why=f"{made.assigned.why}, by rule {made.found.rule}",
+        why=made.assigned.why if by_hand else f"{made.assigned.why}, by rule {made.found.rule}",
         ordinal=made.ordinal,
         respond_by=made.respond_by(now),
         assigned_at=now,
@@ -176,17 +181,21 @@ def _made_event(made: Made, running: Running, now: datetime, new_id: NewId) -> E
         disposition_window=made.found.promise.decide_within,
         calendar=made.calendar,
         escalation=running.configuration.policies_by_id[made.found.promise.escalation].as_told,
+        quiet_outside=running.configuration.quiet_outside(made.found.promise.escalation),
         configuration=running.version,
     )
     return event(data, made.request, now, new_id)
 
 
 def _ended_event(ended: Ended, now: datetime, new_id: NewId) -> Envelope:
+    hand = ended.request.hand
     data = AssignmentEnded(
         assignment_id=ended.owner.assignment_id,
         lead_id=ended.request.lead.lead_id,
         rep=ended.owner.rep,
         reason="declined" if ended.state is AssignmentState.DECLINED else "reassigned",
         ended_at=now,
+        by=hand.by if hand else None,
+        because=hand.because if hand else None,
     )
     return event(data, ended.request, now, new_id)

@@ -5,6 +5,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from relance_router.terms.documents import InterventionView
+
 
 class RuleTriedView(BaseModel):
     """One rule, and why it did not fit; null when it did."""
@@ -30,7 +32,7 @@ class OutcomeView(BaseModel):
     outcome: str
     team: str | None = None
     reps: list[str] = Field(description="Who got it, or may claim it.")
-    by: str | None = Field(None, description="What chose: owner, turn, load or claim.")
+    by: str | None = Field(None, description="What chose: owner, turn, load, claim or manager.")
     because: str
     until: datetime | None = None
 
@@ -52,10 +54,11 @@ class DecisionView(BaseModel):
 
 
 class ExplanationView(BaseModel):
-    """Every decision about a lead, oldest first."""
+    """Every decision about a lead, and what was done to it by hand; each oldest first."""
 
     lead_id: UUID
     decisions: list[DecisionView]
+    interventions: list[InterventionView] = []
 
 
 class RepView(BaseModel):

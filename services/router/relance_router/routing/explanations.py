@@ -1,6 +1,6 @@
 """Loads what was stored of a lead's decisions, and has them explained."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,7 @@ from relance_router.configuration.versions import ConfigurationVersions
 from relance_router.domain.explanation import Explanation, Recorded, explain
 from relance_router.domain.fair_choice import Place
 from relance_router.domain.lead_facts import lead_facts
+from relance_router.terms.interventions import Intervention, interventions_of
 
 _DECISIONS = text("""
     SELECT CAST(:id AS uuid) AS lead_id, l.data, a.id AS assignment_id, a.rep, a.state, a.assigned_at AS decided_at,
@@ -81,6 +82,11 @@ class Explanations:
                 )
                 for row in rows
             ]
+
+    async def interventions(self, lead: LeadId) -> Sequence[Intervention]:
+        """What was done to a lead by hand, the oldest first."""
+        async with self._database.transaction() as connection:
+            return await interventions_of(connection, lead)
 
     async def _recorded(self, connection: AsyncConnection, row: Any) -> Recorded:  # noqa: ANN401 - a database row
         running = await self._versions.version(connection, row.configuration)

@@ -1,17 +1,17 @@
 """What the router does with a polled batch: new leads get an owner, ignored ones another, reps and managers a word."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relance.events import Envelope, LeadReceived, StepFired
-from relance.events.assignment import ClockName
 from relance.ids import NewId
 from relance_router.configuration.versions import ConfigurationVersions, Running
 from relance_router.deliveries import announcements
 from relance_router.deliveries.notifications import write_notifications
 from relance_router.domain.answers import AssignmentState
+from relance_router.domain.terms import waits
 from relance_router.routing.assigning import Assigner
 from relance_router.routing.leads import OwnedLead, keep, lock_owned, transaction_time
 from relance_router.routing.pauses import pause_who_ignores
@@ -61,7 +61,9 @@ class RoutingHandler:
         notifications = [
             notification
             for step, lead in waiting
-            if (notification := announcements.escalated(step, lead.traceparent, self._new_id)) is not None
+            for notification in announcements.escalated(
+                running.configuration, step, lead.assigned_at, lead.traceparent, self._new_id
+            )
         ]
         await write_notifications(connection, notifications)
         ignored: dict[object, OwnedLead] = {
@@ -73,12 +75,13 @@ class RoutingHandler:
         return [lead.needs_another(Cause.IGNORED) for lead in ignored.values()]
 
 
-_WAITING: Mapping[ClockName, frozenset[AssignmentState]] = {
-    "response": frozenset({AssignmentState.OPEN}),
-    "contact": frozenset({AssignmentState.OPEN, AssignmentState.ACKNOWLEDGED}),
-    "disposition": frozenset({AssignmentState.OPEN, AssignmentState.ACKNOWLEDGED, AssignmentState.CONTACTED}),
-}
-
-
 def _still_waits(step: StepFired, lead: OwnedLead) -> bool:
-    return lead.state in _WAITING[step.clock] and not lead.disposed
+    return waits(step.clock, lead.state, disposed=lead.disposed) and not _postponed(step, lead)
+
+
+def _postponed(step: StepFired, lead: OwnedLead) -> bool:
+    """Whether the step was fired before it was known that there is more time, or a hold."""
+    if step.clock not in lead.changed:
+        return False
+    due = lead.changed[step.clock]
+    return due is None or due > step.deadline

@@ -14,6 +14,7 @@ from relance_router.domain.configuration import Configuration
 from relance_router.domain.dispositions import in_hand
 from relance_router.domain.owners import company_domain
 from relance_router.domain.routing import HeldBecause
+from relance_router.domain.terms import Deadlines
 from relance_router.routing.requests import Cause, Owner, Request
 
 _KEEP = text("""
@@ -36,7 +37,8 @@ _HAD_IT = """
      WHERE earlier.lead_id = l.id) AS had_it
 """
 _LOCK_OWNED = text(f"""
-    SELECT a.id AS assignment_id, a.state, a.rep, a.team, a.weight, a.disposition, l.data, l.traceparent, {_HAD_IT}
+    SELECT a.id AS assignment_id, a.state, a.rep, a.team, a.weight, a.disposition, a.assigned_at, a.revision,
+        a.respond_by, a.contact_by, a.decide_by, l.data, l.traceparent, {_HAD_IT}
     FROM assignments a JOIN leads l ON l.id = a.lead_id
     WHERE a.id = ANY(CAST(:ids AS uuid[]))
     ORDER BY l.id
@@ -72,9 +74,12 @@ class OwnedLead:
     disposed: bool
     """Whether sales has said what the lead was worth."""
     owner: Owner
+    assigned_at: datetime
     lead: LeadReceived
     traceparent: str
     had_it: tuple[str, ...]
+    changed: Deadlines
+    """When each window is over, once that has been changed; before, nothing."""
 
     def needs_another(self, cause: Cause) -> Request:
         """The request to give it to somebody else."""
@@ -107,9 +112,13 @@ async def lock_owned(connection: AsyncConnection, assignments: Sequence[Assignme
                 row.weight,
                 in_hand=in_hand(AssignmentState(row.state), row.disposition),
             ),
+            assigned_at=row.assigned_at,
             lead=_lead(row),
             traceparent=row.traceparent,
             had_it=tuple(row.had_it),
+            changed={"response": row.respond_by, "contact": row.contact_by, "disposition": row.decide_by}
+            if row.revision
+            else {},
         )
         for row in rows
     ]

@@ -124,8 +124,12 @@ async def close_offers(
     *,
     state: AssignmentState,
     claimed: AssignmentId | None = None,
+    given_to: str | None = None,
 ) -> None:
-    """End the open offers of leads as `taken` or `expired`, but `claimed`; who had one hears that it is over."""
+    """End the open offers of leads as `taken` or `expired`, but `claimed`; who had one hears that it is over.
+
+    But not the rep `given_to`, who has the lead now.
+    """
     rows = await connection.execute(_CLOSE, {"lead_ids": list(leads), "claimed": claimed, "state": state.value})
     over = [row for row in rows if row.id != claimed]
     if not over:
@@ -136,7 +140,7 @@ async def close_offers(
             AssignmentId(row.id), LeadId(row.lead_id), rep=row.rep, at=now, traceparent="", new_id=new_id
         )
         for row in over
-        if state is AssignmentState.TAKEN
+        if state is AssignmentState.TAKEN and row.rep != given_to
     ]
     await write_notifications(connection, told)
 

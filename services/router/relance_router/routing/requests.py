@@ -7,6 +7,7 @@ from functools import cached_property
 from relance.events import LeadReceived
 from relance.ids import AssignmentId
 from relance_router.domain.lead_facts import LeadFacts, lead_facts
+from relance_router.domain.routing import Hand
 
 
 class Cause(StrEnum):
@@ -23,11 +24,15 @@ class Cause(StrEnum):
 
     CLAIMED = "claimed"
     """It was offered to several, and one of them claimed it."""
+    MOVED = "moved"
+    """A manager took it from its rep."""
+    GIVEN = "given"
+    """It stood unrouted, and a manager says who gets it."""
 
     @property
     def stood_unrouted(self) -> bool:
         """Whether the lead stands in `unrouted`."""
-        return self in {Cause.RETRIED, Cause.UNCLAIMED, Cause.CLAIMED}
+        return self in {Cause.RETRIED, Cause.UNCLAIMED, Cause.CLAIMED, Cause.GIVEN}
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,8 @@ class Request:
     owner: Owner | None = None
     declined: tuple[str, ...] = ()
     """Reps who declined an offer of it."""
+    hand: Hand | None = None
+    """Of causes MOVED and GIVEN: who says so, and why."""
 
     @cached_property
     def facts(self) -> LeadFacts:

@@ -12,7 +12,7 @@ from decimal import Decimal
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from relance_router.domain.availability import Availability, Load, calendar_of, day_begins, local_day
+from relance_router.domain.availability import Availability, Load, day_begins, local_day, presence_calendar
 from relance_router.domain.configuration import Configuration
 from relance_router.domain.fair_choice import Place, Turns
 from relance_router.domain.routing import RoutingState
@@ -200,7 +200,7 @@ async def _loads(
     if timed:
         days = [
             day_begins(calendar, local_day(calendar, now))
-            for calendar in (calendar_of(configuration, rep) for rep in timed)
+            for calendar in (presence_calendar(configuration, rep) for rep in timed)
         ]
         for row in await connection.execute(_RECENT, {"reps": [rep.id for rep in timed], "days": days, "now": now}):
             loads[row.rep] = Load(loads.get(row.rep, Load()).open, row.hour, row.today)

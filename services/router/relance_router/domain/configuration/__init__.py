@@ -2,8 +2,8 @@
 
 from relance_router.domain.configuration.conditions import LEAD_FIELDS, Condition
 from relance_router.domain.configuration.configuration import Configuration
-from relance_router.domain.configuration.contacts import Format, Reachable
-from relance_router.domain.configuration.escalation import EscalationPolicy, PolicyStep
+from relance_router.domain.configuration.contacts import Contact, Format, Reachable
+from relance_router.domain.configuration.escalation import EscalationPolicy, PolicyStep, Repeat
 from relance_router.domain.configuration.faults import Fault, Severity, faults
 from relance_router.domain.configuration.field_types import Path, in_words
 from relance_router.domain.configuration.owners import Account, Stickiness
@@ -18,6 +18,7 @@ __all__ = [
     "Capacity",
     "Condition",
     "Configuration",
+    "Contact",
     "EscalationPolicy",
     "Fault",
     "Format",
@@ -28,6 +29,7 @@ __all__ = [
     "Promise",
     "Reachable",
     "Rep",
+    "Repeat",
     "Requirements",
     "Rule",
     "Severity",

@@ -6,6 +6,7 @@ from functools import cached_property
 from pydantic import Field
 
 from relance.calendars import Calendar
+from relance_router.domain.configuration.contacts import Contact
 from relance_router.domain.configuration.escalation import EscalationPolicy
 from relance_router.domain.configuration.field_types import Document, Filled, Name
 from relance_router.domain.configuration.owners import Account, Stickiness
@@ -26,6 +27,7 @@ class Configuration(Document):
     )
     accounts: tuple[Account, ...] = ()
     stickiness: Stickiness | None = Field(None, description="Known people and companies stay with their rep.")
+    contacts: tuple[Contact, ...] = Field((), description="Whom escalation steps tell beside reps and managers.")
     escalation_policies: Filled[EscalationPolicy]
     rules: tuple[Rule, ...] = ()
     fallback: Promise = Field(description="For leads that no rule matches.")
@@ -45,9 +47,28 @@ class Configuration(Document):
         """Every team."""
         return {team.id: team for team in self.teams}
 
-    def calendar_of(self, team: str, rep: str) -> Calendar | None:
-        """In whose working time a rep's windows count: the rep's, else the team's; None when all time counts."""
+    @cached_property
+    def rules_by_id(self) -> Mapping[str, Rule]:
+        """Every rule."""
+        return {rule.id: rule for rule in self.rules}
+
+    def window_calendar(self, team: str, rep: str) -> Calendar | None:
+        """In whose working time windows count: the rep's calendar, else the team's; None when all time counts.
+
+        When the rep takes leads is another question, of which a team's calendar says nothing: see
+        `availability.presence_calendar`.
+        """
         name = self.reps_by_id[rep].calendar or self.teams_by_id[team].calendar
+        return self.calendars_by_id[name] if name else None
+
+    @cached_property
+    def contacts_by_id(self) -> Mapping[str, Contact]:
+        """Every contact."""
+        return {contact.id: contact for contact in self.contacts}
+
+    def quiet_outside(self, policy: str) -> Calendar | None:
+        """Outside of whose hours a policy tells nobody but of what is urgent; None: it has no quiet hours."""
+        name = self.policies_by_id[policy].quiet_outside
         return self.calendars_by_id[name] if name else None
 
     @cached_property

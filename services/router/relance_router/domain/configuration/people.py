@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from relance_router.domain.configuration.contacts import Contact, Reachable
+from relance_router.domain.configuration.contacts import Address, Reachable
 from relance_router.domain.configuration.field_types import Day, Document, Filled, Name, Whole, Window, YesNo
 
 
@@ -39,7 +39,7 @@ class Rep(Reachable):
     id: Name
     name: str | None = Field(None, max_length=100, description="What people call them; the id, when not given.")
     available: YesNo = True
-    calendar: Name | None = Field(None, description="When they work; none: always.")
+    calendar: Name | None = Field(None, description="When they take leads, and their windows count; none: always.")
     leave: tuple[Leave, ...] = ()
     languages: tuple[Name, ...] = Field((), description="ISO 639-1 codes of the languages they sell in: `de`.")
     skills: tuple[Name, ...] = ()
@@ -60,11 +60,14 @@ class Team(Document):
     """Reps who share leads."""
 
     id: Name
-    manager: Contact = Field(description="Where the team's manager is told of escalations; a URL is a webhook.")
+    manager: Address = Field(description="Where the team's manager is told of escalations; a URL is a webhook.")
     members: Filled[Member]
     calendar: Name | None = Field(
         None,
-        description="In whose working time windows count for members without a calendar of their own; none: always.",
+        description=(
+            "In whose working time windows count for members without a calendar of their own; none: always. It says "
+            "nothing of when members take leads: only their own calendar does."
+        ),
     )
     choose: Literal["fair", "least_loaded", "broadcast"] = Field(
         "fair",

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict, deque
 from datetime import date, datetime, timedelta
 
 from relance.calendars import is_open, next_closing, next_opening
-from relance_router.domain.availability import Availability, Load, calendar_of, day_begins, full, local_day
+from relance_router.domain.availability import Availability, Load, day_begins, full, local_day, presence_calendar
 from relance_router.domain.configuration import Configuration
 
 _HOUR = timedelta(hours=1)
@@ -16,7 +16,7 @@ def presence_changes_after(configuration: Configuration, moment: datetime) -> da
         (next_closing if is_open(calendar, moment) else next_opening)(calendar, moment)
         for calendar in configuration.calendars
     ]
-    by_day = {calendar_of(configuration, rep) for rep in configuration.reps if rep.leave or rep.capacity.per_day}
+    by_day = {presence_calendar(configuration, rep) for rep in configuration.reps if rep.leave or rep.capacity.per_day}
     changes += [day_begins(calendar, local_day(calendar, moment) + timedelta(days=1)) for calendar in by_day]
     return min((change for change in changes if change and change > moment), default=None)
 
@@ -39,7 +39,7 @@ class PeopleInRehearsal:
         self._away = {rep.id: self._by_calendar.absence(rep.id) for rep in self._configuration.reps}
         for rep in self._configuration.reps:
             if rep.capacity.per_day:
-                day = local_day(calendar_of(self._configuration, rep), self.now)
+                day = local_day(presence_calendar(self._configuration, rep), self.now)
                 if self._days.get(rep.id) != day:
                     self._days[rep.id], self._today[rep.id] = day, 0
 

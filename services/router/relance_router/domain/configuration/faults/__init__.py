@@ -7,6 +7,7 @@ from relance_router.domain.configuration.faults.fault import Fault, Severity
 from relance_router.domain.configuration.faults.names import unknown_names
 from relance_router.domain.configuration.faults.overlaps import overlaps
 from relance_router.domain.configuration.faults.teams import team_faults
+from relance_router.domain.configuration.faults.telling import missing_ways, never_told
 from relance_router.domain.configuration.faults.unmet import unmet_requirements
 from relance_router.domain.configuration.faults.unreachable import unreachable_rules
 
@@ -21,6 +22,8 @@ _KINDS = (
     team_faults,
     misplaced_steps,
     silent_steps,
+    missing_ways,
+    never_told,
 )
 
 

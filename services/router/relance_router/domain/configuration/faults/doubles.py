@@ -6,7 +6,7 @@ from relance_router.domain.configuration.configuration import Configuration
 from relance_router.domain.configuration.faults.fault import Fault
 from relance_router.domain.configuration.field_types import Path
 
-_SECTIONS = ("calendars", "reps", "teams", "territories", "accounts", "escalation_policies", "rules")
+_SECTIONS = ("calendars", "reps", "teams", "territories", "accounts", "contacts", "escalation_policies", "rules")
 _FALLBACK = "fallback"
 
 
@@ -26,6 +26,13 @@ def doubles(configuration: Configuration) -> Iterator[Fault]:
             (("escalation_policies", place, "steps", at, "name"), step.name) for at, step in enumerate(policy.steps)
         ]
         yield from _repeated(steps, "is the name of another step too")
+        for at, step in enumerate(policy.steps):
+            for key in ("to", "via"):
+                told = [
+                    (("escalation_policies", place, "steps", at, key, n), each)
+                    for n, each in enumerate(getattr(step, key))
+                ]
+                yield from _repeated(told, "stands twice")
     domains: list[tuple[Path, str]] = [
         (("accounts", place, "domains", at), domain)
         for place, account in enumerate(configuration.accounts)

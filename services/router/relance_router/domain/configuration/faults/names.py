@@ -18,6 +18,7 @@ def unknown_names(configuration: Configuration) -> Iterator[Fault]:
         ("team", _teams(configuration), configuration.teams_by_id.keys()),
         ("escalation policy", _policies(configuration), configuration.policies_by_id.keys()),
         ("calendar", _calendars(configuration), configuration.calendars_by_id.keys()),
+        ("contact", _contacts(configuration), configuration.contacts_by_id.keys()),
         ("territory", _territories(configuration), territories),
     ):
         for path, name in named:
@@ -52,11 +53,20 @@ def _policies(configuration: Configuration) -> Iterator[_Named]:
     yield ("fallback", "escalation"), configuration.fallback.escalation
 
 
+def _contacts(configuration: Configuration) -> Iterator[_Named]:
+    for place, policy in enumerate(configuration.escalation_policies):
+        for at, step in enumerate(policy.steps):
+            for number, name in enumerate(step.to):
+                yield ("escalation_policies", place, "steps", at, "to", number), name
+
+
 def _calendars(configuration: Configuration) -> Iterator[_Named]:
     for place, rep in enumerate(configuration.reps):
         yield ("reps", place, "calendar"), rep.calendar
     for place, team in enumerate(configuration.teams):
         yield ("teams", place, "calendar"), team.calendar
+    for place, policy in enumerate(configuration.escalation_policies):
+        yield ("escalation_policies", place, "quiet_outside"), policy.quiet_outside
     for path, condition in conditions(configuration):
         if condition.received:
             yield (*path, "received", "during"), condition.received.during

@@ -1,0 +1,1 @@
+"""What was promised for assignments changes: by a configuration applied later (`applied.py`), or by hand."""

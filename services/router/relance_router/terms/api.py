@@ -1,0 +1,125 @@
+"""What operators do to a lead: more time, a hold, its release, another rep; and the record of it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from uuid import UUID
+
+from fastapi import APIRouter, Depends
+
+from relance.http.operators import OperatorOnly
+from relance.http.problems import FieldFault, Problem, ProblemDocument, invalid_fields
+from relance.ids import LeadId
+from relance_router.domain.interventions import HoldOutOfReach, InterventionRefused
+from relance_router.domain.routing import Offered
+from relance_router.domain.terms import hold_at
+from relance_router.routing.assignments import Made
+from relance_router.routing.explanations import UnknownLead
+from relance_router.routing.people import UnknownRep
+from relance_router.terms.assignments import Change
+from relance_router.terms.by_hand import Order, TermsByHand
+from relance_router.terms.documents import (
+    Extension,
+    Holding,
+    InterventionOrder,
+    InterventionsView,
+    InterventionView,
+    ReassignedView,
+    Reassigning,
+    Release,
+    TermsView,
+)
+from relance_router.terms.reassigning import Reassigned, Reassignment
+
+_REFUSALS: dict[int | str, dict[str, object]] = {
+    status: {"model": ProblemDocument, "description": HTTPStatus(status).phrase} for status in (401, 404, 422, 503)
+}
+_CONFLICT: dict[int | str, dict[str, object]] = {
+    409: {"model": ProblemDocument, "description": "As things stand it cannot be done; says why."}
+}
+
+
+def terms_api(terms: TermsByHand, reassignment: Reassignment, operator_only: OperatorOnly) -> APIRouter:
+    """`/v1/leads/{lead_id}/extend|hold|release|reassign|interventions`."""
+    router = APIRouter(
+        prefix="/v1/leads/{lead_id}", tags=["terms"], dependencies=[Depends(operator_only)], responses=_REFUSALS
+    )
+
+    @router.post("/extend", summary="Give a rep more time on one clock of a lead", responses=_CONFLICT)
+    async def extend(lead_id: UUID, body: Extension) -> TermsView:
+        with _refusals():
+            return _view(await terms.extend(_order(lead_id, body), body.clock, body.by_how_long))
+
+    @router.post("/hold", summary="Let a lead's clocks stand still", responses=_CONFLICT)
+    async def hold(lead_id: UUID, body: Holding) -> TermsView:
+        with _refusals():
+            return _view(await terms.hold(_order(lead_id, body), body.until))
+
+    @router.post("/release", summary="Let a lead's clocks run again", responses=_CONFLICT)
+    async def release(lead_id: UUID, body: Release) -> TermsView:
+        with _refusals():
+            return _view(await terms.release(_order(lead_id, body)))
+
+    @router.post("/reassign", summary="Give a lead to another rep, or to the next one", responses=_CONFLICT)
+    async def reassign(lead_id: UUID, body: Reassigning) -> ReassignedView:
+        with _refusals():
+            return _reassigned(lead_id, await reassignment.reassign(_order(lead_id, body), body.to))
+
+    @router.get("/interventions", summary="What was done to a lead by hand, the oldest first")
+    async def interventions(lead_id: UUID) -> InterventionsView:
+        with _refusals():
+            found = await terms.of_lead(LeadId(lead_id))
+        return InterventionsView(lead_id=lead_id, interventions=[InterventionView.model_validate(one) for one in found])
+
+    return router
+
+
+def _order(lead_id: UUID, body: InterventionOrder) -> Order:
+    return Order(LeadId(lead_id), body.by, body.reason)
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    try:
+        yield
+    except UnknownLead as error:
+        raise Problem(HTTPStatus.NOT_FOUND, "No such lead", str(error)) from error
+    except HoldOutOfReach as error:
+        raise invalid_fields([FieldFault("/until", str(error))]) from error
+    except UnknownRep as error:
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "No such rep", str(error)) from error
+    except InterventionRefused as error:
+        raise Problem(HTTPStatus.CONFLICT, "Not as things stand", str(error)) from error
+
+
+def _reassigned(lead: UUID, done: Reassigned) -> ReassignedView:
+    match done.outcome:
+        case Made(id=assignment, assigned=assigned):
+            return ReassignedView(
+                lead_id=lead,
+                former=done.former,
+                assignment_id=assignment,
+                rep=assigned.rep,
+                team=assigned.team,
+                offered_to=[],
+            )
+        case Offered(reps=reps, team=team):
+            return ReassignedView(
+                lead_id=lead, former=done.former, assignment_id=None, rep=None, team=team, offered_to=list(reps)
+            )
+
+
+def _view(change: Change) -> TermsView:
+    assignment, deadlines, lasting = change.assignment, change.deadlines, hold_at(change.after.holds, change.at)
+    return TermsView(
+        lead_id=assignment.lead_id,
+        assignment_id=assignment.id,
+        rep=assignment.by.rep,
+        team=assignment.by.team,
+        revision=assignment.revision + 1,
+        on_hold=lasting is not None,
+        hold_until=lasting.until if lasting else None,
+        respond_by=deadlines.get("response"),
+        contact_by=deadlines.get("contact"),
+        disposition_by=deadlines.get("disposition"),
+    )
