@@ -27,6 +27,7 @@ from relance_sla_monitor.board.routes import STREAM, board_routes
 from relance_sla_monitor.board.templates import Pages
 from relance_sla_monitor.figures import Figures
 from relance_sla_monitor.handler import ClockHandler
+from relance_sla_monitor.rebuild.command import rebuild_command
 from relance_sla_monitor.scorecards.api import scorecards_api
 from relance_sla_monitor.settings import SlaMonitorSettings
 from relance_sla_monitor.timers import Timers
@@ -97,6 +98,7 @@ def _board_links(settings: SlaMonitorSettings) -> BoardLinks | None:
 
 
 command_line = service_commands("sla-monitor", SlaMonitorSettings, serve=serve, migrate=migrate)
+command_line.command("rebuild")(rebuild_command(SCHEMA, GROUP))
 
 
 @command_line.command("board-link")

@@ -1,0 +1,140 @@
+"""Messages into tables, by the service's own handler; and which steps have fired, as the service itself has said."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TypeAlias
+
+from aiokafka import ConsumerRecord
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from relance import faults, inbox
+from relance.events import BreachWithdrawn, Envelope, MalformedEvent, StepFired
+from relance.ids import AssignmentId
+from relance.kafka.consumer import Handle
+from relance.logs import get_logger
+from relance_sla_monitor.clocks import lock_clocks, store_clocks
+
+log = get_logger(__name__)
+
+Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
+
+_BATCH = 1000
+_FIRED = text("""
+    INSERT INTO steps (assignment_id, clock, step, action, due_at, fired_at)
+    SELECT * FROM unnest(
+        CAST(:assignment_ids AS uuid[]), CAST(:clocks AS text[]), CAST(:steps AS text[]), CAST(:actions AS text[]),
+        CAST(:dues AS timestamptz[]), CAST(:fired_ats AS timestamptz[])
+    )
+    ON CONFLICT DO NOTHING
+""")
+_WITHDRAWN = text("""
+    INSERT INTO withdrawn (assignment_id, clock)
+    SELECT * FROM unnest(CAST(:assignment_ids AS uuid[]), CAST(:clocks AS text[]))
+    ON CONFLICT DO NOTHING
+""")
+_STRAY = text("""
+    DELETE FROM steps s WHERE NOT EXISTS (
+        SELECT FROM clocks c WHERE c.assignment_id = s.assignment_id AND c.clock = s.clock
+    )
+""")
+_COUNT_FIRED = text("""
+    SELECT assignment_id, clock, count(*) AS fired FROM steps
+    WHERE assignment_id IN (
+        SELECT DISTINCT assignment_id FROM steps
+        WHERE CAST(:after AS uuid) IS NULL OR assignment_id > :after
+        ORDER BY assignment_id LIMIT :batch
+    )
+    GROUP BY assignment_id, clock
+    ORDER BY assignment_id, clock
+""")
+
+
+class Replay:
+    """Fills the temporary tables of one connection."""
+
+    def __init__(self, connection: AsyncConnection, handle: Handle, consumer: str) -> None:
+        self._connection = connection
+        self._handle = handle
+        self._consumer = consumer
+        self.refused = 0
+        """Messages that could not be handled, now as then."""
+        self.stray_steps = 0
+        """Steps of clocks that no message told of."""
+
+    async def take(self, records: Sequence[Record]) -> None:
+        """Make the effects of these messages, in one transaction; of those that can be handled, where some cannot."""
+        events: list[tuple[Record, Envelope]] = []
+        for record in records:
+            try:
+                events.append((record, Envelope.from_message(record.headers, record.value)))
+            except MalformedEvent as error:
+                self._refuse(record, error)
+        try:
+            await self._effect([event for _, event in events])
+        except Exception as error:
+            if faults.is_transient(error):
+                raise
+            await self._one_by_one(events)
+
+    async def _one_by_one(self, events: Sequence[tuple[Record, Envelope]]) -> None:
+        for record, event in events:
+            try:
+                await self._effect([event])
+            except Exception as error:
+                if faults.is_transient(error):
+                    raise
+                self._refuse(record, error)
+
+    def _refuse(self, record: Record, error: Exception) -> None:
+        self.refused += 1
+        log.error(
+            "message cannot be handled",
+            topic=record.topic, partition=record.partition, offset=record.offset, error=repr(error),
+        )  # fmt: skip
+
+    async def _effect(self, events: Sequence[Envelope]) -> None:
+        async with self._connection.begin():
+            known = {event.id: event for event in events}
+            new = await inbox.claim(self._connection, self._consumer, list(known))
+            fresh = [event for event in known.values() if event.id in new]
+            said = [event.data for event in fresh]
+            await self._handle(self._connection, fresh)
+            await self._keep_fired([data for data in said if isinstance(data, StepFired)])
+            await self._keep_withdrawn([data for data in said if isinstance(data, BreachWithdrawn)])
+
+    async def _keep_fired(self, fired: Sequence[StepFired]) -> None:
+        columns = {
+            "assignment_ids": [step.assignment_id for step in fired],
+            "clocks": [step.clock for step in fired],
+            "steps": [step.step for step in fired],
+            "actions": [step.action for step in fired],
+            "dues": [step.due_at for step in fired],
+            "fired_ats": [step.fired_at for step in fired],
+        }
+        if fired:
+            await self._connection.execute(_FIRED, columns)
+
+    async def _keep_withdrawn(self, withdrawn: Sequence[BreachWithdrawn]) -> None:
+        columns = {
+            "assignment_ids": [each.assignment_id for each in withdrawn],
+            "clocks": [each.clock for each in withdrawn],
+        }
+        if withdrawn:
+            await self._connection.execute(_WITHDRAWN, columns)
+
+    async def finish(self) -> None:
+        """Move clocks on over what has fired, so that it does not fire again."""
+        async with self._connection.begin():
+            self.stray_steps = (await self._connection.execute(_STRAY)).rowcount
+            after: AssignmentId | None = None
+            while rows := (await self._connection.execute(_COUNT_FIRED, {"after": after, "batch": _BATCH})).all():
+                fired = {(row.assignment_id, row.clock): row.fired for row in rows}
+                after = rows[-1].assignment_id
+                stored = await lock_clocks(self._connection, sorted({assignment for assignment, _ in fired}))
+                moved = [
+                    (each.assignment_id, replace(each.clock, fired=fired[each.key]))
+                    for each, _ in stored
+                    if each.key in fired
+                ]
+                await store_clocks(self._connection, moved)
