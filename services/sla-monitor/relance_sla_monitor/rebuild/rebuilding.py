@@ -104,7 +104,7 @@ class Rebuilding:
         except KafkaError as error:
             # The service is given again what the inbox knows, and drops it.
             log.warning("offsets not stored", error=repr(error))
-        return Outcome(done, replay.refused, plan.missing, replay.stray_steps, rebuilt, rows)
+        return Outcome(dict(done), replay.refused, plan.missing, replay.stray_steps, rebuilt, rows)
 
     async def _take_over(
         self, connection: AsyncConnection, before: tables.State, mine: Mapping[TopicPartition, int], now: datetime

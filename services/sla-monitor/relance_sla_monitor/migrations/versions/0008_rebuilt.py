@@ -1,6 +1,8 @@
-"""A clock that is stored with its end counts as one that was started and stopped."""
+"""A clock that is stored with its end counts as started and stopped; who waits unrouted; each spend has a number."""
 
 from alembic import op
+
+from relance.migrations import statements
 
 revision = "0008"
 down_revision = "0006"
@@ -34,8 +36,20 @@ TRIGGER = """
     CREATE TRIGGER tally_rebuilt AFTER INSERT ON clocks REFERENCING NEW TABLE AS after
     FOR EACH STATEMENT EXECUTE FUNCTION tally_rebuilt()
 """
+TABLES = """
+    ALTER TABLE unrouted_leads ADD COLUMN unrouted_at timestamptz, ADD COLUMN given_at timestamptz;
+    UPDATE unrouted_leads u SET unrouted_at = received_at, given_at = (
+        SELECT max(c.started_at) FROM clocks c WHERE c.lead_id = u.lead_id
+    );
+    ALTER TABLE unrouted_leads ALTER COLUMN unrouted_at SET NOT NULL;
+    COMMENT ON COLUMN unrouted_leads.unrouted_at IS 'When it was last found that nobody could be given it';
+    COMMENT ON COLUMN unrouted_leads.given_at IS 'When somebody was last given it';
+    CREATE INDEX waiting ON unrouted_leads (unrouted_at) WHERE given_at IS NULL OR given_at < unrouted_at;
+
+    ALTER TABLE spend ADD COLUMN id bigint GENERATED ALWAYS AS IDENTITY UNIQUE
+"""
 
 
 def upgrade() -> None:
-    op.execute(TALLY_REBUILT)
-    op.execute(TRIGGER)
+    for statement in (TALLY_REBUILT, TRIGGER, *statements(TABLES)):
+        op.execute(statement)
