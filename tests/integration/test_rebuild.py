@@ -3,7 +3,7 @@
 import asyncio
 import json
 import uuid
-from collections.abc import AsyncIterator, MutableMapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -16,6 +16,7 @@ from aiokafka.structs import TopicPartition
 from fastapi import FastAPI
 from pydantic_core import MultiHostUrl
 from sqlalchemy import text
+from tests.integration.asgi import ask
 from tests.integration.conftest import OpenDatabase
 from tests.integration.test_clocks_in_database import answered, assigned, disposed
 from tests.integration.test_figures import numbers
@@ -41,6 +42,7 @@ from relance.kafka.history import History
 from relance.kafka.publisher import KafkaPublisher, Message
 from relance.kafka.topics import create_topics
 from relance.outbox import OutboxRelay
+from relance.service import Runnable
 from relance.settings import ServiceSettings
 from relance.ticker import Ticker
 from relance_local.broker import Broker
@@ -104,7 +106,7 @@ class Monitor:
         consumer = BatchConsumer(
             Subscription(GROUP, topics, ClockHandler(new_id), committed), self.settings, self.database, self.publisher
         )
-        parts = (consumer, firing, relay)
+        parts: tuple[Runnable, ...] = (consumer, firing, relay)
         tasks = [asyncio.create_task(part.run()) for part in parts]
         try:
             yield
@@ -160,22 +162,6 @@ class Numbers:
     board: Facts = field(repr=False)
 
 
-async def get(app: FastAPI, path: str, query: str) -> str:
-    """The body of the answer, which must be 200."""
-    said: list[MutableMapping[str, Any]] = []
-
-    async def receive() -> MutableMapping[str, Any]:
-        return await asyncio.Future()  # nobody leaves
-
-    async def send(message: MutableMapping[str, Any]) -> None:
-        said.append(message)
-
-    scope = {"type": "http", "method": "GET", "path": path, "query_string": query.encode(), "headers": []}
-    await app(scope, receive, send)
-    assert said[0]["status"] == 200
-    return b"".join(message.get("body", b"") for message in said[1:]).decode()
-
-
 async def read_numbers(monitor: Monitor) -> Numbers:
     found = {table: sorted(await monitor.rows(f"SELECT each::text FROM {table} AS each")) for table in tables.REBUILT}
     consumed = await monitor.rows("SELECT topic, partition, next_offset FROM consumed ORDER BY 1, 2")
@@ -186,9 +172,9 @@ async def read_numbers(monitor: Monitor) -> Numbers:
     documents: dict[str, Any] = {}
     for side in ("sales", "marketing"):
         for by in ("source,campaign,week", "team,rep", "channel"):
-            documents[f"{side} by {by}"] = json.loads(await get(app, f"/v1/scorecards/{side}", f"by={by}"))
-            documents[f"{side} by {by} as CSV"] = await get(app, f"/v1/scorecards/{side}", f"by={by}&format=csv")
-    documents["leads"] = json.loads(await get(app, "/v1/scorecards/leads", "per=assignment&limit=1000"))
+            documents[f"{side} by {by}"] = json.loads((await ask(app, f"/v1/scorecards/{side}", f"by={by}"))[1])
+            documents[f"{side} by {by} as CSV"] = await ask(app, f"/v1/scorecards/{side}", f"by={by}&format=csv")
+    documents["leads"] = json.loads((await ask(app, "/v1/scorecards/leads", "per=assignment&limit=1000"))[1])
     board = await read_facts(monitor.database, ZoneInfo("Europe/Berlin"))
     return Numbers(found, consumed, numbers(figures.collect()), documents, replace(board, now=utc_now().min))
 
