@@ -1,5 +1,6 @@
 """Messages into tables, by the service's own handler; and which steps have fired, as the service itself has said."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeAlias
@@ -13,7 +14,8 @@ from relance.events import BreachWithdrawn, Envelope, MalformedEvent, StepFired
 from relance.ids import AssignmentId
 from relance.kafka.consumer import Handle
 from relance.logs import get_logger
-from relance_sla_monitor.clocks import lock_clocks, store_clocks
+from relance_sla_monitor.clocks import ClockKey, lock_clocks, store_clocks
+from relance_sla_monitor.domain.clocks import Clock, Step
 
 log = get_logger(__name__)
 
@@ -21,11 +23,14 @@ Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
 
 _BATCH = 1000
 _FIRED = text("""
-    INSERT INTO steps (assignment_id, clock, step, action, due_at, fired_at)
-    SELECT * FROM unnest(
-        CAST(:assignment_ids AS uuid[]), CAST(:clocks AS text[]), CAST(:steps AS text[]), CAST(:actions AS text[]),
-        CAST(:dues AS timestamptz[]), CAST(:fired_ats AS timestamptz[])
-    )
+    INSERT INTO fired (assignment_id, clock, step, occurrence, action, due_at, fired_at)
+    SELECT assignment_id, clock, step, occurrence, action, due_at, fired_at
+    FROM unnest(
+        CAST(:assignment_ids AS uuid[]), CAST(:clocks AS text[]), CAST(:steps AS text[]),
+        CAST(:occurrences AS integer[]), CAST(:actions AS text[]), CAST(:dues AS timestamptz[]),
+        CAST(:fired_ats AS timestamptz[])
+    ) WITH ORDINALITY AS given (assignment_id, clock, step, occurrence, action, due_at, fired_at, place)
+    ORDER BY place
     ON CONFLICT DO NOTHING
 """)
 _WITHDRAWN = text("""
@@ -34,20 +39,29 @@ _WITHDRAWN = text("""
     ON CONFLICT DO NOTHING
 """)
 _STRAY = text("""
-    DELETE FROM steps s WHERE NOT EXISTS (
-        SELECT FROM clocks c WHERE c.assignment_id = s.assignment_id AND c.clock = s.clock
+    DELETE FROM fired f WHERE NOT EXISTS (
+        SELECT FROM clocks c WHERE c.assignment_id = f.assignment_id AND c.clock = f.clock
     )
 """)
-_COUNT_FIRED = text("""
-    SELECT assignment_id, clock, count(*) AS fired FROM steps
-    WHERE assignment_id IN (
-        SELECT DISTINCT assignment_id FROM steps
+_KEEP_STEPS = text("""
+    INSERT INTO steps (assignment_id, clock, step, action, due_at, fired_at)
+    SELECT assignment_id, clock, step, action, due_at, fired_at FROM fired ORDER BY id
+""")
+_FIRED_OF_SOME = text("""
+    SELECT * FROM fired WHERE assignment_id IN (
+        SELECT DISTINCT assignment_id FROM fired
         WHERE CAST(:after AS uuid) IS NULL OR assignment_id > :after
         ORDER BY assignment_id LIMIT :batch
     )
-    GROUP BY assignment_id, clock
-    ORDER BY assignment_id, clock
+    ORDER BY assignment_id, id
 """)
+
+
+def moved_on(clock: Clock, fired: Sequence[Step]) -> Clock:
+    """The clock after these steps, as they were when they fired; what is to come is as the clock has it."""
+    names = {step.name for step in fired}
+    to_come = (step for step in clock.steps if step.name not in names)
+    return replace(clock, steps=(*fired, *to_come), fired=len(fired))
 
 
 class Replay:
@@ -108,6 +122,7 @@ class Replay:
             "assignment_ids": [step.assignment_id for step in fired],
             "clocks": [step.clock for step in fired],
             "steps": [step.step for step in fired],
+            "occurrences": [step.occurrence for step in fired],
             "actions": [step.action for step in fired],
             "dues": [step.due_at for step in fired],
             "fired_ats": [step.fired_at for step in fired],
@@ -124,16 +139,19 @@ class Replay:
             await self._connection.execute(_WITHDRAWN, columns)
 
     async def finish(self) -> None:
-        """Move clocks on over what has fired, so that it does not fire again."""
+        """Keep what has fired, and move clocks on over it, so that it does not fire again."""
         async with self._connection.begin():
             self.stray_steps = (await self._connection.execute(_STRAY)).rowcount
+            await self._connection.execute(_KEEP_STEPS)
             after: AssignmentId | None = None
-            while rows := (await self._connection.execute(_COUNT_FIRED, {"after": after, "batch": _BATCH})).all():
-                fired = {(row.assignment_id, row.clock): row.fired for row in rows}
+            while rows := (await self._connection.execute(_FIRED_OF_SOME, {"after": after, "batch": _BATCH})).all():
                 after = rows[-1].assignment_id
+                fired: dict[ClockKey, list[Step]] = defaultdict(list)
+                for row in rows:
+                    fired[row.assignment_id, row.clock].append(Step(row.step, row.action, row.due_at))
                 stored = await lock_clocks(self._connection, sorted({assignment for assignment, _ in fired}))
                 moved = [
-                    (each.assignment_id, replace(each.clock, fired=fired[each.key]))
+                    (each.assignment_id, moved_on(each.clock, fired[each.key]))
                     for each, _ in stored
                     if each.key in fired
                 ]

@@ -11,6 +11,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from relance.migrations import statements
+
 REBUILT = ("calendars", "clocks", "stops", "steps", "dispositions", "unrouted_leads")
 """What topics tell."""
 _ON_THE_WAY = ("inbox", "consumed", "outbox")
@@ -48,13 +50,28 @@ async def count_rows(connection: AsyncConnection, schema: str) -> dict[str, int]
     return dict((await connection.execute(text(f"SELECT {counts}"))).mappings().one())
 
 
+_TOLD_BY_US = """
+    CREATE TEMPORARY TABLE fired (
+        id bigint GENERATED ALWAYS AS IDENTITY,
+        assignment_id uuid,
+        clock text,
+        step text,
+        occurrence integer,
+        action text NOT NULL,
+        due_at timestamptz NOT NULL,
+        fired_at timestamptz NOT NULL,
+        PRIMARY KEY (assignment_id, clock, step, occurrence)
+    );
+    CREATE TEMPORARY TABLE withdrawn (assignment_id uuid, clock text, PRIMARY KEY (assignment_id, clock))
+"""
+
+
 async def create_temporary(connection: AsyncConnection, schema: str) -> None:
     """Make the tables to fill; they end with the connection."""
     for table in (*REBUILT, *_ON_THE_WAY):
         await connection.execute(text(f"CREATE TEMPORARY TABLE {table} (LIKE {schema}.{table} INCLUDING ALL)"))
-    await connection.execute(
-        text("CREATE TEMPORARY TABLE withdrawn (assignment_id uuid, clock text, PRIMARY KEY (assignment_id, clock))")
-    )
+    for statement in statements(_TOLD_BY_US):
+        await connection.execute(text(statement))
 
 
 # Campaigns are listed in the order of their first clock: an empty change for each notes it.
