@@ -391,6 +391,19 @@ async def test_operators_rebuild_by_a_command_that_says_what_it_does(monitor: Mo
     assert replace(await read_numbers(monitor), consumed=[]) == replace(before, consumed=[])
 
 
+async def test_a_role_without_its_right_is_told_what_to_run(
+    monitor: Monitor, real_parts: tuple[DatabaseServer, Broker], database: str
+) -> None:
+    """In databases that were made before there was a rebuild."""
+    superuser = await real_parts[0].connect(database)
+    await superuser.execute(f'REVOKE TEMPORARY ON DATABASE "{database}" FROM PUBLIC')
+    with pytest.raises(RebuildRefused, match=r"roles\.sql"):
+        await monitor.rebuild()
+    await superuser.execute(f'GRANT TEMPORARY ON DATABASE "{database}" TO sla')
+    await superuser.close()
+    assert (await monitor.rebuild()).rows["clocks"] == 0
+
+
 async def test_every_table_is_rebuilt_or_left_alone_for_a_reason(monitor: Monitor) -> None:
     """A new table must not be forgotten."""
     known = {*tables.REBUILT, *tables.COUNTED, *tables.SPARED, "inbox", "consumed"}

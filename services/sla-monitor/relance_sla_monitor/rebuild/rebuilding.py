@@ -76,6 +76,11 @@ class Rebuilding:
             RebuildRefused: the service runs, has things to say, or topics have lost messages and `partial` is not set.
         """
         async with connection.begin():
+            if not await tables.may_create(connection):
+                raise RebuildRefused(
+                    "The service's role may not create temporary tables in this database: as a superuser, run "
+                    "deploy/postgres/roles.sql there once more."
+                )
             before = await tables.read_state(connection, self._schema, self._group)
             rows = await tables.count_rows(connection, self._schema)
         await self._refuse_while_running(before)

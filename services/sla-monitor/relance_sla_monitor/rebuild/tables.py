@@ -33,6 +33,12 @@ class State:
     steps: int
 
 
+async def may_create(connection: AsyncConnection) -> bool:
+    """Whether the role may create temporary tables."""
+    allowed = await connection.execute(text("SELECT has_database_privilege(current_database(), 'TEMPORARY')"))
+    return bool(allowed.scalar_one())
+
+
 async def read_state(connection: AsyncConnection, schema: str, consumer: str) -> State:
     """As it is now; topics are named without their prefix."""
     unpublished = (await connection.execute(text(f"SELECT count(*) FROM {schema}.outbox"))).scalar_one()
