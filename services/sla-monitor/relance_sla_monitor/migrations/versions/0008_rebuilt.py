@@ -28,6 +28,11 @@ TALLY_REBUILT = """
             ) t (what, detail, amount)
         WHERE c.stopped_by <> 'reassigned'
         GROUP BY 1, 2, 3, 4, 5, 6;
+        -- On hold when it was stopped, and so kept (0007).
+        INSERT INTO tally_changes (clock, team, source, campaign, what, detail, amount)
+        SELECT clock, team, source, coalesce(campaign, ''), 'kept', '', count(*) FROM after
+        WHERE stopped_at IS NOT NULL AND deadline IS NULL AND stopped_by <> 'reassigned'
+        GROUP BY 1, 2, 3, 4;
         RETURN NULL;
     END
     $$
