@@ -136,7 +136,7 @@ def told(history: History) -> tuple[list[EventData], list[ListedLead], list[List
         return events, [_lead(own, worked)], own
     nobody = ListedLead(
         lead_id, 0, None, history.source, history.campaign, history.channel, None, None, _week(received_at),
-        received_at, None, None, None, None, None, False, False, False, None, None, None,
+        received_at, None, None, None, None, None, False, False, False, False, None, None, None,
     )  # fmt: skip
     return events, [nobody] if history.unrouted else [], []
 
@@ -198,6 +198,7 @@ def _assignment(history: History, owner: Owner, made: AssignmentMade, newest: Di
         never_answered=late and not answered and "declined" not in causes,
         declined="declined" in causes,
         reassigned="reassigned" in causes,
+        extended=False,
         disposition=newest.disposition if newest else None,
         disposition_reason=newest.reason if newest else None,
         disposed_at=newest.recorded_at if newest else None,
@@ -270,6 +271,7 @@ _WORDS: Mapping[str, Callable[[ListedLead], bool]] = {
     "never_answered": lambda lead: lead.never_answered,
     "declined": lambda lead: lead.declined,
     "reassigned": lambda lead: lead.reassigned,
+    "extended": lambda lead: lead.extended,
 }
 _WORTH: Mapping[str, Callable[[ListedLead], bool]] = {
     "leads": lambda _: True,

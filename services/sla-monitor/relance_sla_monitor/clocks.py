@@ -1,5 +1,6 @@
 """Clocks in the database: started, found, stored; in sets."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,11 +11,11 @@ from pydantic import TypeAdapter
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from relance.calendars import Calendar
+from relance.calendars import Calendar, Hold
 from relance.events import AssignmentMade
 from relance.events.assignment import ClockName
 from relance.ids import AssignmentId, LeadId
-from relance_sla_monitor.domain.clocks import Clock, Step, StopCause
+from relance_sla_monitor.domain.clocks import Clock, FormerTerms, Step, StopCause, Terms
 
 ClockKey = tuple[AssignmentId, ClockName]
 """An assignment has one clock of each name."""
@@ -39,6 +40,9 @@ class StoredClock:
         """Which clock it is."""
         return self.assignment_id, self.clock.name
 
+
+Heard = tuple[StoredClock, Mapping[StopCause, datetime]]
+"""A clock, with what has been heard of its assignment."""
 
 _KEEP_CALENDARS = text("""
     INSERT INTO calendars (digest, calendar)
@@ -77,7 +81,7 @@ _HEAR = text("""
 """)
 _COLUMNS = """
     c.assignment_id, c.clock, c.lead_id, c.rep, c.team, c.source, c.traceparent, c.started_at, c.response_window,
-    c.deadline, c.steps, c.fired, c.stopped_at, c.stopped_by, c.worked,
+    c.deadline, c.extended, c.holds, c.revision, c.steps, c.fired, c.stopped_at, c.stopped_by, c.worked,
     (SELECT k.calendar FROM calendars k WHERE k.digest = c.calendar) AS calendar
 """
 _STOPS = """
@@ -88,6 +92,12 @@ _LOCK = text(f"""
     WHERE c.assignment_id = ANY(CAST(:assignment_ids AS uuid[]))
     ORDER BY c.assignment_id, c.clock
     FOR UPDATE
+""")
+_FORMER = text("""
+    SELECT f.assignment_id, f.clock, f.revision, f.until, f.response_window, f.extended, f.holds, f.deadline,
+        (SELECT k.calendar FROM calendars k WHERE k.digest = f.calendar) AS calendar
+    FROM former_terms f WHERE f.assignment_id = ANY(CAST(:assignment_ids AS uuid[]))
+    ORDER BY f.revision
 """)
 _LOCK_DUE = text(f"""
     SELECT {_COLUMNS}
@@ -114,28 +124,60 @@ _STORE = text("""
     ) AS given (assignment_id, clock, fired, next_due_at, stopped_at, stopped_by, worked)
     WHERE c.assignment_id = given.assignment_id AND c.clock = given.clock
 """)
-_RECORD_STEPS = text("""
-    INSERT INTO steps (assignment_id, clock, step, action, due_at, fired_at)
-    SELECT assignment_id, clock, step, action, due_at, :fired_at
+_REVISE = text("""
+    UPDATE clocks c SET
+        revision = given.revision, response_window = given.response_window, extended = given.extended,
+        calendar = given.calendar, holds = CAST(given.holds AS tstzmultirange), deadline = given.deadline,
+        steps = CAST(given.steps AS jsonb), next_due_at = given.next_due_at,
+        stopped_at = given.stopped_at, stopped_by = given.stopped_by, worked = given.worked
     FROM unnest(
-        CAST(:assignment_ids AS uuid[]), CAST(:clocks AS text[]), CAST(:names AS text[]), CAST(:actions AS text[]),
-        CAST(:dues AS timestamptz[])
-    ) AS given (assignment_id, clock, step, action, due_at)
+        CAST(:assignment_ids AS uuid[]), CAST(:clocks AS text[]), CAST(:revisions AS integer[]),
+        CAST(:windows AS interval[]), CAST(:extended AS interval[]), CAST(:calendars AS bytea[]),
+        CAST(:holds AS text[]), CAST(:deadlines AS timestamptz[]), CAST(:steps AS text[]),
+        CAST(:next_dues AS timestamptz[]), CAST(:stopped_ats AS timestamptz[]), CAST(:stopped_bys AS text[]),
+        CAST(:worked AS interval[])
+    ) AS given (
+        assignment_id, clock, revision, response_window, extended, calendar, holds, deadline, steps, next_due_at,
+        stopped_at, stopped_by, worked
+    )
+    WHERE c.assignment_id = given.assignment_id AND c.clock = given.clock
+""")
+_KEEP_FORMER = text("""
+    INSERT INTO former_terms (
+        assignment_id, clock, revision, until, response_window, extended, calendar, holds, deadline
+    )
+    SELECT assignment_id, clock, revision, until, response_window, extended, calendar,
+        CAST(holds AS tstzmultirange), deadline
+    FROM unnest(
+        CAST(:assignment_ids AS uuid[]), CAST(:clocks AS text[]), CAST(:revisions AS integer[]),
+        CAST(:untils AS timestamptz[]), CAST(:windows AS interval[]), CAST(:extended AS interval[]),
+        CAST(:calendars AS bytea[]), CAST(:holds AS text[]), CAST(:deadlines AS timestamptz[])
+    ) AS given (assignment_id, clock, revision, until, response_window, extended, calendar, holds, deadline)
+""")
+# Bare: what it counts is written with the change that begins it.
+_ADD = text("""
+    INSERT INTO clocks (
+        assignment_id, clock, lead_id, ordinal, rep, team, source, channel, campaign, received_at, started_at,
+        response_window, steps, traceparent
+    )
+    SELECT c.assignment_id, given.clock, c.lead_id, c.ordinal, c.rep, c.team, c.source, c.channel, c.campaign,
+        c.received_at, c.started_at, interval '0', '[]', c.traceparent
+    FROM unnest(CAST(:assignment_ids AS uuid[]), CAST(:clocks AS text[])) AS given (assignment_id, clock)
+    JOIN clocks c ON c.assignment_id = given.assignment_id AND c.clock = 'response'
+""")
+_RECORD_STEPS = text("""
+    INSERT INTO steps (assignment_id, clock, step, occurrence, action, due_at, fired_at)
+    SELECT assignment_id, clock, step, occurrence, action, due_at, :fired_at
+    FROM unnest(
+        CAST(:assignment_ids AS uuid[]), CAST(:clocks AS text[]), CAST(:names AS text[]),
+        CAST(:occurrences AS integer[]), CAST(:actions AS text[]), CAST(:dues AS timestamptz[])
+    ) AS given (assignment_id, clock, step, occurrence, action, due_at)
 """)
 
 
 async def start_clocks(connection: AsyncConnection, started: Sequence[tuple[AssignmentMade, Clock, str]]) -> None:
     """Store new clocks, each with its assignment and traceparent."""
-    written = {clock.calendar: clock.calendar.model_dump_json() for _, clock, _ in started if clock.calendar}
-    digests = {calendar: sha256(as_json.encode()).digest() for calendar, as_json in written.items()}
-    if written:
-        # In one order, so that replicas that keep the same calendars do not wait for each other in a circle.
-        kept = sorted({(digests[calendar], as_json) for calendar, as_json in written.items()})
-        columns: dict[str, Sequence[object]] = {
-            "digests": [digest for digest, _ in kept],
-            "calendars": [as_json for _, as_json in kept],
-        }
-        await connection.execute(_KEEP_CALENDARS, columns)
+    digests = await _keep_calendars(connection, [clock.terms for _, clock, _ in started])
     columns = {
         "assignment_ids": [made.assignment_id for made, _, _ in started],
         "clocks": [clock.name for _, clock, _ in started],
@@ -148,14 +190,23 @@ async def start_clocks(connection: AsyncConnection, started: Sequence[tuple[Assi
         "campaigns": [made.campaign for made, _, _ in started],
         "received_ats": [made.received_at for made, _, _ in started],
         "started_ats": [clock.started_at for _, clock, _ in started],
-        "windows": [clock.window for _, clock, _ in started],
-        "calendars": [clock.calendar and digests[clock.calendar] for _, clock, _ in started],
+        "windows": [clock.terms.window for _, clock, _ in started],
+        "calendars": [clock.terms.calendar and digests[clock.terms.calendar] for _, clock, _ in started],
         "deadlines": [clock.deadline for _, clock, _ in started],
-        "steps": [_STEPS.dump_json(clock.steps).decode() for _, clock, _ in started],
+        "steps": [_steps(clock) for _, clock, _ in started],
         "next_dues": [clock.next_due_at for _, clock, _ in started],
         "traceparents": [traceparent for _, _, traceparent in started],
     }
     await connection.execute(_START, columns)
+
+
+async def add_clocks(connection: AsyncConnection, keys: Sequence[ClockKey]) -> None:
+    """Begin clocks of assignments that have a response clock; `revise_clocks` in this transaction says what they count.
+
+    What has been stored is as if they had begun with the assignment.
+    """
+    columns = {"assignment_ids": [assignment for assignment, _ in keys], "clocks": [clock for _, clock in keys]}
+    await connection.execute(_ADD, columns)
 
 
 async def hear_of_stops(connection: AsyncConnection, stops: Sequence[tuple[AssignmentId, StopCause, datetime]]) -> None:
@@ -168,12 +219,14 @@ async def hear_of_stops(connection: AsyncConnection, stops: Sequence[tuple[Assig
     await connection.execute(_HEAR, columns)
 
 
-async def lock_clocks(
-    connection: AsyncConnection, assignments: Sequence[AssignmentId]
-) -> list[tuple[StoredClock, Mapping[StopCause, datetime]]]:
-    """The clocks of these assignments, locked, each with what has been heard of its assignment."""
-    rows = await connection.execute(_LOCK, {"assignment_ids": list(assignments)})
-    return [(_stored(row), _moments(row.stops)) for row in rows]
+async def lock_clocks(connection: AsyncConnection, assignments: Sequence[AssignmentId]) -> list[Heard]:
+    """The clocks of these assignments with their former terms, locked, each with what has been heard."""
+    rows = (await connection.execute(_LOCK, {"assignment_ids": list(assignments)})).all()
+    former: dict[ClockKey, list[FormerTerms]] = defaultdict(list)
+    if changed := [row.assignment_id for row in rows if row.revision]:
+        for row in await connection.execute(_FORMER, {"assignment_ids": changed}):
+            former[row.assignment_id, row.clock].append(FormerTerms(row.revision, row.until, _terms(row)))
+    return [(_stored(row, former[row.assignment_id, row.clock]), _moments(row.stops)) for row in rows]
 
 
 async def due_soon(
@@ -204,26 +257,90 @@ async def store_clocks(connection: AsyncConnection, changed: Sequence[tuple[Assi
     await connection.execute(_STORE, columns)
 
 
+async def revise_clocks(connection: AsyncConnection, revised: Sequence[tuple[StoredClock, Clock]]) -> None:
+    """Write clocks whose terms have changed, and keep their former terms; each clock before and after."""
+    former = [(stored.key, each) for stored, clock in revised for each in clock.former[len(stored.clock.former) :]]
+    clocks = [clock for _, clock in revised]
+    digests = await _keep_calendars(
+        connection, [*(clock.terms for clock in clocks), *(each.terms for _, each in former)]
+    )
+    columns = {
+        "assignment_ids": [stored.assignment_id for stored, _ in revised],
+        "clocks": [clock.name for clock in clocks],
+        "revisions": [clock.revision for clock in clocks],
+        **_columns([clock.terms for clock in clocks], digests),
+        "steps": [_steps(clock) for clock in clocks],
+        "next_dues": [clock.next_due_at for clock in clocks],
+        "stopped_ats": [clock.stopped_at for clock in clocks],
+        "stopped_bys": [clock.stopped_by for clock in clocks],
+        "worked": [clock.worked for clock in clocks],
+    }
+    await connection.execute(_REVISE, columns)
+    if former:
+        columns = {
+            "assignment_ids": [assignment for (assignment, _), _ in former],
+            "clocks": [clock for (_, clock), _ in former],
+            "revisions": [each.revision for _, each in former],
+            "untils": [each.until for _, each in former],
+            **_columns([each.terms for _, each in former], digests),
+        }
+        await connection.execute(_KEEP_FORMER, columns)
+
+
 async def record_steps(connection: AsyncConnection, fired: Sequence[tuple[ClockKey, Step]], fired_at: datetime) -> None:
     """Store that steps have fired. A step that fires twice breaks the primary key, and with it the transaction."""
     columns = {
         "assignment_ids": [assignment for (assignment, _), _ in fired],
         "clocks": [clock for (_, clock), _ in fired],
         "names": [step.name for _, step in fired],
+        "occurrences": [step.occurrence for _, step in fired],
         "actions": [step.action for _, step in fired],
         "dues": [step.due_at for _, step in fired],
     }
     await connection.execute(_RECORD_STEPS, {**columns, "fired_at": fired_at})
 
 
-def _stored(row: Row[tuple[object, ...]]) -> StoredClock:
+async def _keep_calendars(connection: AsyncConnection, terms: Sequence[Terms]) -> dict[Calendar, bytes]:
+    """Store each calendar of these terms once; returns by which digest."""
+    written = {each.calendar: each.calendar.model_dump_json() for each in terms if each.calendar}
+    digests = {calendar: sha256(as_json.encode()).digest() for calendar, as_json in written.items()}
+    if written:
+        # In one order, so that replicas that keep the same calendars do not wait for each other in a circle.
+        kept = sorted({(digests[calendar], as_json) for calendar, as_json in written.items()})
+        columns: dict[str, Sequence[object]] = {
+            "digests": [digest for digest, _ in kept],
+            "calendars": [as_json for _, as_json in kept],
+        }
+        await connection.execute(_KEEP_CALENDARS, columns)
+    return digests
+
+
+def _columns(terms: Sequence[Terms], digests: Mapping[Calendar, bytes]) -> dict[str, Sequence[object]]:
+    return {
+        "windows": [each.window for each in terms],
+        "extended": [each.extended for each in terms],
+        "calendars": [each.calendar and digests[each.calendar] for each in terms],
+        "holds": [_as_multirange(each.holds) for each in terms],
+        "deadlines": [each.deadline for each in terms],
+    }
+
+
+def _as_multirange(holds: Sequence[Hold]) -> str:
+    return "{" + ",".join(f"[{since.isoformat()},{until.isoformat() if until else ''})" for since, until in holds) + "}"
+
+
+def _steps(clock: Clock) -> str:
+    return _STEPS.dump_json(clock.steps, exclude_defaults=True).decode()
+
+
+def _stored(row: Row[tuple[object, ...]], former: Sequence[FormerTerms] = ()) -> StoredClock:
     clock = Clock(
         name=row.clock,
         started_at=row.started_at,
-        window=row.response_window,
-        calendar=row.calendar and _calendar(row.calendar),
-        deadline=row.deadline,
+        terms=_terms(row),
         steps=_STEPS.validate_python(row.steps),
+        former=tuple(former),
+        revision=row.revision,
         fired=row.fired,
         stopped_at=row.stopped_at,
         stopped_by=row.stopped_by,
@@ -237,6 +354,16 @@ def _stored(row: Row[tuple[object, ...]]) -> StoredClock:
         source=row.source,
         traceparent=row.traceparent,
         clock=clock,
+    )
+
+
+def _terms(row: Row[tuple[object, ...]]) -> Terms:
+    return Terms(
+        window=row.response_window,
+        calendar=row.calendar and _calendar(row.calendar),
+        deadline=row.deadline,
+        extended=row.extended,
+        holds=tuple((hold.lower, hold.upper) for hold in row.holds),
     )
 
 

@@ -1,8 +1,8 @@
 """Business figures for Prometheus, from the database: right after every restart, the same on every replica.
 
 Triggers note what clocks and steps do (`tally_changes`); each count adds the notes up in `tallies` and reads of the
-clocks only those that are overdue, so that it costs the same whatever has passed and whatever runs. Because each
-replica reports the same figures, a query takes `max` over replicas and never `sum`.
+clocks only those that are overdue or on hold, so that it costs the same whatever has passed and whatever runs. Because
+each replica reports the same figures, a query takes `max` over replicas and never `sum`.
 """
 
 from collections import defaultdict
@@ -49,6 +49,15 @@ _COUNT = text("""
         ) r ON true
         WHERE c.stopped_at IS NULL AND CASE WHEN c.stopped_at IS NULL THEN c.deadline END < now()
         GROUP BY 1, 2, 3, 4
+    ), held AS (
+        SELECT c.clock, c.team, c.source, coalesce(c.campaign, '') AS campaign,
+            count(*) AS clocks, count(*) FILTER (WHERE EXISTS (
+                SELECT FROM steps s
+                WHERE s.assignment_id = c.assignment_id AND s.clock = c.clock AND s.action = 'at_risk'
+            )) AS risky
+        FROM clocks c
+        WHERE c.stopped_at IS NULL AND c.holds <> '{}' AND c.holds @> now() AND coalesce(c.deadline >= now(), true)
+        GROUP BY 1, 2, 3, 4
     )
     SELECT clock, team, source, campaign, what, detail, sum(amount) AS amount, min(seen) AS seen
     FROM (
@@ -56,6 +65,8 @@ _COUNT = text("""
         UNION ALL SELECT clock, team, source, campaign, what, detail, amount, seen FROM folded
         UNION ALL SELECT clock, team, source, campaign, 'overdue', '', clocks, NULL FROM overdue
         UNION ALL SELECT clock, team, source, campaign, 'risky', '', -risky, NULL FROM overdue
+        UNION ALL SELECT clock, team, source, campaign, 'on_hold', '', clocks, NULL FROM held
+        UNION ALL SELECT clock, team, source, campaign, 'risky', '', -risky, NULL FROM held
     ) AS figures
     GROUP BY clock, team, source, campaign, what, detail
 """)
@@ -63,7 +74,7 @@ _COUNT = text("""
 
 @dataclass(frozen=True)
 class Figure:
-    """One number. `seen` orders campaigns by their first clock; None for what is overdue."""
+    """One number. `seen` orders campaigns by their first clock; None for what is overdue or on hold."""
 
     clock: str
     team: str
@@ -176,9 +187,10 @@ def _counters(totals: Mapping[Labels, Mapping[str, float]]) -> Iterator[Metric]:
 def _open(standing: Mapping[Labels, Mapping[str, float]]) -> Metric:
     family = GaugeMetricFamily("relance_sla_open", "Running clocks, by where they stand.", labels=[*_BY[:3], "state"])
     for labels, amounts in standing.items():
-        overdue, at_risk = amounts.get("overdue", 0), amounts.get("risky", 0)
-        in_time = amounts.get("started", 0) - amounts.get("stopped", 0) - overdue - at_risk
-        for state, clocks in (("in_time", in_time), ("at_risk", at_risk), ("breached", overdue)):
+        overdue, on_hold, at_risk = (amounts.get(name, 0) for name in ("overdue", "on_hold", "risky"))
+        in_time = amounts.get("started", 0) - amounts.get("stopped", 0) - overdue - on_hold - at_risk
+        states = (("in_time", in_time), ("at_risk", at_risk), ("breached", overdue), ("on_hold", on_hold))
+        for state, clocks in states:
             family.add_metric([*labels, state], clocks)
     return family
 

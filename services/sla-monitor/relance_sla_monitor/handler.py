@@ -1,7 +1,10 @@
 """What the SLA monitor does with a polled batch: clocks start, and what reps and sales say stops them."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
+from functools import reduce
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -9,17 +12,27 @@ from relance import outbox
 from relance.events import (
     AssignmentEnded,
     AssignmentMade,
-    BreachWithdrawn,
+    AssignmentTermsChanged,
     DispositionRecorded,
     Envelope,
     ResponseRecorded,
 )
 from relance.ids import AssignmentId, NewId
-from relance_sla_monitor.clocks import StoredClock, hear_of_stops, lock_clocks, start_clocks, store_clocks
-from relance_sla_monitor.domain.clocks import Clock, StopCause, breach_withdrawn, settle, start
+from relance.logs import get_logger
+from relance_sla_monitor.announcements import breach_withdrawal
+from relance_sla_monitor.clocks import (
+    Heard,
+    add_clocks,
+    hear_of_stops,
+    lock_clocks,
+    revise_clocks,
+    start_clocks,
+    store_clocks,
+)
+from relance_sla_monitor.domain.clocks import StopCause, breach_withdrawn, change_terms, missing, settle, start
 from relance_sla_monitor.scorecards.facts import keep_facts
 
-SOURCE = "relance/sla-monitor"
+log = get_logger(__name__)
 
 
 class ClockHandler:
@@ -49,41 +62,68 @@ class ClockHandler:
         stops += [(end.assignment_id, end.reason, end.ended_at) for end in ends]
         if stops:
             await hear_of_stops(connection, stops)
+        changes: dict[AssignmentId, list[AssignmentTermsChanged]] = defaultdict(list)
+        for event in events:
+            if isinstance(event.data, AssignmentTermsChanged):
+                changes[event.data.assignment_id].append(event.data)
         # An answer may be heard of before its assignment, so a new clock too may have been stopped already.
         concerned = {made.assignment_id for made, _, _ in started} | {assignment for assignment, _, _ in stops}
+        concerned |= changes.keys()
         if concerned:
-            await self._settle(connection, sorted(concerned))
+            await self._bring_up_to_date(connection, sorted(concerned), changes)
 
-    async def _settle(self, connection: AsyncConnection, assignments: Sequence[AssignmentId]) -> None:
-        changed: list[tuple[StoredClock, Clock]] = []
-        for stored, stops in await lock_clocks(connection, assignments):
-            settled = settle(stored.clock, stops)
-            if settled != stored.clock:
-                changed.append((stored, settled))
-        if not changed:
-            return
-        await store_clocks(connection, [(stored.assignment_id, settled) for stored, settled in changed])
-        withdrawn = [
-            self._withdrawal(stored, settled) for stored, settled in changed if breach_withdrawn(stored.clock, settled)
+    async def _bring_up_to_date(
+        self,
+        connection: AsyncConnection,
+        assignments: Sequence[AssignmentId],
+        changes: Mapping[AssignmentId, Sequence[AssignmentTermsChanged]],
+    ) -> None:
+        locked = await lock_clocks(connection, assignments)
+        for assignment in changes.keys() - {stored.assignment_id for stored, _ in locked}:
+            log.warning("terms changed of an unknown assignment", assignment_id=str(assignment))
+        added = _missing(locked, changes)
+        if added:
+            await add_clocks(connection, [stored.key for stored, _ in added])
+        brought = [
+            (stored, settle(reduce(change_terms, changes.get(stored.assignment_id, ()), stored.clock), stops))
+            for stored, stops in [*locked, *added]
         ]
-        await outbox.append(connection, withdrawn)
+        new = {stored.key for stored, _ in added}
+        revised = [
+            (stored, clock)
+            for stored, clock in brought
+            if stored.key in new or (clock.revision, clock.terms) != (stored.clock.revision, stored.clock.terms)
+        ]
+        if revised:
+            await revise_clocks(connection, revised)
+        written = {stored.key for stored, _ in revised}
+        stopped = [
+            (stored.assignment_id, clock)
+            for stored, clock in brought
+            if clock != stored.clock and stored.key not in written
+        ]
+        if stopped:
+            await store_clocks(connection, stopped)
+        withdrawn = [
+            breach_withdrawal(stored, clock, self._new_id)
+            for stored, clock in brought
+            if breach_withdrawn(stored.clock, clock)
+        ]
+        if withdrawn:
+            await outbox.append(connection, withdrawn)
 
-    def _withdrawal(self, stored: StoredClock, settled: Clock) -> Envelope:
-        assert settled.stopped_at  # noqa: S101 - narrows the type: a withdrawn breach has been answered
-        withdrawn = BreachWithdrawn(
-            assignment_id=stored.assignment_id,
-            lead_id=stored.lead_id,
-            clock=settled.name,
-            rep=stored.rep,
-            team=stored.team,
-            responded_at=settled.stopped_at,
-            deadline=settled.deadline,
-        )
-        return Envelope.caused_by(
-            stored.traceparent,
-            withdrawn,
-            source=SOURCE,
-            subject=str(stored.lead_id),
-            time=settled.stopped_at,
-            new_id=self._new_id,
-        )
+
+def _missing(locked: Sequence[Heard], changes: Mapping[AssignmentId, Sequence[AssignmentTermsChanged]]) -> list[Heard]:
+    """Clocks that changes of terms begin, beside those that their assignments have."""
+    of_assignment: dict[AssignmentId, list[Heard]] = defaultdict(list)
+    for stored, stops in locked:
+        if stored.assignment_id in changes:
+            of_assignment[stored.assignment_id].append((stored, stops))
+    added: list[Heard] = []
+    for assignment, heard in of_assignment.items():
+        (stored, stops), clocks = heard[0], [each.clock for each, _ in heard]
+        for change in changes[assignment]:
+            begun = missing(clocks, change)
+            clocks += begun
+            added += [(replace(stored, clock=clock), stops) for clock in begun]
+    return added

@@ -17,14 +17,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relance import outbox
 from relance.database import Database
-from relance.events import Envelope, StepFired
 from relance.events.assignment import ClockName
 from relance.ids import AssignmentId, NewId
 from relance.logs import get_logger
 from relance_sla_monitor import metrics
+from relance_sla_monitor.announcements import step_fired
 from relance_sla_monitor.clocks import ClockKey, StoredClock, due_soon, lock_due_clocks, record_steps, store_clocks
 from relance_sla_monitor.domain.clocks import Clock, Step, fire
-from relance_sla_monitor.handler import SOURCE
 
 log = get_logger(__name__)
 
@@ -120,7 +119,7 @@ class Timers:
             fired = [(stored, step) for stored, _, steps in moved for step in steps]
             await record_steps(connection, [(stored.key, step) for stored, step in fired], now)
             await store_clocks(connection, [(stored.assignment_id, clock) for stored, clock, _ in moved])
-            await outbox.append(connection, [self._event(stored, step, now) for stored, step in fired])
+            await outbox.append(connection, [step_fired(stored, step, now, self._new_id) for stored, step in fired])
         return moved
 
     def _tell(self, moved: Sequence[_Moved], now: datetime) -> None:
@@ -134,23 +133,6 @@ class Timers:
                     assignment_id=str(stored.assignment_id),
                     clock=clock.name,
                     step=step.name,
+                    occurrence=step.occurrence,
                     action=step.action,
                 )
-
-    def _event(self, stored: StoredClock, step: Step, now: datetime) -> Envelope:
-        fired = StepFired(
-            assignment_id=stored.assignment_id,
-            lead_id=stored.lead_id,
-            clock=stored.clock.name,
-            step=step.name,
-            action=step.action,
-            rep=stored.rep,
-            team=stored.team,
-            due_at=step.due_at,
-            fired_at=now,
-            deadline=stored.clock.deadline,
-            response_window=stored.clock.window,
-        )
-        return Envelope.caused_by(
-            stored.traceparent, fired, source=SOURCE, subject=str(stored.lead_id), time=now, new_id=self._new_id
-        )

@@ -4,7 +4,7 @@ Pure functions over frozen models. Every moment is an aware datetime; results ar
 """
 
 from relance.calendars.calendar import ALWAYS_OPEN, Calendar
-from relance.calendars.deadlines import deadline, used
+from relance.calendars.deadlines import Hold, deadline, used
 from relance.calendars.explanations import closed_because
 from relance.calendars.hours import Hours, Span
 from relance.calendars.intervals import Interval
@@ -23,6 +23,7 @@ __all__ = [
     "ALWAYS_OPEN",
     "Calendar",
     "DeadlineOutOfReach",
+    "Hold",
     "Hours",
     "Interval",
     "PublicHolidays",

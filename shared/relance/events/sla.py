@@ -31,7 +31,7 @@ class StepFired(EventData):
 
 
 class BreachWithdrawn(EventData):
-    """A breach was announced, and then an answer arrived that had been given in time: the breach did not happen."""
+    """A breach was announced, and then an answer or a change of terms is heard of that came first: it did not happen."""
 
     TYPE: ClassVar[str] = "relance.sla.breach_withdrawn.v1"
 
@@ -41,4 +41,4 @@ class BreachWithdrawn(EventData):
     rep: str
     team: str
     responded_at: UtcDatetime
-    deadline: UtcDatetime
+    deadline: UtcDatetime | None = Field(description="None: on hold, nobody knew until when.")

@@ -23,7 +23,7 @@ def lead(number: int, left: timedelta, *, team: str = "sales", risk: timedelta |
     """An open lead; at risk once `risk` is left."""
     deadline = NOW + left
     at = deadline - risk if risk else None
-    return OpenLead(UUID(int=number), "anna", team, "website", "form", None, NOW - MINUTE, deadline, at)
+    return OpenLead(UUID(int=number), "anna", team, "website", "form", None, NOW - MINUTE, deadline, at, on_hold=False)
 
 
 def late(number: int, ago: timedelta, *, team: str = "sales") -> LateLead:

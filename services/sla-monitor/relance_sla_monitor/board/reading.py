@@ -16,7 +16,7 @@ ROWS = 12
 
 @dataclass(frozen=True)
 class OpenLead:
-    """A lead without an answer. `risk_at` is when its policy calls it at risk."""
+    """A lead without an answer. `risk_at` is when its policy calls it at risk; no deadline: nobody knows until when."""
 
     lead_id: UUID
     rep: str
@@ -25,8 +25,9 @@ class OpenLead:
     channel: str
     campaign: str | None
     started_at: datetime
-    deadline: datetime
+    deadline: datetime | None
     risk_at: datetime | None
+    on_hold: bool
 
 
 @dataclass(frozen=True)
@@ -91,13 +92,15 @@ class Facts:
 
 _FACTS = TypeAdapter(Facts)
 
+_ON_HOLD = "(holds @> now() AND coalesce(deadline > now(), true))"
+
 # The most urgent of each team contain the most urgent of all: no list is longer than teams x rows.
-READ = text("""
+READ = text(f"""
     WITH midnight AS (SELECT date_trunc('day', now(), :zone) AS at),
     running AS (
         SELECT team,
             count(*) AS open,
-            count(*) FILTER (WHERE deadline > now() AND risk_at <= now()) AS at_risk,
+            count(*) FILTER (WHERE deadline > now() AND risk_at <= now() AND NOT {_ON_HOLD}) AS at_risk,
             count(*) FILTER (WHERE deadline <= now()) AS overdue,
             count(*) FILTER (WHERE deadline <= now() AND deadline >= midnight.at) AS overdue_today
         FROM midnight, clocks
@@ -113,9 +116,19 @@ READ = text("""
             SELECT c.lead_id, c.rep, c.team, c.source, c.channel, c.campaign, c.started_at, c.deadline, (
                 SELECT min(CAST(step ->> 'due_at' AS timestamptz))
                 FROM jsonb_array_elements(c.steps) AS step WHERE step ->> 'action' = 'at_risk'
-            ) AS risk_at
-            FROM clocks c WHERE c.clock = 'response' AND c.team = running.team AND c.stopped_at IS NULL
-            ORDER BY c.deadline LIMIT :rows
+            ) AS risk_at, held.on_hold
+            FROM (
+                (
+                    SELECT false AS on_hold, assignment_id FROM clocks
+                    WHERE clock = 'response' AND team = running.team AND stopped_at IS NULL AND NOT {_ON_HOLD}
+                    ORDER BY deadline LIMIT :rows
+                ) UNION ALL (
+                    SELECT true, assignment_id FROM clocks
+                    WHERE clock = 'response' AND team = running.team AND stopped_at IS NULL AND holds <> '{{}}'
+                        AND {_ON_HOLD}
+                    ORDER BY deadline LIMIT :rows
+                )
+            ) held JOIN clocks c ON c.assignment_id = held.assignment_id AND c.clock = 'response'
         ) first
     ),
     stopped AS (

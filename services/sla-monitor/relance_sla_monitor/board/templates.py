@@ -23,7 +23,7 @@ _PAGES = Environment(
     loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
 _PAGES.globals |= {"style": Markup(_STYLE), "script": Markup(_SCRIPT)}  # noqa: S704 - files of ours
-_WORDS = {"in_time": "in time", "at_risk": "at risk", "breached": "overdue"}
+_WORDS = {"in_time": "in time", "at_risk": "at risk", "breached": "overdue", "on_hold": "on hold"}
 
 
 def _hash(content: str) -> str:

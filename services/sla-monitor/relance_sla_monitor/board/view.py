@@ -4,7 +4,7 @@ It holds moments and no durations, so that it changes only when there is somethi
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -13,9 +13,10 @@ from relance_sla_monitor.board.chart import Chart, draw
 from relance_sla_monitor.board.durations import time_of_day, written
 from relance_sla_monitor.board.reading import ROWS, Facts, LateLead, OpenLead
 
-State = Literal["in_time", "at_risk", "breached"]
+State = Literal["in_time", "at_risk", "breached", "on_hold"]
 
 LATE_ROWS = 5
+_NEVER = datetime.max.replace(tzinfo=UTC)
 _UNANSWERED = {"declined": "declined", "reassigned": "taken away"}
 """What stops a clock and is no answer."""
 
@@ -31,7 +32,7 @@ class Row:
     channel: str
     state: State
     started: int
-    deadline: int
+    deadline: int | None
     risk: int | None
     due: str
 
@@ -83,9 +84,7 @@ def board(facts: Facts, team: str | None, zone: ZoneInfo) -> Board:
     )
     kept = sum(each.kept_today for each in standings)
     breached = sum(each.breached_today for each in standings)
-    urgent = sorted(
-        (lead for lead in facts.urgent if team in {None, lead.team}), key=lambda lead: (lead.deadline, lead.lead_id)
-    )
+    urgent = sorted((lead for lead in facts.urgent if team in {None, lead.team}), key=_urgency)
     rows = tuple(_row(lead, facts.now, zone) for lead in urgent[:ROWS])
     breaches = _breaches(facts, team, zone)[:LATE_ROWS]
     hours = [hour for hour in facts.hours if hour.team == team]
@@ -129,6 +128,11 @@ def milliseconds(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
 
 
+def _urgency(lead: OpenLead) -> tuple[bool, datetime, UUID]:
+    """What is on hold comes last, and of it what nobody knows the end of."""
+    return lead.on_hold, lead.deadline or _NEVER, lead.lead_id
+
+
 def _row(lead: OpenLead, now: datetime, zone: ZoneInfo) -> Row:
     return Row(
         lead=short(lead.lead_id),
@@ -138,13 +142,15 @@ def _row(lead: OpenLead, now: datetime, zone: ZoneInfo) -> Row:
         channel=lead.channel,
         state=_state(lead, now),
         started=milliseconds(lead.started_at),
-        deadline=milliseconds(lead.deadline),
+        deadline=milliseconds(lead.deadline) if lead.deadline else None,
         risk=milliseconds(lead.risk_at) if lead.risk_at else None,
-        due=time_of_day(lead.deadline, now, zone),
+        due=time_of_day(lead.deadline, now, zone) if lead.deadline else "",
     )
 
 
 def _state(lead: OpenLead, now: datetime) -> State:
+    if lead.on_hold or lead.deadline is None:
+        return "on_hold"
     if lead.deadline <= now:
         return "breached"
     return "at_risk" if lead.risk_at and lead.risk_at <= now else "in_time"
@@ -154,18 +160,18 @@ def _breaches(facts: Facts, team: str | None, zone: ZoneInfo) -> tuple[Breach, .
     """Of today, the newest first."""
     midnight = facts.now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
     leads: list[OpenLead | LateLead] = [*facts.urgent, *facts.late]
-    passed = (lead for lead in leads if midnight <= lead.deadline <= facts.now)
-    newest = sorted(passed, key=lambda lead: (lead.deadline, lead.lead_id), reverse=True)
+    passed = ((lead.deadline, lead) for lead in leads if lead.deadline and midnight <= lead.deadline <= facts.now)
+    newest = sorted(passed, key=lambda each: (each[0], each[1].lead_id), reverse=True)
     return tuple(
         Breach(
             short(lead.lead_id),
             lead.rep,
             lead.team,
             _origin(lead),
-            f"{lead.deadline.astimezone(zone):%H:%M}",
+            f"{deadline.astimezone(zone):%H:%M}",
             _ending(lead),
         )
-        for lead in newest
+        for deadline, lead in newest
         if team in {None, lead.team}
     )
 

@@ -2,17 +2,20 @@
 
 One clock per window that was promised: `response` until the first answer, `contact` until the lead is contacted,
 `disposition` until sales says what it was worth. All begin with the assignment and count working time on its calendar;
-so do the delays of steps, as nobody is to be called on Sunday for a lead that came on Friday.
+so do the delays of steps, as nobody is to be called on Sunday for a lead that came on Friday. Holds do not count.
+
+Terms may change while a clock runs. Those that ran at the moment of the stop decide, whenever it is heard of; so each
+clock keeps its former terms.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal, get_args
 
-from relance.calendars import Calendar, deadline, used
-from relance.events import AssignmentMade
-from relance.events.assignment import ClockName, StepAction
+from relance.calendars import Calendar, Hold, deadline, next_opening, used
+from relance.events import AssignmentMade, AssignmentTermsChanged, EscalationStep
+from relance.events.assignment import ClockName, StepAction, Way
 from relance.events.response import Answer, Disposition
 
 StopCause = Answer | Disposition | Literal["reassigned"]
@@ -31,37 +34,81 @@ STOPPED_BY: Mapping[ClockName, frozenset[StopCause]] = {
 """What stops each clock. A lead that the rep no longer owns is nothing to wait for."""
 
 
+_TELLS: frozenset[StepAction] = frozenset({"remind_rep", "notify_manager", "notify"})
+"""Actions that reach somebody, whom quiet hours leave alone."""
+
+
 @dataclass(frozen=True)
 class Step:
-    """One step of the escalation policy, with the moment it falls due (aware, UTC)."""
+    """One step of the escalation policy, with the moment it falls due (aware, UTC).
+
+    A step that is repeated stands once for each `occurrence`. `to` names the contacts it tells, `via` the ways.
+    """
 
     name: str
     action: StepAction
     due_at: datetime
+    occurrence: int = 1
+    to: tuple[str, ...] = ()
+    via: tuple[Way, ...] = ()
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """What fires once in a clock."""
+        return self.name, self.occurrence
+
+
+@dataclass(frozen=True)
+class Terms:
+    """A window of working time on `calendar` (None: all time), apart from `holds`; `extended` of it by hand.
+
+    `deadline` is None while the clock is on hold and nobody knows until when.
+    """
+
+    window: timedelta
+    calendar: Calendar | None
+    deadline: datetime | None
+    extended: timedelta = timedelta()
+    holds: tuple[Hold, ...] = ()
+
+
+@dataclass(frozen=True)
+class FormerTerms:
+    """What ran until a change of this revision, at `until`."""
+
+    revision: int
+    until: datetime
+    terms: Terms
 
 
 @dataclass(frozen=True)
 class Clock:
-    """A window of working time on `calendar` (None: all time) that runs from `started_at` to `deadline`.
+    """A clock that runs since `started_at`.
 
-    `fired` counts the steps that have fired. `worked` is the working time from the start to the stop.
+    `revision` is that of the newest change heard of. `fired` counts the steps that have fired, which come first in
+    `steps`. `worked` is the working time from the start to the stop.
     """
 
     name: ClockName
     started_at: datetime
-    window: timedelta
-    calendar: Calendar | None
-    deadline: datetime
+    terms: Terms
     steps: tuple[Step, ...]
+    former: tuple[FormerTerms, ...] = ()
+    revision: int = 0
     fired: int = 0
     stopped_at: datetime | None = None
     stopped_by: StopCause | None = None
     worked: timedelta | None = None
 
     @property
+    def deadline(self) -> datetime | None:
+        """When its window is over; None while nobody knows."""
+        return self.terms.deadline
+
+    @property
     def next_due_at(self) -> datetime | None:
-        """When something falls due next; None when nothing will."""
-        if self.stopped_at is not None or self.fired == len(self.steps):
+        """When something falls due next; None when nothing will, or not before it is released."""
+        if self.stopped_at is not None or self.deadline is None or self.fired == len(self.steps):
             return None
         return self.steps[self.fired].due_at
 
@@ -73,56 +120,128 @@ class Clock:
     @property
     def kept(self) -> bool:
         """Whether it was stopped within the window."""
-        return self.stopped_at is not None and self.stopped_at <= self.deadline
+        return self.stopped_at is not None and (self.deadline is None or self.stopped_at <= self.deadline)
+
+
+Promise = AssignmentMade | AssignmentTermsChanged
+"""What tells the terms of an assignment."""
 
 
 def start(assignment: AssignmentMade) -> tuple[Clock, ...]:
     """The clocks of an assignment, from the windows, calendar and policy that were promised when it was made."""
-    windows: dict[ClockName, timedelta | None] = {
-        "response": assignment.response_window,
-        "contact": assignment.contact_window,
-        "disposition": assignment.disposition_window,
-    }
-    return tuple(_clock(assignment, name, window) for name, window in windows.items() if window is not None)
+    return tuple(_begin(assignment, name, assignment.assigned_at) for name in _windows(assignment))
 
 
-def _clock(assignment: AssignmentMade, name: ClockName, window: timedelta) -> Clock:
-    begun, calendar = assignment.assigned_at, assignment.calendar
+def missing(clocks: Sequence[Clock], change: AssignmentTermsChanged) -> tuple[Clock, ...]:
+    """Clocks for windows of a change that its assignment, with these clocks, did not have."""
+    begun = clocks[0].started_at
+    there = {clock.name for clock in clocks}
+    return tuple(
+        replace(_begin(change, name, begun), revision=change.revision) for name in _windows(change) if name not in there
+    )
+
+
+def change_terms(clock: Clock, change: AssignmentTermsChanged) -> Clock:
+    """The clock under new terms, unless they are old news. What is past stays.
+
+    A clock that has stopped or whose deadline has passed by then keeps its terms, and so does one whose window is told
+    no longer: what was promised stands. No deadline and no step is moved to before the change; what has fired stays
+    fired.
+    """
+    if change.revision <= clock.revision:
+        return clock
+    clock = replace(clock, revision=change.revision)
+    moment = change.changed_at
+    if (
+        clock.name not in _windows(change)
+        or (clock.stopped_at is not None and clock.stopped_at < moment)
+        or (clock.deadline is not None and clock.deadline <= moment)
+    ):
+        return clock
+    changed = _begin(change, clock.name, clock.started_at)
+    fired = clock.steps[: clock.fired]
+    keys = {step.key for step in fired}
+    return replace(
+        clock,
+        terms=changed.terms,
+        steps=fired + tuple(step for step in changed.steps if step.key not in keys),
+        former=(*clock.former, FormerTerms(change.revision, moment, clock.terms)),
+    )
+
+
+def _begin(promise: Promise, name: ClockName, begun: datetime) -> Clock:
+    """A clock that runs since `begun`, under these terms."""
+    window, earliest = _windows(promise)[name], begun
+    extended, holds = timedelta(), tuple[Hold, ...]()
+    if isinstance(promise, AssignmentTermsChanged):
+        earliest = promise.changed_at
+        extended = promise.extended.get(name, extended)
+        holds = tuple((hold.since, hold.until) for hold in promise.holds)
+
+    def due(after: timedelta) -> datetime | None:
+        moment = deadline(promise.calendar, begun, after, holds)
+        return moment and max(moment, earliest)
+
     steps = [
-        Step(step.name, step.action, deadline(calendar, begun, window * step.window_fraction + step.delay))
-        for step in assignment.escalation
-        if step.clock == name
+        step
+        for configured in promise.escalation
+        if configured.clock == name
+        for step in _occurrences(configured, window, due, promise.quiet_outside)
     ]
     return Clock(
         name=name,
         started_at=begun,
-        window=window,
-        calendar=calendar,
-        deadline=deadline(calendar, begun, window),
+        terms=Terms(window, promise.calendar, due(window), extended, holds),
         # Stable: steps that fall due together fire in the order of the policy.
         steps=tuple(sorted(steps, key=lambda step: step.due_at)),
     )
 
 
+def _windows(promise: Promise) -> dict[ClockName, timedelta]:
+    windows: dict[ClockName, timedelta | None] = {
+        "response": promise.response_window,
+        "contact": promise.contact_window,
+        "disposition": promise.disposition_window,
+    }
+    return {name: window for name, window in windows.items() if window is not None}
+
+
+def _occurrences(
+    step: EscalationStep, window: timedelta, due: Callable[[timedelta], datetime | None], quiet_outside: Calendar | None
+) -> Iterator[Step]:
+    """A step and its repetitions, as far as it is known when they are due."""
+    every = step.repeat_every or timedelta()
+    for repeated in range(1 + step.repeat_times):
+        moment = due(window * step.window_fraction + step.delay + repeated * every)
+        if moment is None:
+            return
+        if quiet_outside and step.action in _TELLS and not step.urgent:
+            # Hours that never come silence nobody.
+            moment = next_opening(quiet_outside, moment) or moment
+        yield Step(step.name, step.action, moment, 1 + repeated, step.to, step.via)
+
+
 def fire(clock: Clock, now: datetime) -> tuple[Clock, tuple[Step, ...]]:
     """The steps that have fallen due by `now` and had not fired, and the clock after them."""
-    if clock.stopped_at is not None:
+    if clock.next_due_at is None:
         return clock, ()
-    due = sum(1 for step in clock.steps if step.due_at <= now)
-    return replace(clock, fired=max(due, clock.fired)), clock.steps[clock.fired : due]
+    due = tuple(step for step in clock.steps[clock.fired :] if step.due_at <= now)
+    return replace(clock, fired=clock.fired + len(due)), due
 
 
 def settle(clock: Clock, heard: Mapping[StopCause, datetime]) -> Clock:
     """The clock once everything known to stop it is taken into account: the earliest counts, whenever it is heard of.
 
-    Topics are not ordered among each other, and answers may be heard of late: what was said when decides.
+    Topics are not ordered among each other, and answers may be heard of late: what was said when decides, under the
+    terms that ran then.
     """
     stops = dict(_stops(clock.name, heard))
     if not stops:
         return clock
     cause, moment = min(stops.items(), key=lambda stop: (stop[1], stop[0]))
-    worked = used(clock.calendar, clock.started_at, moment)
-    return replace(clock, stopped_at=moment, stopped_by=cause, worked=worked)
+    terms = next((former.terms for former in clock.former if moment < former.until), clock.terms)
+    worked = used(terms.calendar, clock.started_at, moment, terms.holds)
+    return replace(clock, terms=terms, stopped_at=moment, stopped_by=cause, worked=worked)
 
 
 def breach_withdrawn(before: Clock, after: Clock) -> bool:

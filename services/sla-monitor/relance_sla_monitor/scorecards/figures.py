@@ -16,6 +16,7 @@ SALES: Mapping[str, str] = {
     "never_answered": "never_answered",
     "declined": "declined",
     "reassigned": "reassigned",
+    "extended": "extended",
 }
 """Sales' answer to marketing's leads: conditions over the columns of the views."""
 MARKETING: Mapping[str, str] = {

@@ -51,6 +51,7 @@ class ListedLead:
     never_answered: bool
     declined: bool
     reassigned: bool
+    extended: bool
     disposition: str | None
     disposition_reason: str | None
     disposed_at: datetime | None

@@ -21,13 +21,14 @@
 
   const tick = () => {
     const now = Date.now() + offset;
-    for (const row of live.querySelectorAll("tr[data-deadline]")) {
+    for (const row of live.querySelectorAll("tr[data-started]")) {
       const { deadline, risk, started } = row.dataset;
+      put(row.querySelector(".age"), written(now - started));
+      if (!deadline) continue; // on hold: the server says when it goes on
       const state = now >= deadline ? "breached" : risk && now >= risk ? "at_risk" : "in_time";
       row.className = state;
       put(row.querySelector(".state span"), words[state]);
       put(row.querySelector(".left"), (now >= deadline ? "-" : "") + written(deadline - now));
-      put(row.querySelector(".age"), written(now - started));
     }
     const fresh = connected && now - read < silence;
     link.classList.toggle("lost", !fresh);
