@@ -30,8 +30,10 @@ from relance.events import (
     TOPICS,
     AssignmentEnded,
     AssignmentMade,
+    AssignmentTermsChanged,
     Envelope,
     EscalationStep,
+    Hold,
     LeadUnrouted,
     Topic,
 )
@@ -190,7 +192,7 @@ async def some_history(monitor: Monitor) -> None:
     )
 
     def given(ago: int, window: int = 10, **more: Any) -> AssignmentMade:
-        made = assigned(ago * MINUTES, window * MINUTES, escalation=policy, **more)
+        made = assigned(ago * MINUTES, window * MINUTES, **{"escalation": policy, **more})
         return made.model_copy(update={"campaign": "spring"})
 
     def ended(made: AssignmentMade, after: int, reason: str) -> AssignmentEnded:
@@ -212,7 +214,11 @@ async def some_history(monitor: Monitor) -> None:
         given(300, 60, calendar=OFFICE),
         given(200, 30, contact_window=100 * MINUTES, disposition_window=600 * MINUTES),
     )
-    # UNROUTED
+    extended, held, released, gone_before = (given(6) for _ in range(4))
+    repeated = given(4, escalation=(EscalationStep(
+        name="again", action="remind_rep", window_fraction=0.1, delay=timedelta(), repeat_every=MINUTES,
+        repeat_times=2,
+    ),))  # fmt: skip
     await monitor.say(
         *(
             LeadUnrouted(
@@ -223,6 +229,7 @@ async def some_history(monitor: Monitor) -> None:
         )
     )  # fmt: skip
     await monitor.say(fresh, risky, overdue, in_time, late, heard_late, declined, taken, worked, three)
+    await monitor.say(extended, held, released, gone_before, repeated)
     # An answer that comes before its assignment.
     early = given(3)
     await monitor.say(answered(early, MINUTES))
@@ -244,9 +251,32 @@ async def some_history(monitor: Monitor) -> None:
         disposed(worked, 40 * MINUTES, "rejected"),
         disposed(late, 14 * MINUTES, "accepted"),
     )
+    now = utc_now()
+    more = {"response_window": 60 * MINUTES, "extended": {"response": 50 * MINUTES}}
+    await monitor.say(
+        terms(extended, 1, "extended", **more),
+        terms(held, 1, "held", holds=(Hold(since=now, until=None),)),
+        terms(released, 1, "held", holds=(Hold(since=now - 2 * MINUTES, until=None),)),
+        terms(gone_before, 1, "extended", **more),
+        # With a clock that it did not have.
+        terms(repeated, 1, "configuration", contact_window=90 * MINUTES),
+        terms(overdue, 1, "extended", **more),
+    )
+    await monitor.all_heard()
+    await monitor.say(terms(released, 2, "released", holds=(Hold(since=now - 2 * MINUTES, until=now),)))
+    # Answered before its terms were changed, by which it does not count.
+    await monitor.say(answered(gone_before, 3 * MINUTES), answered(held, 8 * MINUTES))
     # A correction that was said before, and comes after.
     await monitor.say(disposed(late, 13 * MINUTES, "lost"))
     await monitor.all_heard()
+
+
+def terms(made: AssignmentMade, revision: int, because: str, **changed: Any) -> AssignmentTermsChanged:
+    """The terms of an assignment, but for what is changed now."""
+    same = ("assignment_id", "lead_id", "rep", "team", "response_window", "contact_window", "disposition_window")
+    values = {name: getattr(made, name) for name in (*same, "calendar", "escalation", "quiet_outside", "configuration")}
+    now = {"revision": revision, "changed_at": utc_now(), "because": because, "by": "mia", "reason": "asked for"}
+    return AssignmentTermsChanged(**{**values, **now, **changed})
 
 
 def nonsense(monitor: Monitor) -> Message:
@@ -292,6 +322,7 @@ async def test_topics_give_the_same_numbers_again_and_the_service_goes_on_where_
     spent = Spend.model_validate({"source": "website", "month": "2026-11", "amount": "100", "currency": "EUR"})
     await put_spend(monitor.database, [spent])
     before, told = await read_numbers(monitor), await told_by_monitor(monitor)
+    assert all(before.tables.values()), "nothing of some kind happened"
     assert before.figures["breaches_withdrawn_total"] == 3
     # Said while the monitor was down: not for the rebuild, but for the service.
     unheard = assigned(MINUTES, timedelta(days=1))

@@ -10,7 +10,7 @@ from tests.integration.conftest import OpenDatabase
 from tests.integration.test_clocks_in_database import Monitor, answered, assigned, disposed
 
 from relance.clock import utc_now
-from relance.events import AssignmentEnded, LeadUnrouted
+from relance.events import AssignmentEnded, AssignmentTermsChanged, Hold, LeadUnrouted
 from relance.http import problems
 from relance.ids import LeadId, new_id
 from relance_sla_monitor.scorecards.spend import Spend, put_spend
@@ -80,6 +80,22 @@ async def test_one_document_says_what_happened_with_a_lead(monitor: Monitor, app
     assert [clock["state"] for clock in ben["clocks"]] == ["kept", "kept"]
     assert [clock["stopped_by"] for clock in ben["clocks"]] == ["acknowledged", "accepted"]
     assert ben["disposition"] == "accepted"
+
+
+async def test_changed_terms_are_told_with_those_that_ran_before(monitor: Monitor, app: FastAPI) -> None:
+    """A hold without an end has no deadline; what had fired stays."""
+    made = assigned(6 * MINUTES)
+    await monitor.handle(made)
+    await monitor.fire()
+    same = ("assignment_id", "lead_id", "rep", "team", "response_window", "escalation", "configuration")
+    now = {"revision": 1, "changed_at": utc_now(), "because": "held", "holds": (Hold(since=utc_now(), until=None),)}
+    await monitor.handle(AssignmentTermsChanged(**{name: getattr(made, name) for name in same}, **now))
+    (assignment,) = json.loads((await ask(app, f"/v1/leads/{made.lead_id}/clocks"))[1])["assignments"]
+    (clock,) = assignment["clocks"]
+    assert (clock["state"], clock["deadline"], clock["holds"][0]["until"]) == ("on_hold", None, None)
+    assert [step["step"] for step in clock["fired"]] == ["remind"]
+    (former,) = clock["former"]
+    assert former["deadline"] == (made.assigned_at + made.response_window).isoformat().replace("+00:00", "Z")
 
 
 async def test_a_lead_that_nobody_has_says_since_when_and_an_unknown_one_is_not_found(

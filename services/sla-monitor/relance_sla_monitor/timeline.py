@@ -1,9 +1,9 @@
 """What happened with a lead: who had it, which clocks ran, which steps fired and which are to come. For operators."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path
@@ -14,18 +14,37 @@ from relance.database import Database
 from relance.events.assignment import ClockName, StepAction
 from relance.http.operators import OperatorOnly
 from relance.http.problems import Problem, ProblemDocument
+from relance_sla_monitor.domain.clocks import Step
 
-State = Literal["running", "overdue", "kept", "late", "taken_away"]
+State = Literal["running", "on_hold", "overdue", "kept", "late", "taken_away"]
 
 
 class ShownStep(BaseModel):
     """A step of the escalation policy."""
 
     step: str
+    occurrence: int = Field(description="2 for the first repetition, and so on.")
     action: StepAction
     due_at: datetime
     fired_at: datetime | None = Field(description="None: it is to come, or the clock stopped before.")
     late_seconds: float | None = Field(description="From when it was due to when it fired.")
+
+
+class Held(BaseModel):
+    """When a clock stands still."""
+
+    since: datetime
+    until: datetime | None = Field(description="None: until it is released.")
+
+
+class ShownTerms(BaseModel):
+    """What a clock counted until its terms were changed."""
+
+    until: datetime
+    window_seconds: float
+    extended_seconds: float
+    deadline: datetime | None
+    holds: list[Held]
 
 
 class ShownClock(BaseModel):
@@ -36,7 +55,10 @@ class ShownClock(BaseModel):
     window_seconds: float
     calendar: str | None = Field(description="Whose working time counts; None: all time does.")
     started_at: datetime
-    deadline: datetime
+    deadline: datetime | None = Field(description="None: on hold, nobody knows until when.")
+    extended_seconds: float = Field(description="How much of the window was added by hand.")
+    holds: list[Held]
+    former: list[ShownTerms] = Field(description="Terms that ran before they were changed, the oldest first.")
     stopped_at: datetime | None
     stopped_by: str | None
     worked_seconds: float | None = Field(description="Working time from the start to the stop.")
@@ -90,12 +112,15 @@ _STEPS = text("""
 _HEARD = text("""
     SELECT s.* FROM stops s WHERE s.assignment_id = ANY(CAST(:assignments AS uuid[])) ORDER BY s.at, s.cause
 """)
+_FORMER = text("""
+    SELECT f.* FROM former_terms f WHERE f.assignment_id = ANY(CAST(:assignments AS uuid[])) ORDER BY f.revision
+""")
 _UNROUTED = text("""
     SELECT source, channel, campaign, received_at,
         CASE WHEN given_at IS NULL OR given_at < unrouted_at THEN unrouted_at END AS unrouted_since
     FROM unrouted_leads WHERE lead_id = :lead_id
 """)
-_POLICY = TypeAdapter(list[dict[str, Any]])
+_STEPS_OF_CLOCK = TypeAdapter(tuple[Step, ...])
 
 
 def timeline_api(database: Database, operator_only: OperatorOnly) -> APIRouter:
@@ -126,6 +151,7 @@ async def read_timeline(database: Database, lead_id: UUID) -> LeadClocks | None:
         assignments = {"assignments": sorted({row["assignment_id"] for row in clocks})}
         steps = (await connection.execute(_STEPS, assignments)).mappings().all()
         heard = (await connection.execute(_HEARD, assignments)).mappings().all()
+        former = (await connection.execute(_FORMER, assignments)).mappings().all()
     known = [*clocks[:1], *([unrouted] if unrouted else [])]
     if not known:
         return None
@@ -136,33 +162,37 @@ async def read_timeline(database: Database, lead_id: UUID) -> LeadClocks | None:
         lead_id=lead_id,
         **{name: known[0][name] for name in ("source", "channel", "campaign", "received_at")},
         unrouted_since=unrouted["unrouted_since"] if unrouted else None,
-        assignments=[_assignment(rows, steps, heard) for rows in owned.values()],
+        assignments=[_assignment(rows, steps, former, heard) for rows in owned.values()],
     )
 
 
 def _assignment(
-    clocks: Sequence[RowMapping], steps: Sequence[RowMapping], heard: Sequence[RowMapping]
+    clocks: Sequence[RowMapping],
+    steps: Sequence[RowMapping],
+    former: Sequence[RowMapping],
+    heard: Sequence[RowMapping],
 ) -> ShownAssignment:
     first = clocks[0]
     mine = first["assignment_id"]
+
+    def of(rows: Sequence[RowMapping], clock: str) -> list[RowMapping]:
+        return [row for row in rows if (row["assignment_id"], row["clock"]) == (mine, clock)]
+
     return ShownAssignment(
         assignment_id=mine,
         ordinal=first["ordinal"],
         rep=first["rep"],
         team=first["team"],
         assigned_at=first["started_at"],
-        clocks=[
-            _clock(row, [step for step in steps if (step["assignment_id"], step["clock"]) == (mine, row["clock"])])
-            for row in clocks
-        ],
+        clocks=[_clock(row, of(steps, row["clock"]), of(former, row["clock"])) for row in clocks],
         heard=[Heard(cause=each["cause"], at=each["at"]) for each in heard if each["assignment_id"] == mine],
         disposition=first["disposition"],
         disposition_reason=first["reason"],
     )
 
 
-def _clock(row: RowMapping, fired: Sequence[RowMapping]) -> ShownClock:
-    policy = _POLICY.validate_python(row["steps"])
+def _clock(row: RowMapping, fired: Sequence[RowMapping], former: Sequence[RowMapping]) -> ShownClock:
+    policy = _STEPS_OF_CLOCK.validate_python(row["steps"])
     return ShownClock(
         clock=row["clock"],
         state=_state(row),
@@ -170,6 +200,9 @@ def _clock(row: RowMapping, fired: Sequence[RowMapping]) -> ShownClock:
         calendar=row["calendar_id"],
         started_at=row["started_at"],
         deadline=row["deadline"],
+        extended_seconds=row["extended"].total_seconds(),
+        holds=_holds(row),
+        former=[_former(each) for each in former],
         stopped_at=row["stopped_at"],
         stopped_by=row["stopped_by"],
         worked_seconds=row["worked"].total_seconds() if row["worked"] is not None else None,
@@ -180,15 +213,32 @@ def _clock(row: RowMapping, fired: Sequence[RowMapping]) -> ShownClock:
 
 def _state(row: RowMapping) -> State:
     if row["stopped_at"] is None:
-        return "overdue" if row["deadline"] < row["now"] else "running"
-    if row["stopped_at"] > row["deadline"]:
+        if row["deadline"] is not None and row["deadline"] < row["now"]:
+            return "overdue"
+        return "on_hold" if any(row["now"] in hold for hold in row["holds"]) else "running"
+    if row["deadline"] is not None and row["stopped_at"] > row["deadline"]:
         return "late"
     return "taken_away" if row["stopped_by"] == "reassigned" else "kept"
+
+
+def _former(row: RowMapping) -> ShownTerms:
+    return ShownTerms(
+        until=row["until"],
+        window_seconds=row["response_window"].total_seconds(),
+        extended_seconds=row["extended"].total_seconds(),
+        deadline=row["deadline"],
+        holds=_holds(row),
+    )
+
+
+def _holds(row: RowMapping) -> list[Held]:
+    return [Held(since=hold.lower, until=hold.upper) for hold in row["holds"]]
 
 
 def _fired(step: RowMapping) -> ShownStep:
     return ShownStep(
         step=step["step"],
+        occurrence=step["occurrence"],
         action=step["action"],
         due_at=step["due_at"],
         fired_at=step["fired_at"],
@@ -196,5 +246,12 @@ def _fired(step: RowMapping) -> ShownStep:
     )
 
 
-def _to_come(step: Mapping[str, Any]) -> ShownStep:
-    return ShownStep(step=step["name"], action=step["action"], due_at=step["due_at"], fired_at=None, late_seconds=None)
+def _to_come(step: Step) -> ShownStep:
+    return ShownStep(
+        step=step.name,
+        occurrence=step.occurrence,
+        action=step.action,
+        due_at=step.due_at,
+        fired_at=None,
+        late_seconds=None,
+    )

@@ -1,7 +1,7 @@
 """Messages into tables, by the service's own handler; and which steps have fired, as the service itself has said."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -10,11 +10,11 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relance import faults, inbox
-from relance.events import BreachWithdrawn, Envelope, MalformedEvent, StepFired
+from relance.events import AssignmentTermsChanged, BreachWithdrawn, Envelope, MalformedEvent, StepFired
 from relance.ids import AssignmentId
 from relance.kafka.consumer import Handle
 from relance.logs import get_logger
-from relance_sla_monitor.clocks import ClockKey, lock_clocks, store_clocks
+from relance_sla_monitor.clocks import ClockKey, lock_clocks, revise_clocks, store_clocks
 from relance_sla_monitor.domain.clocks import Clock, Step
 
 log = get_logger(__name__)
@@ -23,13 +23,13 @@ Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
 
 _BATCH = 1000
 _FIRED = text("""
-    INSERT INTO fired (assignment_id, clock, step, occurrence, action, due_at, fired_at)
-    SELECT assignment_id, clock, step, occurrence, action, due_at, fired_at
+    INSERT INTO fired (assignment_id, clock, step, occurrence, action, due_at, fired_at, event)
+    SELECT assignment_id, clock, step, occurrence, action, due_at, fired_at, event
     FROM unnest(
         CAST(:assignment_ids AS uuid[]), CAST(:clocks AS text[]), CAST(:steps AS text[]),
         CAST(:occurrences AS integer[]), CAST(:actions AS text[]), CAST(:dues AS timestamptz[]),
-        CAST(:fired_ats AS timestamptz[])
-    ) WITH ORDINALITY AS given (assignment_id, clock, step, occurrence, action, due_at, fired_at, place)
+        CAST(:fired_ats AS timestamptz[]), CAST(:events AS text[])
+    ) WITH ORDINALITY AS given (assignment_id, clock, step, occurrence, action, due_at, fired_at, event, place)
     ORDER BY place
     ON CONFLICT DO NOTHING
 """)
@@ -44,11 +44,11 @@ _STRAY = text("""
     )
 """)
 _KEEP_STEPS = text("""
-    INSERT INTO steps (assignment_id, clock, step, action, due_at, fired_at)
-    SELECT assignment_id, clock, step, action, due_at, fired_at FROM fired ORDER BY id
+    INSERT INTO steps (assignment_id, clock, step, occurrence, action, due_at, fired_at)
+    SELECT assignment_id, clock, step, occurrence, action, due_at, fired_at FROM fired ORDER BY id
 """)
 _FIRED_OF_SOME = text("""
-    SELECT * FROM fired WHERE assignment_id IN (
+    SELECT assignment_id, clock, event FROM fired WHERE assignment_id IN (
         SELECT DISTINCT assignment_id FROM fired
         WHERE CAST(:after AS uuid) IS NULL OR assignment_id > :after
         ORDER BY assignment_id LIMIT :batch
@@ -59,8 +59,8 @@ _FIRED_OF_SOME = text("""
 
 def moved_on(clock: Clock, fired: Sequence[Step]) -> Clock:
     """The clock after these steps, as they were when they fired; what is to come is as the clock has it."""
-    names = {step.name for step in fired}
-    to_come = (step for step in clock.steps if step.name not in names)
+    keys = {step.key for step in fired}
+    to_come = (step for step in clock.steps if step.key not in keys)
     return replace(clock, steps=(*fired, *to_come), fired=len(fired))
 
 
@@ -77,19 +77,20 @@ class Replay:
         """Steps of clocks that no message told of."""
 
     async def take(self, records: Sequence[Record]) -> None:
-        """Make the effects of these messages, in one transaction; of those that can be handled, where some cannot."""
+        """Make the effects of these messages; of those that can be handled, where some cannot."""
         events: list[tuple[Record, Envelope]] = []
         for record in records:
             try:
                 events.append((record, Envelope.from_message(record.headers, record.value)))
             except MalformedEvent as error:
                 self._refuse(record, error)
-        try:
-            await self._effect([event for _, event in events])
-        except Exception as error:
-            if faults.is_transient(error):
-                raise
-            await self._one_by_one(events)
+        for part in _apart(events):
+            try:
+                await self._effect([event for _, event in part])
+            except Exception as error:
+                if faults.is_transient(error):
+                    raise
+                await self._one_by_one(part)
 
     async def _one_by_one(self, events: Sequence[tuple[Record, Envelope]]) -> None:
         for record, event in events:
@@ -126,6 +127,7 @@ class Replay:
             "actions": [step.action for step in fired],
             "dues": [step.due_at for step in fired],
             "fired_ats": [step.fired_at for step in fired],
+            "events": [step.model_dump_json() for step in fired],
         }
         if fired:
             await self._connection.execute(_FIRED, columns)
@@ -148,11 +150,30 @@ class Replay:
                 after = rows[-1].assignment_id
                 fired: dict[ClockKey, list[Step]] = defaultdict(list)
                 for row in rows:
-                    fired[row.assignment_id, row.clock].append(Step(row.step, row.action, row.due_at))
+                    fired[row.assignment_id, row.clock].append(_step(StepFired.model_validate_json(row.event)))
                 stored = await lock_clocks(self._connection, sorted({assignment for assignment, _ in fired}))
-                moved = [
-                    (each.assignment_id, moved_on(each.clock, fired[each.key]))
-                    for each, _ in stored
-                    if each.key in fired
-                ]
-                await store_clocks(self._connection, moved)
+                moved = [(each, moved_on(each.clock, fired[each.key])) for each, _ in stored if each.key in fired]
+                await revise_clocks(self._connection, moved)
+                await store_clocks(self._connection, [(each.assignment_id, clock) for each, clock in moved])
+
+
+def _step(said: StepFired) -> Step:
+    return Step(said.step, said.action, said.due_at, said.occurrence, said.to, said.via)
+
+
+def _apart(events: Sequence[tuple[Record, Envelope]]) -> Iterator[list[tuple[Record, Envelope]]]:
+    """In order, with a change of terms apart from whatever else is told of its lead: what came first goes first."""
+    part: list[tuple[Record, Envelope]] = []
+    subjects: set[str] = set()
+    changed: set[str] = set()
+    for record, event in events:
+        changes = isinstance(event.data, AssignmentTermsChanged)
+        if event.subject in changed or (changes and event.subject in subjects):
+            yield part
+            part, subjects, changed = [], set(), set()
+        part.append((record, event))
+        subjects.add(event.subject)
+        if changes:
+            changed.add(event.subject)
+    if part:
+        yield part

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relance.migrations import statements
 
-REBUILT = ("calendars", "clocks", "stops", "steps", "dispositions", "unrouted_leads")
+REBUILT = ("calendars", "clocks", "former_terms", "stops", "steps", "dispositions", "unrouted_leads")
 """What topics tell."""
 _ON_THE_WAY = ("inbox", "consumed", "outbox")
 """What handling writes beside; of the inbox and the offsets something is kept, of the outbox nothing."""
@@ -66,6 +66,7 @@ _TOLD_BY_US = """
         action text NOT NULL,
         due_at timestamptz NOT NULL,
         fired_at timestamptz NOT NULL,
+        event text NOT NULL,
         PRIMARY KEY (assignment_id, clock, step, occurrence)
     );
     CREATE TEMPORARY TABLE withdrawn (assignment_id uuid, clock text, PRIMARY KEY (assignment_id, clock))

@@ -5,7 +5,7 @@ from alembic import op
 from relance.migrations import statements
 
 revision = "0008"
-down_revision = "0006"
+down_revision = "0007"
 
 # As when a clock stops (0006): only a rebuild stores clocks that have stopped.
 TALLY_REBUILT = """
