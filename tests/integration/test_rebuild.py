@@ -3,7 +3,7 @@
 import asyncio
 import json
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -16,6 +16,7 @@ from aiokafka.structs import TopicPartition
 from fastapi import FastAPI
 from pydantic_core import MultiHostUrl
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 from tests.integration.asgi import ask
 from tests.integration.conftest import OpenDatabase
 from tests.integration.test_clocks_in_database import answered, assigned, disposed
@@ -134,10 +135,23 @@ class Monitor:
         async with self.database.transaction() as connection:
             return [tuple(row) for row in await connection.execute(text(query))]
 
-    async def rebuild(self, *, partial: bool = False) -> Outcome:
+    async def rebuild(
+        self, *, partial: bool = False, meanwhile: Callable[[AsyncConnection], Awaitable[None]] | None = None
+    ) -> Outcome:
+        """A rebuild; `meanwhile` is done once it has begun to read."""
         async with History.of(self.settings, GROUP) as history, self.database.engine.connect() as connection:
             done: dict[str, int] = {}
             rebuilding = Rebuilding(self.settings, self.database, history, GROUP)
+            read = history.read
+
+            async def read_then(until: Mapping[TopicPartition, int]) -> Any:
+                async for records in read(until):
+                    yield records
+                if meanwhile:
+                    async with self.database.transaction() as other:
+                        await meanwhile(other)
+
+            history.read = read_then  # type: ignore[method-assign]
             try:
                 outcome = await rebuilding.run(
                     connection,
@@ -366,6 +380,31 @@ async def test_rebuilding_waits_for_the_service_to_stop_and_to_have_told_everyth
         await connection.execute(text(f"INSERT INTO outbox ({columns}) VALUES ({event})"))
     with pytest.raises(RebuildRefused, match="1 events that Kafka does not have"):
         await monitor.rebuild()
+    assert await read_numbers(monitor) == before
+
+
+async def test_an_interrupted_rebuild_changes_nothing_and_is_run_again(monitor: Monitor) -> None:
+    """Also one during which the service has run: it would take back what was done meanwhile."""
+    async with monitor.running():
+        await monitor.say(*(assigned(15 * MINUTES) for _ in range(4)))
+        await monitor.all_heard()
+    before = await read_numbers(monitor)
+
+    async def interrupt(_: AsyncConnection) -> None:
+        raise KeyError("interrupted")
+
+    async def run(other: AsyncConnection) -> None:
+        await other.execute(text("UPDATE consumed SET next_offset = next_offset + 1"))
+
+    with pytest.raises(KeyError, match="interrupted"):
+        await monitor.rebuild(meanwhile=interrupt)
+    assert await read_numbers(monitor) == before
+    with pytest.raises(RebuildRefused, match="has run meanwhile"):
+        await monitor.rebuild(meanwhile=run)
+    assert (await read_numbers(monitor)).tables == before.tables
+    async with monitor.database.transaction() as connection:
+        await connection.execute(text("UPDATE consumed SET next_offset = next_offset - 1"))
+    await monitor.rebuild()
     assert await read_numbers(monitor) == before
 
 

@@ -278,17 +278,20 @@ class BatchConsumer:
         if not partitions or now < self._lag_at:
             return
         self._lag_at = now + LAG_EVERY.total_seconds()
+        partitions = sorted(partitions)
         try:
             async with asyncio.timeout(_LAG_PATIENCE.total_seconds()):
                 ends, begins, *committed = await asyncio.gather(
-                    consumer.end_offsets(list(partitions)),
-                    consumer.beginning_offsets(list(partitions)),
+                    consumer.end_offsets(partitions),
+                    consumer.beginning_offsets(partitions),
                     *(consumer.committed(partition) for partition in partitions),
                 )
         except (KafkaError, TimeoutError) as error:
             log.warning("lag not known", consumer=self._group, error=repr(error))
             return
         for partition, reached in zip(partitions, committed, strict=True):
+            if not self.halted and partition not in consumer.assignment():
+                continue  # revoked meanwhile: its new owner reports it
             lag = max(0, ends[partition] - (begins[partition] if reached is None else reached))
             CONSUMER_LAG.labels(self._group, partition.topic, str(partition.partition)).set(lag)
 
