@@ -215,7 +215,7 @@ def _state(row: RowMapping) -> State:
     if row["stopped_at"] is None:
         if row["deadline"] is not None and row["deadline"] < row["now"]:
             return "overdue"
-        return "on_hold" if any(row["now"] in hold for hold in row["holds"]) else "running"
+        return "on_hold" if any(hold.contains(row["now"]) for hold in row["holds"]) else "running"
     if row["deadline"] is not None and row["stopped_at"] > row["deadline"]:
         return "late"
     return "taken_away" if row["stopped_by"] == "reassigned" else "kept"
