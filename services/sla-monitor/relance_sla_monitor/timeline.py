@@ -215,7 +215,9 @@ def _state(row: RowMapping) -> State:
     if row["stopped_at"] is None:
         if row["deadline"] is not None and row["deadline"] < row["now"]:
             return "overdue"
-        return "on_hold" if any(hold.contains(row["now"]) for hold in row["holds"]) else "running"
+        now = row["now"]
+        held = any(hold.since <= now and (hold.until is None or now < hold.until) for hold in _holds(row))
+        return "on_hold" if held else "running"
     if row["deadline"] is not None and row["stopped_at"] > row["deadline"]:
         return "late"
     return "taken_away" if row["stopped_by"] == "reassigned" else "kept"

@@ -120,7 +120,7 @@ class Rebuilding:
             await self._refuse_while_running(state)
             if state != before:
                 raise RebuildRefused("The SLA monitor has run meanwhile. Stop every replica of it and start again.")
-            reached = {(self._topic(each), each.partition): offset for each, offset in mine.items()}
+            reached = {(self._topic(each), each.partition): offset for each, offset in mine.items() if offset}
             oldest = first_id_at(now - inbox.REMEMBER)
             await tables.take_over(connection, self._schema, self._group, reached, oldest)
             return await tables.count_rows(connection, self._schema)
