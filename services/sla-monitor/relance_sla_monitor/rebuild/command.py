@@ -112,11 +112,13 @@ def _tell(outcome: Outcome) -> None:
         table.add_row(name, str(outcome.rows_before[name]), str(rows))
     console.print(table)
     if outcome.refused:
-        console.print(f"{outcome.refused} messages could not be handled; the log names them.")
+        console.print(f"{outcome.refused} messages could not be handled:", *outcome.refusals, sep="\n", markup=False)
     for topic, count in outcome.missing.items():
         console.print(f"{count} messages of {topic} are lost: what they told is missing.")
     if outcome.stray_steps:
         console.print(f"{outcome.stray_steps} steps had fired of clocks that no message tells of; they were left out.")
+    if not outcome.offsets_stored:
+        console.print("Kafka did not take the offsets: the service will be given messages again, and drops them.")
     console.print("Done. Start the service: it goes on where it was.")
 
 

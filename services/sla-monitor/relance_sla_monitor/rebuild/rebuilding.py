@@ -1,7 +1,7 @@
 """The whole rebuild: refused while it could do harm, and nothing changed until all of it is done."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,13 +15,10 @@ from relance.database import Database
 from relance.events import Topic
 from relance.ids import first_id_at, new_id
 from relance.kafka.history import Extent, History
-from relance.logs import get_logger
 from relance.settings import ServiceSettings
 from relance_sla_monitor.handler import ClockHandler
 from relance_sla_monitor.rebuild import tables
 from relance_sla_monitor.rebuild.replay import Replay
-
-log = get_logger(__name__)
 
 TOLD_TO_US = (Topic.ASSIGNMENTS, Topic.RESPONSES)
 TOLD_BY_US = Topic.SLA
@@ -47,10 +44,14 @@ class Outcome:
 
     messages: Mapping[str, int]
     refused: int
+    refusals: Sequence[str]
+    """The first messages that could not be handled: topic, partition, offset, reason."""
     missing: Mapping[str, int]
     stray_steps: int
     rows: Mapping[str, int]
     rows_before: Mapping[str, int]
+    offsets_stored: bool
+    """If not, the service is given again what its inbox knows, and drops it."""
 
 
 class Rebuilding:
@@ -104,12 +105,23 @@ class Rebuilding:
         await replay.finish()
         mine = {each: offset for each, offset in until.items() if self._topic(each) in TOLD_TO_US}
         rebuilt = await self._take_over(connection, before, mine, now)
+        return Outcome(
+            messages=dict(done),
+            refused=replay.refused,
+            refusals=replay.refusals,
+            missing=plan.missing,
+            stray_steps=replay.stray_steps,
+            rows=rebuilt,
+            rows_before=rows,
+            offsets_stored=await self._stored(mine),
+        )
+
+    async def _stored(self, offsets: Mapping[TopicPartition, int]) -> bool:
         try:
-            await self._history.commit(mine)
-        except KafkaError as error:
-            # The service is given again what the inbox knows, and drops it.
-            log.warning("offsets not stored", error=repr(error))
-        return Outcome(dict(done), replay.refused, plan.missing, replay.stray_steps, rebuilt, rows)
+            await self._history.commit(offsets)
+        except KafkaError:
+            return False
+        return True
 
     async def _take_over(
         self, connection: AsyncConnection, before: tables.State, mine: Mapping[TopicPartition, int], now: datetime

@@ -13,15 +13,13 @@ from relance import faults, inbox
 from relance.events import AssignmentTermsChanged, BreachWithdrawn, Envelope, MalformedEvent, StepFired
 from relance.ids import AssignmentId
 from relance.kafka.consumer import Handle
-from relance.logs import get_logger
 from relance_sla_monitor.clocks import ClockKey, lock_clocks, revise_clocks, store_clocks
 from relance_sla_monitor.domain.clocks import Clock, Step
-
-log = get_logger(__name__)
 
 Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
 
 _BATCH = 1000
+_REFUSALS_TOLD = 100
 _FIRED = text("""
     INSERT INTO fired (assignment_id, clock, step, occurrence, action, due_at, fired_at, event)
     SELECT assignment_id, clock, step, occurrence, action, due_at, fired_at, event
@@ -73,6 +71,8 @@ class Replay:
         self._consumer = consumer
         self.refused = 0
         """Messages that could not be handled, now as then."""
+        self.refusals: list[str] = []
+        """The first of them, each with its place and reason."""
         self.stray_steps = 0
         """Steps of clocks that no message told of."""
 
@@ -103,10 +103,8 @@ class Replay:
 
     def _refuse(self, record: Record, error: Exception) -> None:
         self.refused += 1
-        log.error(
-            "message cannot be handled",
-            topic=record.topic, partition=record.partition, offset=record.offset, error=repr(error),
-        )  # fmt: skip
+        if len(self.refusals) < _REFUSALS_TOLD:
+            self.refusals.append(f"{record.topic} {record.partition} {record.offset}: {error!r}")
 
     async def _effect(self, events: Sequence[Envelope]) -> None:
         async with self._connection.begin():
