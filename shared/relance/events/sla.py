@@ -31,7 +31,7 @@ class StepFired(EventData):
 
 
 class BreachWithdrawn(EventData):
-    """A breach was announced, and then an answer or a change of terms is heard of that came first: it did not happen."""
+    """A breach was announced, and then an answer is heard of that had been given in time: it did not happen."""
 
     TYPE: ClassVar[str] = "relance.sla.breach_withdrawn.v1"
 

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from relance_sla_monitor.board.access import Access, BoardLinkExpired, BoardLinks, BoardRefused
 from relance_sla_monitor.board.durations import time_left, time_of_day, written
 from relance_sla_monitor.board.reading import ROWS, Facts, Hour, LateLead, OpenLead, Standing, Waiting
+from relance_sla_monitor.board.templates import Pages
 from relance_sla_monitor.board.view import Board, board
 from relance_sla_monitor.main import command_line
 
@@ -63,6 +64,22 @@ def test_a_lead_without_a_step_at_risk_goes_straight_to_breached() -> None:
     """A policy need not have one."""
     rows = board(facts(lead(1, timedelta(seconds=1), risk=None), lead(2, timedelta(), risk=None)), None, BERLIN).rows
     assert [row.state for row in rows] == ["breached", "in_time"]
+
+
+def test_a_lead_on_hold_stands_last_and_counts_no_time() -> None:
+    """One whose end is known before one whose end is not; neither is late, and the page says so in words."""
+    known = replace(lead(1, -MINUTE), deadline=NOW + MINUTE, on_hold=True)
+    unknown = replace(lead(2, MINUTE), deadline=None, on_hold=True)
+    shown = facts(unknown, known, lead(3, 9 * MINUTE))
+    rows = board(shown, None, BERLIN).rows
+    assert [(row.lead, row.state, row.due) for row in rows] == [
+        ("000003", "in_time", "13:09"),
+        ("000001", "on_hold", "13:01"),
+        ("000002", "on_hold", ""),
+    ]
+    html = Pages(BERLIN).part(shown, None).html
+    assert html.count("<span>on hold</span>") == 2
+    assert html.count("data-deadline") == 1
 
 
 def test_a_long_list_is_cut_and_says_how_many_more() -> None:

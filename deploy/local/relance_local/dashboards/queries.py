@@ -52,11 +52,11 @@ def _by(labels: str) -> str:
 ANSWERED = "stopped_by <> 'reassigned'"
 ANSWER_COLUMNS = f"""
     count(*) AS assignments,
-    count(*) FILTER (WHERE {ANSWERED} AND stopped_at <= deadline) AS in_time,
+    count(*) FILTER (WHERE {ANSWERED} AND NOT breached) AS in_time,
     count(*) FILTER (WHERE breached) AS breached,
     count(*) FILTER (WHERE stopped_at IS NULL) AS unanswered,
-    round((count(*) FILTER (WHERE {ANSWERED} AND stopped_at <= deadline))::numeric
-        / nullif(count(*) FILTER (WHERE breached OR {ANSWERED} AND stopped_at <= deadline), 0), 3) AS kept,
+    round((count(*) FILTER (WHERE {ANSWERED} AND NOT breached))::numeric
+        / nullif(count(*) FILTER (WHERE breached OR {ANSWERED} AND NOT breached), 0), 3) AS kept,
     extract(epoch FROM percentile_cont(0.5) WITHIN GROUP (ORDER BY stopped_at - started_at)
         FILTER (WHERE {ANSWERED})) AS median,
     extract(epoch FROM percentile_cont(0.9) WITHIN GROUP (ORDER BY stopped_at - started_at)
