@@ -17,6 +17,8 @@ BEGIN
     END LOOP;
     EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
     EXECUTE format('GRANT CONNECT ON DATABASE %I TO ingest, router, sla, reporting', current_database());
+    -- What `relance-sla-monitor rebuild` fills before it replaces anything.
+    EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO sla', current_database());
 END
 $$;
 

@@ -19,7 +19,8 @@ from relance.logs import get_logger
 log = get_logger(__name__)
 
 REMEMBER = timedelta(days=30)
-"""Must exceed how long Kafka keeps messages."""
+"""Must exceed how long a message may be delivered again. Topics keep messages for ever, so Kafka must not forget how
+far a group has come (`offsets.retention.minutes`, counted from when the last member left)."""
 FORGET_EVERY = timedelta(hours=1)
 
 _CLAIM = text("""

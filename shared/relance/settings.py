@@ -36,6 +36,17 @@ class ServiceSettings(BaseSettings):
         description="Partitions per topic when it is created. Choose once: adding partitions later moves keys.",
     )
     topic_replication: PositiveInt = Field(1, description="Copies of each partition; 3 on a real cluster.")
+    topic_retention: timedelta | None = Field(
+        None,
+        gt=timedelta(),
+        description="How long Kafka keeps what happened with leads, without contact data; none: for ever, which "
+        "`relance-sla-monitor rebuild` needs. `migrate` sets it, also on topics that are there.",
+    )
+    topic_retention_received: timedelta = Field(
+        timedelta(days=7),
+        gt=timedelta(),
+        description="How long Kafka keeps received leads, which hold contact data; `migrate` sets it.",
+    )
     consumer_batch: PositiveInt = Field(500, description="Messages handled in one transaction at most.")
     dead_letter_limit: PositiveInt = Field(
         100, description="Dead letters within one hour after which a consumer stops and alarms."

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import pytest
 from playwright.async_api import Browser, Page, expect
 from tests.e2e.test_answer_page import CONTRAST, PHONE
-from tests.system import System, running_system
+from tests.system import OPERATOR_TOKEN, System, running_system
 
 from relance_local.broker import Broker
 from relance_local.database_server import DatabaseServer
@@ -109,6 +109,24 @@ async def test_a_lead_turns_at_risk_and_overdue_as_its_window_passes(short: Syst
         await expect(lead(other, own)).to_be_visible(timeout=LIMIT)
         await expect(lead(other, lead_id)).to_have_count(0)
         assert "sales" not in await other.content()
+
+
+async def test_a_lead_that_nobody_has_is_seen_until_somebody_has_it(short: System, browser: Browser) -> None:
+    """Whoever sees all teams sees it, and since when."""
+    operator = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
+    for rep in ("anna", "eva"):
+        address = short.url(ROUTER, f"/v1/reps/{rep}/pause")
+        async with short.http.post(address, headers=operator, json={"because": "lunch", "by": "tests"}) as answer:
+            assert answer.status == 200, await answer.text()
+    async with screen(browser) as wall:
+        await show(wall, short)
+        await short.post_lead(fields={"team": "world"})
+        await expect(wall.locator(".nobody")).to_contain_text("Nobody has 1 lead, since", timeout=LIMIT)
+        async with short.http.post(
+            short.url(ROUTER, "/v1/reps/eva/resume"), headers=operator, json={"by": "tests"}
+        ) as answer:
+            assert answer.status == 200, await answer.text()
+        await expect(wall.locator(".nobody")).to_have_count(0, timeout=LIMIT)
 
 
 async def test_everything_fits_and_can_be_read_on_a_wall_and_on_a_phone(short: System, browser: Browser) -> None:

@@ -9,8 +9,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import text
 from tests.integration.conftest import OpenDatabase
+from tests.integration.test_clocks_in_database import Monitor, assigned
+from tests.integration.test_timeline import unrouted
 
 from relance.database import Database
+from relance.ids import LeadId, new_id
 from relance_sla_monitor.board.live import LiveBoard, Shown
 from relance_sla_monitor.board.reading import READ, ROWS, Facts, Standing, read_facts
 
@@ -115,3 +118,24 @@ async def test_one_reader_serves_all_who_look_and_rests_when_nobody_does() -> No
     live.request_stop()
     assert [update async for update in live.updates(None, None, lambda: False)] == []
     await running
+
+
+async def test_a_lead_waits_from_when_nobody_could_be_found_until_somebody_has_it(database: Database) -> None:
+    """Also one that was given back; whatever the order in a batch, and with the team that had it last."""
+    monitor = Monitor(database)
+    made = assigned(timedelta(minutes=9))
+    fresh, back = LeadId(new_id()), made.lead_id
+    never = unrouted(fresh)
+    await monitor.handle(unrouted(back), made)
+    await monitor.handle(never)
+    assert {(each.team, each.leads) for each in (await read_facts(database, UTC_ZONE)).waiting} == {
+        ("sales", 1),
+        (None, 1),
+    }
+    (of_nobody,) = [each for each in (await read_facts(database, UTC_ZONE)).waiting if each.team is None]
+    assert of_nobody.since == never.unrouted_at
+    await monitor.handle(assigned(timedelta()).model_copy(update={"lead_id": fresh}))
+    await monitor.handle(assigned(timedelta()).model_copy(update={"lead_id": back, "ordinal": 2}))
+    assert (await read_facts(database, UTC_ZONE)).waiting == ()
+    await monitor.handle(never)
+    assert (await read_facts(database, UTC_ZONE)).waiting == ()

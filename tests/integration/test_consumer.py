@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 
+import pytest
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -14,9 +16,11 @@ from tests.integration.events import envelope, lead
 from relance import faults, inbox
 from relance.database import Database
 from relance.events import Envelope, LeadReceived, Topic
+from relance.kafka import consumer as consumer_module
 from relance.kafka.consumer import BatchConsumer, Subscription
 from relance.kafka.publisher import KafkaPublisher, Message
 from relance.kafka.topics import dead_letter_topic
+from relance.metrics import CONSUMER_LAG
 from relance.settings import ServiceSettings
 from relance_local.conditions import wait_until
 
@@ -222,6 +226,36 @@ async def test_two_consumers_share_and_a_rebalance_waits_for_the_batch_in_hand(
             await wait_for(database, sent)
     assert await handled(database) == sent
     assert sum(first.batches) + sum(second.batches) == sent
+
+
+def lag(settings: ServiceSettings) -> dict[str, float]:
+    """What is reported of the consumer, by partition."""
+    group = settings.topic_prefix + GROUP
+    (family,) = CONSUMER_LAG.collect()
+    return {each.labels["partition"]: each.value for each in family.samples if each.labels["consumer"] == group}
+
+
+async def test_lag_is_reported_of_every_partition_whether_or_not_it_is_read(
+    settings: ServiceSettings, open_database: OpenDatabase, publisher: KafkaPublisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While there is nothing, while the same batch fails again and again, and while the consumer is halted."""
+    monkeypatch.setattr(consumer_module, "LAG_EVERY", timedelta(milliseconds=200))
+    database = open_database("router")
+    every = {str(partition) for partition in range(settings.topic_partitions)}
+    effects = Effects()
+    async with running(settings, database, publisher, effects) as consumer:
+        await wait_until(lambda: lag(settings) == dict.fromkeys(every, 0), what="no lag, of every partition")
+        effects.fail_passingly = 10_000
+        await publish(settings, publisher, [envelope() for _ in range(20)])
+        await wait_until(lambda: sum(lag(settings).values()) == 20, what="the lag of partitions that are paused")
+        effects.fail_passingly = 0
+        await wait_until(lambda: lag(settings) == dict.fromkeys(every, 0), what="no lag")
+        effects.fail_permanently_on = "poison"
+        await publish(settings, publisher, [envelope(lead(source="poison")) for _ in range(6)])
+        await wait_until(lambda: consumer.halted is not None, what="the consumer to halt")
+        await publish(settings, publisher, [envelope() for _ in range(30)])
+        await wait_until(lambda: sum(lag(settings).values()) == 36, what="the lag of a consumer that is halted")
+        assert lag(settings).keys() == every
 
 
 async def test_how_far_the_effects_reach_is_written_with_them(

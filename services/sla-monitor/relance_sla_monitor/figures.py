@@ -204,5 +204,6 @@ def _histogram(
         for bucket in [*(f"{each:g}" for each in buckets), "+Inf"]:
             below += amounts.get(bucket, 0)
             cumulative.append((bucket, below))
-        family.add_metric(labels, cumulative, sum_value=amounts.get("sum", 0))
+        # Rounded: added up anew, in another order, it must not fall by its last digit.
+        family.add_metric(labels, cumulative, sum_value=round(amounts.get("sum", 0), 6))
     return family

@@ -27,8 +27,11 @@ from relance_sla_monitor.board.routes import STREAM, board_routes
 from relance_sla_monitor.board.templates import Pages
 from relance_sla_monitor.figures import Figures
 from relance_sla_monitor.handler import ClockHandler
+from relance_sla_monitor.rebuild.command import rebuild_command
 from relance_sla_monitor.scorecards.api import scorecards_api
+from relance_sla_monitor.scorecards.spend_api import spend_api
 from relance_sla_monitor.settings import SlaMonitorSettings
+from relance_sla_monitor.timeline import timeline_api
 from relance_sla_monitor.timers import Timers
 
 SCHEMA = "sla"
@@ -75,7 +78,10 @@ async def serve(settings: SlaMonitorSettings) -> None:
             streams={STREAM: settings.board_viewers},
         )
         app.include_router(board_routes(board, _board_links(settings), pages))
-        app.include_router(scorecards_api(database, operator_only(settings.operator_token.get_secret_value())))
+        operators = operator_only(settings.operator_token.get_secret_value())
+        app.include_router(scorecards_api(database, operators))
+        app.include_router(spend_api(database, operators))
+        app.include_router(timeline_api(database, operators))
         await service.run(
             [
                 service.Part("consumer", consumer),
@@ -97,6 +103,7 @@ def _board_links(settings: SlaMonitorSettings) -> BoardLinks | None:
 
 
 command_line = service_commands("sla-monitor", SlaMonitorSettings, serve=serve, migrate=migrate)
+command_line.command("rebuild")(rebuild_command(SCHEMA, GROUP))
 
 
 @command_line.command("board-link")

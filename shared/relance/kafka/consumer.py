@@ -11,7 +11,7 @@ What always holds:
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeAlias
@@ -40,6 +40,8 @@ Handle = Callable[[AsyncConnection, Sequence[Envelope]], Awaitable[None]]
 """Makes the effects of events that were not handled before, inside the transaction given to it."""
 
 _POLL_MS = 500
+LAG_EVERY = timedelta(seconds=5)
+_LAG_PATIENCE = timedelta(seconds=3)
 _REVOCATION_PATIENCE = timedelta(seconds=15)
 
 
@@ -71,7 +73,8 @@ class BatchConsumer:
         self._group = settings.topic_prefix + subscription.group
         self._limit = DeadLetterLimit(settings.dead_letter_limit)
         self._stopping = asyncio.Event()
-        self._rebalance = _WaitForBatch(self._group)
+        self._rebalance = _WaitForBatch(self._group, self._report_lag_soon)
+        self._lag_at = 0.0
         self.halted: str | None = None
         """Why the consumer stopped for good, for /readyz; None while it works."""
         # From the start, so that the first one is seen to be one more than none.
@@ -94,7 +97,7 @@ class BatchConsumer:
         self._stopping.set()
 
     async def run(self) -> None:
-        """Consume until stopped. After a halt, wait for the operator: a restart would only repeat it."""
+        """Consume until stopped. After a halt, wait for the operator."""
         backoff = Backoff()
         while not self._stopping.is_set():
             consumer = self._new_consumer()
@@ -102,6 +105,8 @@ class BatchConsumer:
                 await consumer.start()
                 backoff.reset()
                 await self._consume(consumer)
+                if self.halted:
+                    await self._stand_halted(consumer)
             except KafkaError as error:
                 delay = backoff.advance()
                 log.warning(
@@ -113,8 +118,6 @@ class BatchConsumer:
                 await self._pause(delay)
             finally:
                 await consumer.stop()
-            if self.halted:
-                await self._stopping.wait()
 
     def _new_consumer(self) -> AIOKafkaConsumer:
         consumer = AIOKafkaConsumer(
@@ -135,6 +138,7 @@ class BatchConsumer:
 
     async def _consume(self, consumer: AIOKafkaConsumer) -> None:
         while not self._stopping.is_set() and not self.halted:
+            await self._report_lag(consumer, consumer.assignment())
             polled = await consumer.getmany(timeout_ms=_POLL_MS)
             if not polled:
                 continue
@@ -142,7 +146,14 @@ class BatchConsumer:
                 with CONSUMER_BATCH.labels(self._group).time():
                     if await self._handle_until_done(consumer, polled):
                         await self._commit(consumer, polled)
-            self._report_lag(consumer, polled)
+
+    async def _stand_halted(self, consumer: AIOKafkaConsumer) -> None:
+        """Leave the group, and tell how much waits until the service is stopped: a restart would only repeat it."""
+        mine = consumer.assignment()
+        consumer.unsubscribe()
+        while not self._stopping.is_set():
+            await self._report_lag(consumer, mine)
+            await self._pause(LAG_EVERY)
 
     async def _handle_until_done(self, consumer: AIOKafkaConsumer, polled: dict[TopicPartition, list[Record]]) -> bool:
         """Handle the batch, however often it takes. False when it was given up, to be delivered again."""
@@ -244,6 +255,7 @@ class BatchConsumer:
         try:
             # Polling paused partitions returns nothing; it is what tells the group that this consumer is alive.
             await consumer.getmany(timeout_ms=int(delay.total_seconds() * 1000))
+            await self._report_lag(consumer, mine)
         finally:
             consumer.resume(*(mine & consumer.assignment()))
         given_up = self._stopping.is_set() or self._rebalance.revoking
@@ -257,15 +269,31 @@ class BatchConsumer:
             # The partition has a new owner, who will see these messages again and find them handled.
             log.warning("offsets not committed", consumer=self._group, error=repr(error))
 
-    def _report_lag(self, consumer: AIOKafkaConsumer, polled: dict[TopicPartition, list[Record]]) -> None:
-        for partition, records in polled.items():
-            try:
-                end = consumer.highwater(partition)
-            except IllegalStateError:
+    def _report_lag_soon(self) -> None:
+        self._lag_at = 0.0
+
+    async def _report_lag(self, consumer: AIOKafkaConsumer, partitions: Collection[TopicPartition]) -> None:
+        """Report, now and then, how much of these partitions is not committed: also of those where nothing is read."""
+        now = asyncio.get_running_loop().time()
+        if not partitions or now < self._lag_at:
+            return
+        self._lag_at = now + LAG_EVERY.total_seconds()
+        partitions = sorted(partitions)
+        try:
+            async with asyncio.timeout(_LAG_PATIENCE.total_seconds()):
+                ends, begins, *committed = await asyncio.gather(
+                    consumer.end_offsets(partitions),
+                    consumer.beginning_offsets(partitions),
+                    *(consumer.committed(partition) for partition in partitions),
+                )
+        except (KafkaError, TimeoutError) as error:
+            log.warning("lag not known", consumer=self._group, error=repr(error))
+            return
+        for partition, reached in zip(partitions, committed, strict=True):
+            if not self.halted and partition not in consumer.assignment():
                 continue  # revoked meanwhile: its new owner reports it
-            if end is not None:
-                lag = max(0, end - records[-1].offset - 1)
-                CONSUMER_LAG.labels(self._group, partition.topic, str(partition.partition)).set(lag)
+            lag = max(0, ends[partition] - (begins[partition] if reached is None else reached))
+            CONSUMER_LAG.labels(self._group, partition.topic, str(partition.partition)).set(lag)
 
     async def _pause(self, delay: timedelta) -> None:
         try:
@@ -278,8 +306,9 @@ class BatchConsumer:
 class _WaitForBatch(ConsumerRebalanceListener):
     """Lets the batch in hand finish before its partitions go to another consumer."""
 
-    def __init__(self, group: str) -> None:
+    def __init__(self, group: str, on_assigned: Callable[[], None]) -> None:
         self._group = group
+        self._on_assigned = on_assigned
         self.batch_in_hand = asyncio.Lock()
         self.revoking = False
         """Set while a revocation waits: a batch that is only being retried should be given up."""
@@ -299,4 +328,5 @@ class _WaitForBatch(ConsumerRebalanceListener):
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         # Of partitions that another has now, this lag would stand for ever.
         CONSUMER_LAG.remove_by_labels({"consumer": self._group})
+        self._on_assigned()
         log.info("partitions assigned", partitions=len(assigned))

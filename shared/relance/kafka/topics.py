@@ -1,13 +1,23 @@
-"""Creating topics, once, with their partition counts fixed: adding partitions later would move keys."""
+"""Creating topics, once, with their partition counts fixed: adding partitions later would move keys.
 
-from collections.abc import Iterable
+How long they keep messages is set each time: what happened with leads for ever, so that it can be counted anew, and
+leads themselves, which hold contact data, for some days.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from relance.events import Topic
 from relance.kafka.publisher import MAX_MESSAGE_BYTES
 from relance.settings import ServiceSettings
+
+RETENTION = "retention.ms"
+_SET_ON_TOPIC = 1
+"""Kafka's code for settings that were set on the topic itself."""
 
 
 def dead_letter_topic(group: str) -> str:
@@ -16,21 +26,27 @@ def dead_letter_topic(group: str) -> str:
 
 
 async def create_topics(settings: ServiceSettings, groups: Iterable[str]) -> None:
-    """Create the topics that are missing: the events', and each group's dead letters.
+    """Create the topics that are missing: the events', and each group's dead letters; set how long events are kept.
 
     Raises:
         KafkaError: the broker cannot be reached or refuses.
     """
-    events = [
-        NewTopic(settings.topic_prefix + topic, settings.topic_partitions, settings.topic_replication)
+    kept = {
+        settings.topic_prefix + topic: _milliseconds(
+            settings.topic_retention_received if topic is Topic.RECEIVED else settings.topic_retention
+        )
         for topic in Topic
+    }
+    events = [
+        NewTopic(name, settings.topic_partitions, settings.topic_replication, topic_configs={RETENTION: retention})
+        for name, retention in kept.items()
     ]
     dead_letters = [
         NewTopic(
             dead_letter_topic(settings.topic_prefix + group),
             1,
             settings.topic_replication,
-            topic_configs={"max.message.bytes": str(MAX_MESSAGE_BYTES), "retention.ms": "-1"},
+            topic_configs={"max.message.bytes": str(MAX_MESSAGE_BYTES), RETENTION: _milliseconds(None)},
         )
         for group in groups
     ]
@@ -38,9 +54,38 @@ async def create_topics(settings: ServiceSettings, groups: Iterable[str]) -> Non
     await admin.start()
     try:
         answer = await admin.create_topics([*events, *dead_letters])
+        there = set()
+        for name, code, *_ in answer.topic_errors:  # type: ignore[attr-defined]
+            error = for_code(code)
+            if error is TopicAlreadyExistsError:
+                there.add(name)
+            elif code:
+                raise error(f"Kafka refused to create topic {name}")
+        await _keep(admin, {name: retention for name, retention in kept.items() if name in there})
     finally:
         await admin.close()
-    for name, code, *_ in answer.topic_errors:  # type: ignore[attr-defined]
-        error = for_code(code)
-        if code and error is not TopicAlreadyExistsError:
-            raise error(f"Kafka refused to create topic {name}")
+
+
+async def _keep(admin: AIOKafkaAdminClient, kept: Mapping[str, str]) -> None:
+    """Set how long these topics keep messages, where they do not yet."""
+    if not kept:
+        return
+    described = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in kept])
+    changed: list[ConfigResource] = []
+    for code, message, _, name, entries in (each for part in described for each in part.resources):  # type: ignore[attr-defined]
+        if code:
+            raise for_code(code)(f"Kafka does not say how topic {name} is set up: {message}")
+        # Kafka forgets every setting of the topic that is not sent along.
+        own = {entry[0]: entry[1] for entry in entries if entry[3] == _SET_ON_TOPIC}
+        if own.get(RETENTION) != kept[name]:
+            changed.append(ConfigResource(ConfigResourceType.TOPIC, name, own | {RETENTION: kept[name]}))
+    if not changed:
+        return
+    for part in await admin.alter_configs(changed):
+        for code, message, _, name in part.resources:  # type: ignore[attr-defined]
+            if code:
+                raise for_code(code)(f"Kafka refused to set {RETENTION} of topic {name}: {message}")
+
+
+def _milliseconds(kept: timedelta | None) -> str:
+    return "-1" if kept is None else str(kept // timedelta(milliseconds=1))

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from relance_sla_monitor.board.access import Access, BoardLinkExpired, BoardLinks, BoardRefused
 from relance_sla_monitor.board.durations import time_left, time_of_day, written
-from relance_sla_monitor.board.reading import ROWS, Facts, Hour, LateLead, OpenLead, Standing
+from relance_sla_monitor.board.reading import ROWS, Facts, Hour, LateLead, OpenLead, Standing, Waiting
 from relance_sla_monitor.board.templates import Pages
 from relance_sla_monitor.board.view import Board, board
 from relance_sla_monitor.main import command_line
@@ -137,6 +137,16 @@ def test_the_chart_stays_within_its_frame_and_marks_hours_over_the_window() -> N
     assert [label for _, label in chart.hours] == ["18:00", "00:00", "06:00", "12:00"]
     assert chart.summary.startswith("30 answered in the last 24 hours; in 2 of 3 hours")
     assert board(facts(), None, BERLIN).chart is None
+
+
+def test_leads_that_nobody_has_are_told_to_whom_they_concern() -> None:
+    """A team hears of those that it had; who sees all hears of all, with the first."""
+    ago = 10 * MINUTE
+    read = replace(facts(), waiting=(Waiting("sales", 1, NOW - ago), Waiting(None, 2, NOW - 2 * ago)))
+    assert board(read, None, BERLIN).nobody == "nobody has 3 leads, the first since 12:40"
+    assert board(read, "sales", BERLIN).nobody == "nobody has 1 lead, since 12:50"
+    assert board(read, "sales", BERLIN).said == "0 at risk, 0 overdue, nobody has 1 lead, since 12:50"
+    assert board(read, "world", BERLIN).nobody == ""
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,4 @@
-"""What the board reads: one query for all viewers and all teams, bounded whatever is open.
-
-Leads that wait for somebody belong here too once the SLA monitor keeps them: a field of `Facts`, and a column below.
-"""
+"""What the board reads: one query for all viewers and all teams, bounded whatever is open."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -60,6 +57,16 @@ class Standing:
 
 
 @dataclass(frozen=True)
+class Waiting:
+    """Leads that nobody has, of the team that had them last; None: that nobody has had yet."""
+
+    team: str | None
+    leads: int
+    since: datetime
+    """When nobody could be found for the first of them."""
+
+
+@dataclass(frozen=True)
 class Hour:
     """First answers within one hour; of all teams when `team` is None. Durations of working time."""
 
@@ -80,6 +87,7 @@ class Facts:
     late: tuple[LateLead, ...]
     standings: tuple[Standing, ...]
     hours: tuple[Hour, ...]
+    waiting: tuple[Waiting, ...] = ()
 
 
 _FACTS = TypeAdapter(Facts)
@@ -145,6 +153,14 @@ READ = text(f"""
             coalesce(overdue_today, 0) + coalesce(late_today, 0) AS breached_today
         FROM running FULL JOIN ended USING (team)
     ),
+    waiting AS (
+        SELECT owner.team, count(*) AS leads, min(u.unrouted_at) AS since
+        FROM unrouted_leads u LEFT JOIN LATERAL (
+            SELECT team FROM clocks c WHERE c.lead_id = u.lead_id ORDER BY ordinal DESC LIMIT 1
+        ) owner ON true
+        WHERE u.given_at IS NULL OR u.given_at < u.unrouted_at
+        GROUP BY owner.team
+    ),
     hours AS (
         SELECT team, date_trunc('hour', stopped_at) AS begins, count(*) AS answers,
             percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM worked)) AS median,
@@ -159,6 +175,7 @@ READ = text(f"""
         'urgent', (SELECT coalesce(jsonb_agg(to_jsonb(urgent) ORDER BY deadline, lead_id), '[]') FROM urgent),
         'late', (SELECT coalesce(jsonb_agg(to_jsonb(late) ORDER BY deadline DESC, lead_id), '[]') FROM late),
         'standings', (SELECT coalesce(jsonb_agg(to_jsonb(standings) ORDER BY team), '[]') FROM standings),
+        'waiting', (SELECT coalesce(jsonb_agg(to_jsonb(waiting) ORDER BY team), '[]') FROM waiting),
         'hours', (SELECT coalesce(jsonb_agg(to_jsonb(hours) ORDER BY begins), '[]') FROM hours)
     ) AS text)
 """)

@@ -70,6 +70,8 @@ class Board:
     breaches: tuple[Breach, ...]
     more_breaches: int
     chart: Chart | None
+    nobody: str
+    """How many leads nobody has, and since when; empty when there is none."""
     said: str
     """What a screen reader is told when it changes."""
 
@@ -101,8 +103,19 @@ def board(facts: Facts, team: str | None, zone: ZoneInfo) -> Board:
         breaches=breaches,
         more_breaches=max(0, breached - len(breaches)),
         chart=draw(hours, facts.now, zone),
-        said=f"{at_risk} at risk, {overdue} overdue",
+        nobody=(nobody := _nobody(facts, team, zone)),
+        said=", ".join([f"{at_risk} at risk", f"{overdue} overdue", *([nobody] if nobody else [])]),
     )
+
+
+def _nobody(facts: Facts, team: str | None, zone: ZoneInfo) -> str:
+    # A team's board shows what the team had; what nobody has had yet is for whoever sees all.
+    waiting = [each for each in facts.waiting if team in {None, each.team}]
+    leads = sum(each.leads for each in waiting)
+    if not leads:
+        return ""
+    since = time_of_day(min(each.since for each in waiting), facts.now, zone)
+    return f"nobody has 1 lead, since {since}" if leads == 1 else f"nobody has {leads} leads, the first since {since}"
 
 
 def short(lead_id: UUID) -> str:

@@ -1,4 +1,4 @@
-"""Scorecards over HTTP, as JSON and as CSV; the leads behind each figure; and spend, which operators send."""
+"""Scorecards over HTTP, as JSON and as CSV, and the leads behind each figure."""
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import date, timedelta
@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
@@ -19,7 +19,10 @@ from relance_sla_monitor.scorecards.csv_text import csv_pieces
 from relance_sla_monitor.scorecards.figures import FIGURES, MARKETING, SALES
 from relance_sla_monitor.scorecards.question import DIMENSIONS, Dimension, Per, Question, dimensions, one_for_each
 from relance_sla_monitor.scorecards.reader import ListedLead, Row, Scorecards, TooManyRows
-from relance_sla_monitor.scorecards.spend import FIRST_DAY, LAST_DAY, InvalidSpend, Spend, put_spend, read_spend
+from relance_sla_monitor.scorecards.spend import (
+    FIRST_DAY,
+    LAST_DAY,
+)
 
 _PROBLEMS = (401, 422, 503)
 _DEFAULT_DAYS = timedelta(weeks=13)
@@ -28,6 +31,7 @@ _MARKETING_COLUMNS = (*MARKETING, "acceptance_rate", "spent", "currency", "cost_
 
 _Value = Annotated[Annotated[str, STORABLE] | None, Query(max_length=200)]
 _Day = Annotated[date | None, Query(ge=FIRST_DAY, le=LAST_DAY)]
+_LARGEST = 2**63 - 1
 _PLACE = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.\d{1,9}$"
 _Wanted = Literal["json", "csv"]
 
@@ -54,12 +58,6 @@ class LeadsPage(BaseModel):
 
     leads: list[ListedLead]
     next: str | None = Field(description="Where the next page is; none on the last.")
-
-
-class Stored(BaseModel):
-    """What was stored."""
-
-    stored: int
 
 
 def _asked(
@@ -107,7 +105,7 @@ def _after(
 
 
 def scorecards_api(database: Database, operator_only: OperatorOnly) -> APIRouter:
-    """`/v1/scorecards/…` and `/v1/spend`."""
+    """`/v1/scorecards/…`."""
     router = APIRouter(
         tags=["scorecards"],
         dependencies=[Depends(operator_only)],
@@ -146,24 +144,6 @@ def scorecards_api(database: Database, operator_only: OperatorOnly) -> APIRouter
         return LeadsPage(
             leads=list(page.leads), next=f"{going_on}{page.after[0]}.{page.after[1]}" if page.after else None
         )
-
-    @router.post("/v1/spend", summary="Say what was spent on a source or campaign")
-    async def spend(body: Spend) -> Stored:
-        await put_spend(database, [body])
-        return Stored(stored=1)
-
-    @router.post(
-        "/v1/spend/import",
-        summary="The same for many, as CSV with a header",
-        openapi_extra={"requestBody": {"required": True, "content": {"text/csv": {"schema": {"type": "string"}}}}},
-    )
-    async def import_spend(request: Request) -> Stored:
-        try:
-            spends = read_spend(await request.body())
-        except InvalidSpend as error:
-            raise invalid_fields(error.faults) from error
-        await put_spend(database, spends)
-        return Stored(stored=len(spends))
 
     return router
 

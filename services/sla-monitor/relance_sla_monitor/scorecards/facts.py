@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from relance.events import DispositionRecorded, Envelope, LeadUnrouted
+from relance.events import AssignmentMade, DispositionRecorded, Envelope, LeadUnrouted
 
 # The newest of an assignment counts, in whatever order they are heard of; event ids are in the order of creation.
 _DISPOSE = text("""
@@ -21,14 +21,27 @@ _DISPOSE = text("""
         recorded_at = excluded.recorded_at, event_id = excluded.event_id
     WHERE (dispositions.recorded_at, dispositions.event_id) < (excluded.recorded_at, excluded.event_id)
 """)
+# The newest of both moments counts, in whatever order they are heard of.
 _HOLD = text("""
-    INSERT INTO unrouted_leads (lead_id, source, channel, campaign, received_at)
-    SELECT * FROM unnest(
+    INSERT INTO unrouted_leads AS known (lead_id, source, channel, campaign, received_at, unrouted_at, given_at)
+    SELECT DISTINCT ON (lead_id) given.*,
+        (SELECT max(c.started_at) FROM clocks c WHERE c.lead_id = given.lead_id)
+    FROM unnest(
         CAST(:lead_ids AS uuid[]), CAST(:sources AS text[]), CAST(:channels AS text[]), CAST(:campaigns AS text[]),
-        CAST(:received_ats AS timestamptz[])
-    ) AS given (lead_id, source, channel, campaign, received_at)
-    ORDER BY lead_id
-    ON CONFLICT DO NOTHING
+        CAST(:received_ats AS timestamptz[]), CAST(:unrouted_ats AS timestamptz[])
+    ) AS given (lead_id, source, channel, campaign, received_at, unrouted_at)
+    ORDER BY lead_id, unrouted_at DESC
+    ON CONFLICT (lead_id) DO UPDATE SET unrouted_at = excluded.unrouted_at
+    WHERE known.unrouted_at < excluded.unrouted_at
+""")
+_GIVE = text("""
+    UPDATE unrouted_leads u SET given_at = greatest(u.given_at, made.assigned_at)
+    FROM (
+        SELECT lead_id, max(assigned_at) AS assigned_at
+        FROM unnest(CAST(:lead_ids AS uuid[]), CAST(:assigned_ats AS timestamptz[])) AS each (lead_id, assigned_at)
+        GROUP BY lead_id
+    ) AS made
+    WHERE u.lead_id = made.lead_id
 """)
 
 
@@ -53,5 +66,13 @@ async def keep_facts(connection: AsyncConnection, events: Sequence[Envelope]) ->
             "channels": [data.channel for data in unrouted],
             "campaigns": [data.campaign for data in unrouted],
             "received_ats": [data.received_at for data in unrouted],
+            "unrouted_ats": [data.unrouted_at for data in unrouted],
         }
         await connection.execute(_HOLD, leads)
+    made = [event.data for event in events if isinstance(event.data, AssignmentMade)]
+    if made:
+        owned = {
+            "lead_ids": [data.lead_id for data in made],
+            "assigned_ats": [data.assigned_at for data in made],
+        }
+        await connection.execute(_GIVE, owned)

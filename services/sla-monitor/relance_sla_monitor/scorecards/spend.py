@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated
 
@@ -116,6 +116,42 @@ _PUT = text("""
     ON CONFLICT (source, campaign, begins, ends) DO UPDATE
         SET amount = excluded.amount, currency = excluded.currency, recorded_at = now()
 """)
+
+
+class StoredSpend(BaseModel):
+    """What was given, as it stands."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: int
+    source: str
+    campaign: str | None
+    begins: date = Field(serialization_alias="from")
+    ends: date = Field(serialization_alias="until", description="The first day that it was not spent for.")
+    amount: Decimal
+    currency: str
+    recorded_at: datetime
+
+
+_LIST = text("""
+    SELECT id, source, campaign, begins, ends, amount, currency, recorded_at FROM spend
+    WHERE id > :after AND (CAST(:source AS text) IS NULL OR source = :source)
+    ORDER BY id LIMIT :limit
+""")
+_REMOVE = text("DELETE FROM spend WHERE id = :id")
+
+
+async def list_spend(database: Database, source: str | None, *, after: int, limit: int) -> list[StoredSpend]:
+    """At most `limit` with a greater id than `after`, of one source or all."""
+    async with database.transaction() as connection:
+        found = await connection.execute(_LIST, {"source": source, "after": after, "limit": limit})
+        return [StoredSpend.model_validate(dict(row)) for row in found.mappings()]
+
+
+async def remove_spend(database: Database, spend_id: int) -> bool:
+    """Remove one; whether it was there."""
+    async with database.transaction() as connection:
+        return (await connection.execute(_REMOVE, {"id": spend_id})).rowcount == 1
 
 
 async def put_spend(database: Database, spends: Sequence[Spend]) -> None:

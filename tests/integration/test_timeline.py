@@ -1,0 +1,138 @@
+"""Promises of a lead's timeline, and of spend that is listed and taken back; of the real PostgreSQL."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from fastapi import FastAPI
+from tests.integration.asgi import ask
+from tests.integration.conftest import OpenDatabase
+from tests.integration.test_clocks_in_database import Monitor, answered, assigned, disposed
+
+from relance.clock import utc_now
+from relance.events import AssignmentEnded, AssignmentTermsChanged, Hold, LeadUnrouted
+from relance.http import problems
+from relance.ids import LeadId, new_id
+from relance_sla_monitor.scorecards.spend import Spend, put_spend
+from relance_sla_monitor.scorecards.spend_api import spend_api
+from relance_sla_monitor.timeline import timeline_api
+
+MINUTES = timedelta(minutes=1)
+
+
+@pytest.fixture
+def monitor(open_database: OpenDatabase) -> Monitor:
+    """One monitor."""
+    return Monitor(open_database("sla"))
+
+
+@pytest.fixture
+def app(monitor: Monitor) -> FastAPI:
+    """Its API, for whoever asks."""
+    made = FastAPI()
+    problems.install(made)
+    made.include_router(timeline_api(monitor.database, lambda: None))
+    made.include_router(spend_api(monitor.database, lambda: None))
+    return made
+
+
+def unrouted(lead_id: LeadId) -> LeadUnrouted:
+    """Nobody could be given it just now."""
+    return LeadUnrouted(
+        lead_id=lead_id, source="ads", channel="call", campaign=None, received_at=utc_now() - MINUTES,
+        unrouted_at=utc_now(), reason="nobody works",
+    )  # fmt: skip
+
+
+async def test_one_document_says_what_happened_with_a_lead(monitor: Monitor, app: FastAPI) -> None:
+    """Who had it, what fired and how late, what is to come, what stopped it; and when nobody has it."""
+    first = assigned(12 * MINUTES)
+    await monitor.handle(first)
+    await monitor.fire()
+    ended = AssignmentEnded(
+        assignment_id=first.assignment_id, lead_id=first.lead_id, rep="anna", reason="declined",
+        ended_at=first.assigned_at + 11 * MINUTES,
+    )  # fmt: skip
+    again = assigned(6 * MINUTES, 10 * MINUTES, contact_window=60 * MINUTES).model_copy(
+        update={"lead_id": first.lead_id, "ordinal": 2, "rep": "ben", "received_at": first.received_at}
+    )
+    await monitor.handle(ended, again)
+    await monitor.fire()
+    status, body = await ask(app, f"/v1/leads/{first.lead_id}/clocks")
+    assert status == 200
+    document = json.loads(body)
+    assert (document["source"], document["unrouted_since"]) == ("website", None)
+    anna, ben = document["assignments"]
+    assert (anna["rep"], ben["rep"]) == ("anna", "ben")
+    (response,) = anna["clocks"]
+    assert (response["state"], response["stopped_by"], response["worked_seconds"]) == ("late", "declined", 660)
+    assert [step["step"] for step in response["fired"]] == ["remind", "breach"]
+    assert 420 <= response["fired"][0]["late_seconds"] < 480
+    assert response["to_come"] == []
+    assert [each["cause"] for each in anna["heard"]] == ["declined"]
+    response, contact = ben["clocks"]
+    assert (response["state"], response["window_seconds"], contact["clock"]) == ("running", 600, "contact")
+    assert [step["step"] for step in response["fired"]] == ["remind"]
+    assert [(step["step"], step["fired_at"]) for step in response["to_come"]] == [("breach", None), ("reassign", None)]
+
+    await monitor.handle(answered(again, MINUTES), disposed(again, 2 * MINUTES, "accepted"))
+    _, ben = json.loads((await ask(app, f"/v1/leads/{first.lead_id}/clocks"))[1])["assignments"]
+    assert [clock["state"] for clock in ben["clocks"]] == ["kept", "kept"]
+    assert [clock["stopped_by"] for clock in ben["clocks"]] == ["acknowledged", "accepted"]
+    assert ben["disposition"] == "accepted"
+
+
+async def test_changed_terms_are_told_with_those_that_ran_before(monitor: Monitor, app: FastAPI) -> None:
+    """A hold without an end has no deadline; what had fired stays."""
+    made = assigned(6 * MINUTES)
+    await monitor.handle(made)
+    await monitor.fire()
+    same = ("assignment_id", "lead_id", "rep", "team", "response_window", "escalation", "configuration")
+    now = {"revision": 1, "changed_at": utc_now(), "because": "held", "holds": (Hold(since=utc_now(), until=None),)}
+    await monitor.handle(AssignmentTermsChanged(**{name: getattr(made, name) for name in same}, **now))
+    (assignment,) = json.loads((await ask(app, f"/v1/leads/{made.lead_id}/clocks"))[1])["assignments"]
+    (clock,) = assignment["clocks"]
+    assert (clock["state"], clock["deadline"], clock["holds"][0]["until"]) == ("on_hold", None, None)
+    assert [step["step"] for step in clock["fired"]] == ["remind"]
+    (former,) = clock["former"]
+    assert former["deadline"] == (made.assigned_at + made.response_window).isoformat().replace("+00:00", "Z")
+
+
+async def test_a_lead_that_nobody_has_says_since_when_and_an_unknown_one_is_not_found(
+    monitor: Monitor, app: FastAPI
+) -> None:
+    """Until somebody is given it."""
+    lead = LeadId(new_id())
+    said = unrouted(lead)
+    await monitor.handle(said)
+    document = json.loads((await ask(app, f"/v1/leads/{lead}/clocks"))[1])
+    assert (document["assignments"], document["channel"]) == ([], "call")
+    assert document["unrouted_since"] == said.unrouted_at.isoformat().replace("+00:00", "Z")
+    await monitor.handle(assigned(timedelta()).model_copy(update={"lead_id": lead}))
+    document = json.loads((await ask(app, f"/v1/leads/{lead}/clocks"))[1])
+    assert (document["unrouted_since"], len(document["assignments"])) == (None, 1)
+    status, body = await ask(app, f"/v1/leads/{new_id()}/clocks")
+    assert (status, json.loads(body)["title"]) == (404, "No such lead")
+
+
+async def test_spend_is_listed_by_pages_and_taken_back(monitor: Monitor, app: FastAPI) -> None:
+    """What was given again keeps its number; what is not there cannot be taken back."""
+    given = [
+        Spend.model_validate({"source": source, "month": month, "amount": "10.00", "currency": "EUR"})
+        for source in ("ads", "fairs")
+        for month in ("2026-10", "2026-11")
+    ]
+    await put_spend(monitor.database, given)
+    listed = json.loads((await ask(app, "/v1/spend", "source=ads&limit=1"))[1])
+    assert [(each["from"], each["until"], each["amount"]) for each in listed["spend"]] == [
+        ("2026-10-01", "2026-11-01", "10.00")
+    ]
+    following = json.loads((await ask(app, *listed["next"].split("?")))[1])
+    assert ([each["from"] for each in following["spend"]], following["next"]) == (["2026-11-01"], None)
+    (first,) = listed["spend"]
+    await put_spend(monitor.database, [given[0].model_copy(update={"amount": 12})])
+    everything = json.loads((await ask(app, "/v1/spend"))[1])["spend"]
+    assert {each["id"]: each["amount"] for each in everything}[first["id"]] == "12.00"
+    assert (await ask(app, f"/v1/spend/{first['id']}", method="DELETE"))[0] == 204
+    assert (await ask(app, f"/v1/spend/{first['id']}", method="DELETE"))[0] == 404
+    assert len(json.loads((await ask(app, "/v1/spend"))[1])["spend"]) == 3
