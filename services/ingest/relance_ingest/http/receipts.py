@@ -7,9 +7,9 @@ from uuid import UUID
 from fastapi import Header, Request
 from pydantic import BaseModel, Field
 
-from relance.http.problems import FieldFault, Problem, ProblemDocument, invalid_fields
+from relance.http.problems import FieldFault, Problem, ProblemDocument, invalid_fields, unavailable
 from relance_ingest import metrics
-from relance_ingest.acceptance import Acceptance, Accepted, KeyUsedTwice, NewLead
+from relance_ingest.acceptance import Acceptance, Accepted, KeyUsedTwice, NewLead, Overloaded
 from relance_ingest.domain.submissions import FieldError, IdempotencyKey
 
 IdempotencyHeader = Annotated[
@@ -33,7 +33,7 @@ async def accept(request: Request, lead: NewLead) -> Receipt:
     """Commit, then answer.
 
     Raises:
-        Problem: 422 when the idempotency key belongs to another submission.
+        Problem: 422 when the idempotency key belongs to another submission; 503 when too much is waiting.
     """
     acceptance: Acceptance = request.app.state.acceptance
     try:
@@ -44,6 +44,11 @@ async def accept(request: Request, lead: NewLead) -> Receipt:
             HTTPStatus.UNPROCESSABLE_ENTITY,
             "Idempotency key used twice",
             "This key came with another submission before. Nothing was stored: use a new key for a new submission.",
+        ) from error
+    except Overloaded as error:
+        metrics.REFUSED.labels("overload").inc()
+        raise unavailable(
+            "More leads are coming in than can be stored just now. Nothing was stored: send it again."
         ) from error
     return Receipt(lead_id=accepted.lead_id, repeated=accepted.repeated)
 
