@@ -14,7 +14,8 @@ _BEARER = HTTPBearer(auto_error=False, description="The source's API key")
 _HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, description="The source's API key")
 
 
-def presented_key(
+# Both are coroutines, which FastAPI calls as they are: a plain function it would hand to a thread, per request.
+async def presented_key(
     bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
     header: Annotated[str | None, Security(_HEADER)],
 ) -> str | None:
@@ -22,7 +23,7 @@ def presented_key(
     return bearer.credentials if bearer else header
 
 
-def authenticated(request: Request, key: Annotated[str | None, Security(presented_key)]) -> Source:
+async def authenticated(request: Request, key: Annotated[str | None, Security(presented_key)]) -> Source:
     """The source whose key came with the request."""
     return source_of_key(request.app.state.sources, key)
 
