@@ -4,11 +4,12 @@ Without a timer: whoever comes alone is committed at once, and batches grow only
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from relance import faults
 from relance_ingest import metrics
@@ -44,12 +45,20 @@ class _Waiting(Generic[Item, Answer]):
 class GroupCommit(Generic[Item, Answer]):
     """Commits items from many tasks in few transactions."""
 
-    def __init__(self, name: str, commit: Commit[Item, Answer], limits: Limits) -> None:
-        """`name` is the metrics' label."""
+    def __init__(
+        self,
+        name: str,
+        commit: Commit[Item, Answer],
+        limits: Limits,
+        *,
+        seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`name` is the metrics' label; `seconds` tells waiting times."""
         self._commit = commit
         self._limits = limits
         self._queue: deque[_Waiting[Item, Answer]] = deque()
         self._workers: set[asyncio.Task[None]] = set()
+        self._seconds = seconds
         self._depth = metrics.QUEUE_DEPTH.labels(name)
         self._sizes = metrics.BATCH_SIZE.labels(name)
         self._waits = metrics.QUEUE_SECONDS.labels(name)
@@ -61,18 +70,15 @@ class GroupCommit(Generic[Item, Answer]):
             Overloaded: too much is waiting, or has been for too long.
             Exception: what `commit` raised for this item alone, or for all because the database is away.
         """
-        loop = asyncio.get_running_loop()
-        now = loop.time()
+        now = self._seconds()
         if len(self._queue) >= self._limits.waiting or (self._queue and self._is_late(self._queue[0], now)):
             raise Overloaded
-        waiting: _Waiting[Item, Answer] = _Waiting(item, loop.create_future(), now)
+        waiting: _Waiting[Item, Answer] = _Waiting(item, asyncio.get_running_loop().create_future(), now)
         self._queue.append(waiting)
         self._depth.set(len(self._queue))
         if len(self._workers) < self._limits.at_once:
             # It takes from the queue when it first runs, so that what arrives in this turn of the loop goes with it.
-            worker = asyncio.create_task(self._work())
-            self._workers.add(worker)
-            worker.add_done_callback(self._workers.discard)
+            self._workers.add(asyncio.create_task(self._work()))
         return await waiting.answer
 
     async def drain(self) -> None:
@@ -81,13 +87,17 @@ class GroupCommit(Generic[Item, Answer]):
             await asyncio.wait(self._workers)
 
     async def _work(self) -> None:
-        while batch := self._take():
-            self._sizes.observe(len(batch))
-            await self._settle(batch)
+        try:
+            while batch := self._take():
+                self._sizes.observe(len(batch))
+                await self._settle(batch)
+        finally:
+            # Here, and not once the task is done: what is submitted in between would wait for nobody.
+            self._workers.discard(cast("asyncio.Task[None]", asyncio.current_task()))
 
     def _take(self) -> list[_Waiting[Item, Answer]]:
         batch: list[_Waiting[Item, Answer]] = []
-        now = asyncio.get_running_loop().time()
+        now = self._seconds()
         while self._queue and len(batch) < self._limits.batch:
             waiting = self._queue.popleft()
             if waiting.answer.done():
