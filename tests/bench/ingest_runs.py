@@ -1,7 +1,6 @@
 """The runs: rates beside each other, latency at half of ours, and memory over many leads."""
 
 import asyncio
-import statistics
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -89,14 +88,14 @@ async def soak(stage: Stage, leads: int, advance: Callable[[int], None]) -> Soak
         memory: list[tuple[int, float]] = []
         async with _watched(endpoint, memory, advance):
             found = await endpoint.under(connections=CONNECTIONS, seconds=None, leads=leads)
+        memory.append((found.answered, _mebibytes(endpoint)))
     return Soak(found.answered, found.seconds, memory)
 
 
-def median_ratio(rates: Sequence[Rate], contender: str) -> tuple[float, float, float]:
-    """Our rate in the contender's of the same repetition: median, least and most."""
+def ratios(rates: Sequence[Rate], contender: str) -> list[float]:
+    """Our rate in the contender's, by repetition."""
     ours, theirs = ([rate.per_second for rate in rates if rate.contender == name] for name in (OURS, contender))
-    ratios = [one / other for one, other in zip(ours, theirs, strict=True)]
-    return statistics.median(ratios), min(ratios), max(ratios)
+    return [one / other for one, other in zip(ours, theirs, strict=True)]
 
 
 async def _rate(contender: str, endpoint: Endpoint, plan: Plan) -> Rate:
@@ -119,13 +118,12 @@ def _latency(load: str, found: Found) -> Latency:
 async def _watched(
     endpoint: Endpoint, memory: list[tuple[int, float]], advance: Callable[[int], None]
 ) -> AsyncIterator[None]:
-    process = psutil.Process(endpoint.process.pid)
     connection = await endpoint.stage.server.connect(endpoint.database)
 
     async def watch() -> None:
         while True:
             leads = await connection.fetchval("SELECT n_tup_ins FROM pg_stat_user_tables WHERE relname = 'leads'")
-            memory.append((leads, process.memory_info().rss / 2**20))
+            memory.append((leads, _mebibytes(endpoint)))
             advance(leads)
             await asyncio.sleep(_SAMPLE_EVERY)
 
@@ -136,3 +134,7 @@ async def _watched(
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
         await connection.close()
+
+
+def _mebibytes(endpoint: Endpoint) -> float:
+    return float(psutil.Process(endpoint.process.pid).memory_info().rss / 2**20)
