@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 from tests.integration.conftest import OpenDatabase
 
+from relance import faults
 from relance.clock import utc_now
 from relance.database import Database
 from relance.events import Contact
@@ -95,12 +96,13 @@ async def test_a_key_of_another_submission_is_refused_unless_it_may_revise(
 async def test_a_row_that_cannot_be_stored_harms_no_neighbour(
     acceptance: Acceptance, ingest_database: Database
 ) -> None:
-    """A key that no text column can hold shares a transaction with others."""
-    keys = ["a", "b\x00", "c", "d"]
+    """Keys that no text column can hold, and one that has no bytes, share a transaction with others."""
+    keys = ["a", "b\x00", "c", "e\ud800", "d"]
     answers = await asyncio.gather(
         *(acceptance.accept(a_lead(said=key[0], idempotency_key=key)) for key in keys), return_exceptions=True
     )
-    assert [isinstance(answer, Accepted) for answer in answers] == [True, False, True, True]
+    assert [isinstance(answer, Accepted) for answer in answers] == [True, False, True, False, True]
+    assert not any(faults.is_transient(answer) for answer in answers if isinstance(answer, Exception))
     assert sorted(await told(ingest_database)) == [("received", said) for said in "acd"]
 
 

@@ -59,7 +59,7 @@ class GroupCommit(Generic[Item, Answer]):
         self._queue: deque[_Waiting[Item, Answer]] = deque()
         self._workers: set[asyncio.Task[None]] = set()
         self._seconds = seconds
-        self._depth = metrics.QUEUE_DEPTH.labels(name)
+        metrics.QUEUE_DEPTH.labels(name).set_function(lambda: len(self._queue))
         self._sizes = metrics.BATCH_SIZE.labels(name)
         self._waits = metrics.QUEUE_SECONDS.labels(name)
 
@@ -75,7 +75,6 @@ class GroupCommit(Generic[Item, Answer]):
             raise Overloaded
         waiting: _Waiting[Item, Answer] = _Waiting(item, asyncio.get_running_loop().create_future(), now)
         self._queue.append(waiting)
-        self._depth.set(len(self._queue))
         if len(self._workers) < self._limits.at_once:
             # It takes from the queue when it first runs, so that what arrives in this turn of the loop goes with it.
             self._workers.add(asyncio.create_task(self._work()))
@@ -107,7 +106,6 @@ class GroupCommit(Generic[Item, Answer]):
                 continue
             batch.append(waiting)
             self._waits.observe(now - waiting.since)
-        self._depth.set(len(self._queue))
         return batch
 
     def _is_late(self, waiting: _Waiting[Item, Answer], now: float) -> bool:
