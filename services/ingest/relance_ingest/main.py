@@ -30,12 +30,13 @@ async def migrate(settings: IngestSettings) -> None:
 def application(settings: IngestSettings, sources: Sources, database: Database, acceptance: Acceptance) -> FastAPI:
     """The HTTP face. Ready means: can commit. Kafka may be away; what is accepted then is published later."""
     app = FastAPI(title="Relance ingest", summary="Takes leads and calls from web forms", version="1")
+    guarded(app, settings, {"database": database.ping})
     app.state.sources = sources
     app.state.acceptance = acceptance
     for part in (leads, forms, calls):
         # As if they stood here: FastAPI looks through an included router twice, a tenth of the time of a request.
         app.router.routes.extend(part.router.routes)
-    return guarded(app, settings, {"database": database.ping})
+    return app
 
 
 async def serve(settings: IngestSettings) -> None:
