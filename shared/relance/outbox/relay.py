@@ -26,6 +26,8 @@ log = get_logger(__name__)
 BATCH = 500
 POLL = timedelta(milliseconds=500)
 """The guarantee; `nudge` is the hint that makes it milliseconds."""
+REST = timedelta(milliseconds=10)
+"""After a batch: what comes meanwhile shares the next one. What comes after a while is published at once."""
 MEASURE_EVERY = timedelta(seconds=2)
 
 _LOCK = text("SELECT pg_try_advisory_lock(hashtext(:name))")
@@ -117,6 +119,8 @@ class OutboxRelay:
             if published < BATCH:
                 if self._wake.stopping:
                     return
+                if published:
+                    await asyncio.sleep(REST.total_seconds())
                 await self._wake.sleep(POLL)
 
     async def _publish_batch(self, connection: asyncpg.Connection) -> int:
