@@ -27,7 +27,8 @@ def guarded(
     `body_limits` are other limits by the beginning of the path; `streams`: by path, how many may be followed at once.
     """
     problems.install(app)
-    app.include_router(operations(checks))
+    # As if they stood in the application: an included router is looked through for every request.
+    app.router.routes.extend(operations(checks).routes)
     app.add_middleware(
         Guards,
         concurrency=settings.http_concurrency,
