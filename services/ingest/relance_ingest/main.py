@@ -14,7 +14,8 @@ from relance.http.serve import HttpServer, guarded
 from relance.kafka.publisher import KafkaPublisher
 from relance.outbox import OutboxRelay
 from relance_ingest.acceptance import Acceptance
-from relance_ingest.http import calls, forms, leads
+from relance_ingest.http import calls, demo, forms, leads, snippet
+from relance_ingest.http.form_edge import FormEdge
 from relance_ingest.settings import IngestSettings
 from relance_ingest.sources import Sources, SourcesRefused
 
@@ -30,11 +31,15 @@ async def migrate(settings: IngestSettings) -> None:
 def application(settings: IngestSettings, sources: Sources, database: Database, acceptance: Acceptance) -> FastAPI:
     """The HTTP face. Ready means: can commit. Kafka may be away; what is accepted then is published later."""
     app = FastAPI(title="Relance ingest", summary="Takes leads and calls from web forms", version="1")
-    guarded(app, settings, {"database": database.ping})
+    limits = forms.body_limits(sources, settings.http_body_limit)
+    guarded(app, settings, {"database": database.ping}, body_limits=limits)
+    app.add_middleware(FormEdge, sources=sources)
     app.state.sources = sources
     app.state.acceptance = acceptance
-    for part in (leads, forms, calls):
+    for part in (leads, forms, snippet, calls):
         app.include_router(part.router)
+    if settings.demo_page:
+        app.include_router(demo.router)
     return app
 
 

@@ -4,6 +4,8 @@ from typing import Annotated
 
 from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, StringConstraints
 
+from relance_ingest.sources.forms import Forms
+
 
 class Source(BaseModel):
     """One place that leads come from."""
@@ -19,3 +21,4 @@ class Source(BaseModel):
     )
     campaign: str | None = Field(None, description="The campaign of leads that name none.")
     thanks_url: AnyHttpUrl | None = Field(None, description="Where a browser goes after its form was accepted.")
+    forms: Forms = Forms()
