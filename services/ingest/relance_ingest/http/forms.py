@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response, Security
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from pydantic import Field, TypeAdapter, ValidationError
 
-from relance.http.problems import Problem, ProblemDocument, invalid_fields
+from relance.http.problems import Problem, invalid_fields
 from relance_ingest import metrics
 from relance_ingest.acceptance import NewLead
 from relance_ingest.domain.field_mapping import MappedForm, mapped
@@ -22,7 +22,7 @@ from relance_ingest.http.form_pages import wants_html, wants_json
 from relance_ingest.http.form_reading import FORM_KINDS, JSON, field_fault, read_form
 from relance_ingest.http.leads import new_lead
 from relance_ingest.http.page_wording import WORDING, fault_text
-from relance_ingest.http.receipts import REFUSALS, IdempotencyHeader, Receipt, accept
+from relance_ingest.http.receipts import IdempotencyHeader, Receipt, accept
 from relance_ingest.sources import Source, Sources
 
 router = APIRouter(tags=["forms"])
@@ -38,10 +38,15 @@ _PREFLIGHT = {
     "Access-Control-Allow-Headers": "Content-Type, Idempotency-Key",
     "Access-Control-Max-Age": "7200",  # the most that browsers honour
 }
-_PROBLEM_OR_PAGE: dict[str, object] = {"model": ProblemDocument, "content": {"text/html": {}}}
-_REFUSALS: dict[int | str, dict[str, object]] = {
-    status: {**_PROBLEM_OR_PAGE, "description": HTTPStatus(int(status)).phrase} for status in (*REFUSALS, 403, 404, 415)
-}
+_PROBLEM = {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}
+
+
+def _refused(*statuses: int, page: bool = True) -> dict[int | str, dict[str, Any]]:
+    """For OpenAPI: a problem, or a page for a browser."""
+    content = {"application/problem+json": _PROBLEM} | ({"text/html": {"schema": {"type": "string"}}} if page else {})
+    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
+
+
 _ANY_FIELDS = {"type": "object", "additionalProperties": {"type": "string"}}
 _BODY = {"requestBody": {"required": True, "content": {kind: {"schema": _ANY_FIELDS} for kind in (*FORM_KINDS, JSON)}}}
 
@@ -58,7 +63,10 @@ class FormReceipt(Receipt):
     status_code=HTTPStatus.ACCEPTED,
     summary="Submit a form",
     response_model=FormReceipt,
-    responses={**_REFUSALS, 303: {"description": "Accepted; the browser goes on to a page that says so"}},
+    responses={
+        **_refused(400, 401, 403, 404, 413, 415, 422, 503),
+        303: {"description": "Accepted; the browser goes on to a page that says so"},
+    },
     openapi_extra=_BODY,
 )
 async def submit_form(
@@ -95,7 +103,7 @@ async def submit_form(
     status_code=HTTPStatus.NO_CONTENT,
     summary="What a browser asks before a page of another site sends the form by script",
     response_class=Response,
-    responses={status: {"model": ProblemDocument, "description": HTTPStatus(status).phrase} for status in (403, 404)},
+    responses=_refused(403, 404, page=False),
 )
 async def preflight(request: Request, source: str) -> Response:
     """Yes, to the origins that the source lists."""
@@ -109,7 +117,7 @@ async def preflight(request: Request, source: str) -> Response:
     PATH + "/thanks",
     summary="Where a browser without script arrives when the source has no page of its own for it",
     response_class=HTMLResponse,
-    responses={404: {**_PROBLEM_OR_PAGE, "description": "Unknown source"}},
+    responses=_refused(404),
 )
 async def thanks(request: Request, source: str) -> Response:
     """In the visitor's language."""
