@@ -124,7 +124,7 @@ async def test_a_visitor_fills_in_the_demo_form_and_sees_thanks(ingest: System, 
         await fill(page, Name="Maria Huber", E_mail="maria@example.com", Phone="030 12345678")
         await page.get_by_label("Budget").select_option("up to 20k")
         await fits(page)
-        await page.get_by_role("button").click()
+        await page.locator("button").click()
         await expect(page.get_by_role("status")).to_contain_text("We have received your message")
         await expect(page.get_by_role("status")).to_be_focused()
         await fits(page)
@@ -146,7 +146,7 @@ async def test_a_wrong_field_is_told_beside_it_and_can_be_mended(ingest: System,
     async with opened(browser) as page:
         await page.goto(ingest.url(INGEST, "/demo"))
         await fill(page, E_mail="maria@", Phone="12")
-        await page.get_by_role("button").click()
+        await page.locator("button").click()
         email, phone = page.locator("[name=email]"), page.locator("[name=phone]")
         await expect(email).to_have_attribute("aria-invalid", "true")
         await expect(email).to_be_focused()
@@ -154,10 +154,10 @@ async def test_a_wrong_field_is_told_beside_it_and_can_be_mended(ingest: System,
         await expect(phone).to_have_accessible_description(
             "No such phone number exists: a digit is missing, or one is too many."
         )
-        await expect(page.get_by_role("button")).to_be_enabled()
+        await expect(page.locator("button")).to_be_enabled()
         await email.fill("maria@example.com")
         await phone.fill("")
-        await page.get_by_role("button").click()
+        await page.locator("button").click()
         await expect(page.get_by_role("status")).to_contain_text("We have received your message")
     assert len(await stored(ingest)) == 1
 
@@ -171,12 +171,12 @@ async def test_another_sites_form_needs_no_change_but_the_snippet(ingest: System
         await fill(page, Vorname="Maria", Nachname="Huber", Nachricht="Hallo")
         await page.locator("[name=your-email]").fill("maria@")
         await expect(page.locator("[name=homepage]")).not_to_be_in_viewport()
-        await page.get_by_role("button").click()
+        await page.locator("button").click()
         email = page.locator("[name=your-email]")
         described = "Nie weitergegeben Das ist keine gültige E-Mail-Adresse."
         await expect(email).to_have_accessible_description(described)
         await email.fill("maria@example.com")
-        await page.get_by_role("button").click()
+        await page.locator("button").click()
         await expect(page.get_by_role("status")).to_have_text("Danke, Maria!")
     (lead,) = await stored(ingest)
     assert (lead["contact"]["name"], lead["contact"]["email"]) == ("Maria Huber", "maria@example.com")
@@ -230,8 +230,8 @@ async def test_an_impatient_visitor_and_a_broken_network_give_one_lead(
         await page.route("**/v1/forms/website", broken)
         await page.goto(f"{site.origin}/contact")
         await page.locator("[name=your-email]").fill("maria@example.com")
-        await page.get_by_role("button").dblclick()
-        await expect(page.get_by_role("button")).to_be_disabled()
+        await page.locator("button").dblclick()
+        await expect(page.locator("button")).to_be_disabled()
         await expect(page.get_by_role("status")).to_have_text("Wird gesendet …")
         await expect(page.locator(".relance-thanks")).to_contain_text("We have received", timeout=20_000)
     assert len(posts) == 3
@@ -251,7 +251,7 @@ async def test_the_snippet_follows_a_forms_own_redirect(ingest: System, site: Si
             }""",
             f"{site.origin}/thanks",
         )
-        await page.get_by_role("button").click()
+        await page.locator("button").click()
         await page.wait_for_url(f"{site.origin}/thanks")
     assert len(await stored(ingest)) == 1
 
@@ -262,7 +262,7 @@ async def test_a_browser_that_cannot_fetch_sends_the_form_itself(ingest: System,
         await page.add_init_script("delete window.fetch")
         await page.goto(f"{site.origin}/contact?gclid=g1")
         await page.locator("[name=your-email]").fill("maria@example.com")
-        await page.get_by_role("button").click()
+        await page.locator("button").click()
         await expect(page.get_by_role("heading")).to_have_text("Thank you")
     (lead,) = await stored(ingest)
     assert lead["fields"]["gclid"] == "g1"
@@ -273,7 +273,7 @@ async def test_a_browser_without_script_sees_what_is_wrong_and_goes_back(ingest:
     async with opened(browser, script=False, language="de-DE") as page:
         await page.goto(ingest.url(INGEST, "/demo?plain&utm_campaign=spring"))
         await fill(page, Name="Maria Huber", E_mail="maria@")
-        await page.get_by_role("button").click()
+        await page.locator("button").click()
         await expect(page.get_by_role("heading")).to_have_text("Bitte prüfen Sie Ihre Angaben")
         await expect(page.get_by_role("alert")).to_contain_text("Das ist keine gültige E-Mail-Adresse.")
         await expect(page.get_by_role("link", name="Zurück zum Formular")).to_be_visible()
@@ -281,7 +281,7 @@ async def test_a_browser_without_script_sees_what_is_wrong_and_goes_back(ingest:
         await page.go_back()
         await expect(page.get_by_label("Name")).to_have_value("Maria Huber")
         await fill(page, E_mail="maria@example.com")
-        await page.get_by_role("button").click()
+        await page.locator("button").click()
         await expect(page.get_by_role("heading")).to_have_text("Vielen Dank")
         await page.reload()
         await expect(page.get_by_role("heading")).to_have_text("Vielen Dank")
@@ -294,6 +294,6 @@ async def test_the_way_back_keeps_what_was_written(ingest: System, browser: Brow
     async with opened(browser) as page:
         await page.goto(ingest.url(INGEST, "/demo?plain"))
         await fill(page, Name="Maria Huber", E_mail="maria@")
-        await page.get_by_role("button").click()
+        await page.locator("button").click()
         await page.get_by_role("link", name="Back to the form").click()
         await expect(page.get_by_label("Name")).to_have_value("Maria Huber")

@@ -4,6 +4,8 @@ from dataclasses import asdict, dataclass
 
 import asyncpg
 
+from relance_local.demo.scenario import BY_HAND
+
 _LINES = """
     WITH fired AS (
         SELECT assignment_id, bool_or(action = 'at_risk') AS at_risk, bool_or(action = 'notify_manager') AS escalated
@@ -33,7 +35,8 @@ _BOOKS = """
         (SELECT count(*) FROM owners WHERE open > 1) AS with_two_owners,
         (SELECT count(*) FROM reporting.assignments) AS assignments,
         (SELECT count(*) FROM reporting.clocks) AS clocks,
-        (SELECT count(*) FROM reporting.notifications WHERE state = 'pending') AS undelivered
+        (SELECT count(*) FROM reporting.notifications WHERE state = 'pending') AS undelivered,
+        (SELECT count(*) FROM reporting.leads WHERE source = $1) AS by_hand
 """
 
 
@@ -63,6 +66,8 @@ class Books:
     assignments: int
     clocks: int
     undelivered: int
+    by_hand: int
+    """Of the accepted, what somebody has filled in on the demo page meanwhile."""
 
     @property
     def balanced(self) -> bool:
@@ -86,4 +91,4 @@ async def read_lines(connection: asyncpg.Connection) -> list[Line]:
 
 async def read_books(connection: asyncpg.Connection) -> Books:
     """The totals."""
-    return Books(**await connection.fetchrow(_BOOKS))
+    return Books(**await connection.fetchrow(_BOOKS, BY_HAND))

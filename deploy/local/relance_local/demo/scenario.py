@@ -41,6 +41,9 @@ REPS = (
 )
 SOURCE_KEYS = {"website": "demo-key-website", "ads": "demo-key-ads", "phone": "demo-key-phone"}
 
+BY_HAND = "by-hand"
+"""The source of the demo page, apart from what is simulated."""
+
 
 def write_sources(file: Path) -> None:
     """The demo's sources.yaml."""
@@ -53,7 +56,13 @@ def write_sources(file: Path) -> None:
         }
         for source, key in SOURCE_KEYS.items()
     ]
-    file.write_text(yaml.safe_dump({"sources": sources}))
+    by_hand = {
+        "id": BY_HAND,
+        "key_sha256": hashlib.sha256(b"demo-key-by-hand").hexdigest(),
+        "default_country": "DE",
+        "forms": {"origins": ["https://www.example.com"]},
+    }
+    file.write_text(yaml.safe_dump({"sources": [*sources, by_hand]}))
 
 
 def write_routing(file: Path, webhooks: str) -> None:
