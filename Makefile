@@ -1,12 +1,12 @@
-# `make demo` runs everything with simulated traffic; `make test` tests everything; `make bench-router` and
-# `make bench-sla` measure. All set up what they need.
+# `make demo` runs everything with simulated traffic; `make test` tests everything; `make bench-ingest`,
+# `make bench-router` and `make bench-sla` measure. All set up what they need.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := shared services/ingest services/router services/sla-monitor deploy/local
 SET_UP := $(VENV)/.set-up
 
-.PHONY: demo up down test bench-router bench-sla lint lock set-up clean prerequisites
+.PHONY: demo up down test bench-ingest bench-router bench-sla lint lock set-up clean prerequisites
 
 demo: prerequisites $(SET_UP)
 	$(BIN)/relance-local demo $(ARGS)
@@ -20,6 +20,9 @@ down: $(SET_UP)
 test: NEEDED_FOR = tests
 test: prerequisites $(SET_UP)
 	$(BIN)/pytest $(ARGS)
+
+bench-ingest: prerequisites $(SET_UP)
+	$(BIN)/python -m tests.bench.ingest $(ARGS)
 
 bench-router: prerequisites $(SET_UP)
 	$(BIN)/python -m tests.bench.router $(ARGS)

@@ -10,10 +10,10 @@ import psutil
 from relance_local.broker import kafka_version
 
 
-def machine(postgresql: str) -> dict[str, str]:
-    """The machine and the versions that matter; nothing that names it."""
+def machine(postgresql: str, parts: str = "router, PostgreSQL, Kafka and the sink") -> dict[str, str]:
+    """The machine, which `parts` share, and the versions that matter; nothing that names it."""
     return {
-        "processor": f"{_processor()}, {os.cpu_count()} cores for everything: router, PostgreSQL, Kafka and the sink",
+        "processor": f"{_processor()}, {os.cpu_count()} cores for everything: {parts}",
         "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
         "system": f"{platform.system()} {platform.release()}",
         "load before": f"{os.getloadavg()[0]:.1f} processes (one minute)",

@@ -56,7 +56,15 @@ async def serve(settings: IngestSettings) -> None:
         publisher = KafkaPublisher(settings.kafka_bootstrap_servers, client_id="ingest")
         closing.push_async_callback(publisher.close)
         relay = OutboxRelay(database, publisher, topic_prefix=settings.topic_prefix)
-        acceptance = Acceptance(database, ids.new_id, utc_now, relay.nudge)
+        acceptance = Acceptance(
+            database,
+            ids.new_id,
+            utc_now,
+            relay.nudge,
+            waiting=settings.accept_waiting,
+            patience=settings.accept_patience,
+        )
+        closing.push_async_callback(acceptance.drain)
         app = application(settings, sources, database, acceptance)
         await service.run(
             [service.Part("http", HttpServer(app, settings)), service.Part("relay", relay)],

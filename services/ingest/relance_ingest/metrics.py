@@ -1,12 +1,26 @@
 """What ingest measures. Labels are bounded: sources come from sources.yaml."""
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 ACCEPTED = Counter("relance_ingest_accepted_total", "Leads committed.", ["source", "channel"])
 REPEATED = Counter("relance_ingest_repeated_total", "Submissions that had been accepted before.", ["source", "channel"])
+REVISED = Counter("relance_ingest_revised_total", "Submissions that told more of a lead.", ["source", "channel"])
 REFUSED = Counter("relance_ingest_refused_total", "Submissions refused, by what was wrong.", ["why"])
 ACCEPT_SECONDS = Histogram(
     "relance_ingest_accept_seconds",
     "Time to commit one submission.",
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5),
+)
+QUEUE_DEPTH = Gauge("relance_ingest_waiting", "Submissions that wait for the next transaction.", ["work"])
+QUEUE_SECONDS = Histogram(
+    "relance_ingest_waiting_seconds",
+    "How long a submission waited for its transaction to begin.",
+    ["work"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5),
+)
+BATCH_SIZE = Histogram(
+    "relance_ingest_batch_size",
+    "Submissions in one transaction.",
+    ["work"],
+    buckets=(1, 2, 5, 10, 20, 50, 100, 200),
 )

@@ -1,8 +1,9 @@
 """Ingest's settings."""
 
+from datetime import timedelta
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from relance.settings import ServiceSettings
 
@@ -11,6 +12,12 @@ class IngestSettings(ServiceSettings):
     """What ingest needs beyond what every service needs."""
 
     sources_file: Path = Field(description="sources.yaml: who may send leads, with the hashes of their keys.")
+    accept_waiting: PositiveInt = Field(
+        1000, description="Submissions that may wait for a transaction; above it the answer is 503 with Retry-After."
+    )
+    accept_patience: timedelta = Field(
+        timedelta(seconds=5), description="How long a submission may wait for its transaction before the answer is 503."
+    )
     demo_page: bool = Field(
         False, description="Serve `/demo`, a form to try, of the first source that lists `forms.origins`."
     )

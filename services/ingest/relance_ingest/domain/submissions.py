@@ -18,7 +18,13 @@ from pydantic_core import PydanticCustomError
 from relance.events import CallDetails, Contact
 from relance.storable import STORABLE
 from relance_ingest.domain.campaign_fields import CAMPAIGN_FIELDS
-from relance_ingest.domain.contact_details import NotReachable, normal_email, normal_phone, phone_country
+from relance_ingest.domain.contact_details import (
+    NotReachable,
+    normal_email,
+    normal_phone,
+    phone_and_country,
+    phone_country,
+)
 
 MOST_FIELDS = 50
 """Fields of a submission besides those of its campaign."""
@@ -87,7 +93,7 @@ def lead_contact(lead: LeadSubmission, default_country: str | None) -> Contact:
     """
     faults: dict[str, str] = {}
     country = lead.country or default_country
-    email = phone = None
+    email = phone = dialled_in = None
     if lead.email is not None:
         try:
             email = normal_email(lead.email)
@@ -95,7 +101,7 @@ def lead_contact(lead: LeadSubmission, default_country: str | None) -> Contact:
             faults["email"] = str(error)
     if lead.phone is not None:
         try:
-            phone = normal_phone(lead.phone, country)
+            phone, dialled_in = phone_and_country(lead.phone, country)
         except NotReachable as error:
             faults["phone"] = str(error)
     if faults:
@@ -105,7 +111,7 @@ def lead_contact(lead: LeadSubmission, default_country: str | None) -> Contact:
         email=email,
         phone=phone,
         company=lead.company,
-        country=lead.country or (phone_country(phone) if phone else None),
+        country=lead.country or dialled_in,
     )
 
 

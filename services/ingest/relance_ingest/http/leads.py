@@ -7,28 +7,29 @@ from fastapi import APIRouter, Depends, Request
 
 from relance_ingest.acceptance import NewLead
 from relance_ingest.domain.submissions import FieldError, LeadSubmission, lead_contact
-from relance_ingest.http.authentication import authenticated
-from relance_ingest.http.receipts import REFUSALS, IdempotencyHeader, Receipt, accept, wrong_fields
+from relance_ingest.http.authentication import KEYED, authenticated
+from relance_ingest.http.receipts import REFUSALS, Receipt, accept, idempotency_key, wrong_fields
 from relance_ingest.sources import Source
 
 router = APIRouter(tags=["leads"])
 
 
-@router.post("/v1/leads", status_code=HTTPStatus.ACCEPTED, summary="Submit a lead", responses=REFUSALS)
+@router.post(
+    "/v1/leads", status_code=HTTPStatus.ACCEPTED, summary="Submit a lead", responses=REFUSALS, openapi_extra=KEYED
+)
 async def submit_lead(
     request: Request,
     source: Annotated[Source, Depends(authenticated)],
     lead: LeadSubmission,
-    idempotency_key: IdempotencyHeader = None,
 ) -> Receipt:
     """Commits the lead, then answers 202 with its id."""
     try:
-        return await accept(request, new_lead(source, lead, idempotency_key))
+        return await accept(request, new_lead(source, lead, idempotency_key(request)))
     except FieldError as error:
         raise wrong_fields(error) from error
 
 
-def new_lead(source: Source, lead: LeadSubmission, idempotency_key: str | None) -> NewLead:
+def new_lead(source: Source, lead: LeadSubmission, key: str | None) -> NewLead:
     """The lead, normalised.
 
     Raises:
@@ -40,5 +41,5 @@ def new_lead(source: Source, lead: LeadSubmission, idempotency_key: str | None) 
         campaign=lead.campaign or source.campaign,
         contact=lead_contact(lead, source.default_country),
         fields=lead.fields,
-        idempotency_key=idempotency_key,
+        idempotency_key=key,
     )
