@@ -20,6 +20,7 @@ LISTED = frozenset({SITE})
         ("http://www.example.com", "leads.example.com", LISTED, Page.FOREIGN),
         ("https://www.example.com:8443", "leads.example.com", LISTED, Page.FOREIGN),
         ("null", "leads.example.com", LISTED, Page.FOREIGN),
+        ("http://[", "leads.example.com", LISTED, Page.FOREIGN),
         ("null", "leads.example.com", frozenset({ANY}), Page.ALLOWED),
         ("https://evil.example.com", None, frozenset({ANY}), Page.ALLOWED),
         ("https://leads.example.com", "leads.example.com", LISTED, Page.OURS),

@@ -6,7 +6,6 @@ from hashlib import sha256
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -87,4 +86,4 @@ def _page(name: str, status: HTTPStatus, headers: Mapping[str, str], **values: o
 
 
 def _back(referrer: str) -> str | None:
-    return referrer if urlsplit(referrer).scheme in {"http", "https"} else None
+    return referrer if referrer.startswith(("http://", "https://")) else None

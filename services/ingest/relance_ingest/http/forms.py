@@ -82,7 +82,8 @@ async def submit_form(
     known = known_source(request.app.state.sources, source)
     page = _page(request, known)
     form = await read_form(request, known.forms.files)
-    key = header_key or form.pop(KEY_FIELD, None)
+    field_key = form.pop(KEY_FIELD, None)
+    key = header_key or field_key
     if (key or page is Page.UNKNOWN) and source_of_key(request.app.state.sources, key) is not known:
         raise Problem(HTTPStatus.UNAUTHORIZED, "Wrong API key", f"This key is not that of source {source!r}.")
     redirect = _redirect(request, known, form.pop(REDIRECT_FIELD, None))
