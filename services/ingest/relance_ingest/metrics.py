@@ -4,6 +4,7 @@ from prometheus_client import Counter, Histogram
 
 ACCEPTED = Counter("relance_ingest_accepted_total", "Leads committed.", ["source", "channel"])
 REPEATED = Counter("relance_ingest_repeated_total", "Submissions that had been accepted before.", ["source", "channel"])
+REVISED = Counter("relance_ingest_revised_total", "Submissions that told more of a lead.", ["source", "channel"])
 REFUSED = Counter("relance_ingest_refused_total", "Submissions refused, by what was wrong.", ["why"])
 ACCEPT_SECONDS = Histogram(
     "relance_ingest_accept_seconds",
