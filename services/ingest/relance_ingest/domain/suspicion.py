@@ -22,7 +22,7 @@ class Suspicion(StrEnum):
     REPEATED_CONTENT = "repeated_content"
 
 
-WORDS = {
+WORDS: dict[str, str] = {
     Suspicion.HONEYPOT: "A field was filled in that people do not see.",
     Suspicion.TOKEN_MISSING: "The form's token did not come with it: the form was not loaded first.",
     Suspicion.TOKEN_INVALID: "The form's token is not one that was given for this form.",

@@ -8,6 +8,7 @@ from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBea
 
 from relance.http.problems import Problem
 from relance_ingest import metrics
+from relance_ingest.http.admission import admit
 from relance_ingest.sources import Source, Sources
 
 _BEARER = HTTPBearer(auto_error=False, description="The source's API key")
@@ -22,9 +23,11 @@ def presented_key(
     return bearer.credentials if bearer else header
 
 
-def authenticated(request: Request, key: Annotated[str | None, Security(presented_key)]) -> Source:
-    """The source whose key came with the request."""
-    return source_of_key(request.app.state.sources, key)
+async def authenticated(request: Request, key: Annotated[str | None, Security(presented_key)]) -> Source:
+    """The source whose key came with the request, when it takes anything more just now."""
+    source = source_of_key(request.app.state.sources, key)
+    await admit(request, source, source.spam.limits)
+    return source
 
 
 def source_of_key(sources: Sources, key: str | None) -> Source:

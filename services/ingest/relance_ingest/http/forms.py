@@ -13,10 +13,13 @@ from starlette.datastructures import UploadFile
 from relance.http.problems import FieldFault, Problem, invalid_fields
 from relance_ingest import metrics
 from relance_ingest.domain.submissions import MOST_FIELDS, IdempotencyKey, LeadSubmission, lead_from_form
+from relance_ingest.http.admission import admit
 from relance_ingest.http.authentication import presented_key, source_of_key
 from relance_ingest.http.leads import new_lead
 from relance_ingest.http.receipts import REFUSALS, IdempotencyHeader, Receipt, accept
 from relance_ingest.sources import Source, Sources
+from relance_ingest.sources.spam import FORM_LIMITS
+from relance_ingest.spam.evidence import taken_from
 
 router = APIRouter(tags=["forms"])
 
@@ -57,8 +60,10 @@ async def submit_form(
     idempotency_key: IdempotencyHeader = None,
 ) -> Response:
     """Commits the lead, then sends a browser to the source's thanks page, or answers 202 with the lead's id."""
-    known = _known_source(request.app.state.sources, source)
+    known = known_source(request.app.state.sources, source)
+    await admit(request, known, known.spam.limits or FORM_LIMITS)
     form = await _read(request)
+    evidence = taken_from(form, known.spam)
     key = form.pop(KEY_FIELD, None)
     if source_of_key(request.app.state.sources, header_key or key) is not known:
         raise Problem(HTTPStatus.UNAUTHORIZED, "Wrong API key", f"This key is not that of source {source!r}.")
@@ -71,7 +76,7 @@ async def submit_form(
         lead = LeadSubmission.model_validate(lead_from_form(form))
     except ValidationError as error:
         raise _wrong_body(error) from error
-    receipt = await accept(request, new_lead(known, lead, idempotency_key or form_key))
+    receipt = await accept(request, new_lead(known, lead, idempotency_key or form_key), evidence)
     if known.thanks_url and not _wants_json(request):
         return RedirectResponse(str(known.thanks_url), HTTPStatus.SEE_OTHER)
     return JSONResponse(receipt.model_dump(mode="json"), HTTPStatus.ACCEPTED)
@@ -82,7 +87,12 @@ def _wrong_body(error: ValidationError, *within: str) -> RequestValidationError:
     return RequestValidationError([{**fault, "loc": ("body", *within, *fault["loc"])} for fault in error.errors()])
 
 
-def _known_source(sources: Sources, name: str) -> Source:
+def known_source(sources: Sources, name: str) -> Source:
+    """The source of that name.
+
+    Raises:
+        Problem: 404.
+    """
     source = sources.named(name)
     if source is None:
         metrics.REFUSED.labels("source").inc()

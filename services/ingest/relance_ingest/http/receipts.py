@@ -1,5 +1,6 @@
 """What a sender is told: 202 with the lead's id, once the lead is committed."""
 
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
@@ -11,6 +12,9 @@ from relance.http.problems import FieldFault, Problem, ProblemDocument, invalid_
 from relance_ingest import metrics
 from relance_ingest.acceptance import Acceptance, Accepted, KeyUsedTwice, NewLead
 from relance_ingest.domain.submissions import FieldError, IdempotencyKey
+from relance_ingest.sources import Source
+from relance_ingest.spam.evidence import NO_EVIDENCE, Evidence
+from relance_ingest.spam.screening import Screening
 
 IdempotencyHeader = Annotated[
     IdempotencyKey | None,
@@ -18,7 +22,8 @@ IdempotencyHeader = Annotated[
 ]
 
 REFUSALS: dict[int | str, dict[str, object]] = {
-    status: {"model": ProblemDocument, "description": HTTPStatus(status).phrase} for status in (400, 401, 413, 422, 503)
+    status: {"model": ProblemDocument, "description": HTTPStatus(status).phrase}
+    for status in (400, 401, 413, 422, 429, 503)
 }
 
 
@@ -29,15 +34,18 @@ class Receipt(BaseModel):
     repeated: bool = Field(description="True when this submission had been accepted before.")
 
 
-async def accept(request: Request, lead: NewLead) -> Receipt:
-    """Commit, then answer.
+async def accept(request: Request, lead: NewLead, evidence: Evidence = NO_EVIDENCE) -> Receipt:
+    """Look at it, commit, then answer: the same whether it is suspected or not, so that spammers learn nothing.
 
     Raises:
         Problem: 422 when the idempotency key belongs to another submission.
     """
     acceptance: Acceptance = request.app.state.acceptance
+    screening: Screening = request.app.state.screening
+    source: Source = request.app.state.sources[lead.source]
+    suspicions = (*lead.suspicions, *await screening.suspicions(source.spam, lead, evidence))
     try:
-        accepted: Accepted = await acceptance.accept(lead)
+        accepted: Accepted = await acceptance.accept(replace(lead, suspicions=suspicions))
     except KeyUsedTwice as error:
         metrics.REFUSED.labels("idempotency_key").inc()
         raise Problem(
@@ -45,6 +53,9 @@ async def accept(request: Request, lead: NewLead) -> Receipt:
             "Idempotency key used twice",
             "This key came with another submission before. Nothing was stored: use a new key for a new submission.",
         ) from error
+    if not accepted.repeated:
+        for suspicion in suspicions:
+            metrics.QUARANTINED.labels(source.id, suspicion).inc()
     return Receipt(lead_id=accepted.lead_id, repeated=accepted.repeated)
 
 

@@ -6,6 +6,7 @@ from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, StringConstraints
 
 from relance_ingest.sources.spam import NOT_LOOKED_AT, Spam
 
+
 class Source(BaseModel):
     """One place that leads come from."""
 

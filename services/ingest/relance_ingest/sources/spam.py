@@ -1,4 +1,4 @@
-"""How a source is kept free of spam, as sources.yaml says it: the sub-document `spam`. Without it nothing is looked at."""
+"""How a source is kept free of spam: `spam` of sources.yaml. A source without it is not looked at."""
 
 from datetime import timedelta
 from typing import Annotated, Literal

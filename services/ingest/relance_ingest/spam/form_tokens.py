@@ -1,17 +1,20 @@
 """Tokens that say when a form was loaded: signed, and of one source."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from itsdangerous import BadData, URLSafeSerializer
+from pydantic import SecretStr
+
+from relance_ingest.sources import Source, SourcesRefused
 
 
 @dataclass(frozen=True)
 class FormTokens:
-    """Gives them and reads them. Every replica must have the same secret (of any length that cannot be guessed)."""
+    """Gives them and reads them. Every replica must have the same secret."""
 
-    secret: str
+    secret: str = field(repr=False)
 
     def issue(self, source: str, now: datetime, nonce: str) -> str:
         """A token of this moment, of which there is one: `nonce` is random."""
@@ -20,11 +23,27 @@ class FormTokens:
     def issued_at(self, source: str, token: str) -> datetime | None:
         """When it was given for this source; None for one that was not."""
         try:
-            given: Sequence[object] = self._of(source).loads(token)
+            milliseconds, _nonce = self._of(source).loads(token)
         except BadData:
             return None
-        milliseconds = given[0]
-        return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=float(str(milliseconds)))
+        return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
     def _of(self, source: str) -> URLSafeSerializer:
         return URLSafeSerializer(self.secret, salt=f"form:{source}")
+
+
+def form_tokens_of(sources: Iterable[Source], secret: SecretStr | None) -> FormTokens | None:
+    """Tokens, when there is a secret.
+
+    Raises:
+        SourcesRefused: there is none, and a source requires tokens.
+    """
+    if secret:
+        return FormTokens(secret.get_secret_value())
+    for source in sources:
+        if source.spam.form_token.required:
+            raise SourcesRefused(
+                f"Source {source.id!r} requires form tokens, and there is no secret to sign them: set "
+                "RELANCE_FORM_TOKEN_SECRET (openssl rand -hex 24), the same for every replica."
+            )
+    return None
