@@ -47,6 +47,7 @@ Suspected = Annotated[
 ]
 _URL = "http://localhost:8080"
 _Document = Mapping[str, object] | None
+_Query = Mapping[str, str] | None
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class _Ingest:
     url: str
     token: str
 
-    def ask(self, method: str, path: str, *, body: _Document = None, query: _Document = None) -> Any:  # noqa: ANN401
+    def ask(self, method: str, path: str, *, body: _Document = None, query: _Query = None) -> Any:  # noqa: ANN401
         """What it answers; whatever it refuses ends the command."""
         try:
             status, answer = asyncio.run(self._request(method, path, body, query))
@@ -69,7 +70,7 @@ class _Ingest:
             _fail(" ".join([answer["detail"], *faults]), 2 if status in _NOT_ASKED else 1)
         return answer
 
-    async def _request(self, method: str, path: str, body: _Document, query: _Document) -> tuple[int, Any]:
+    async def _request(self, method: str, path: str, body: _Document, query: _Query) -> tuple[int, Any]:
         headers = {"Authorization": f"Bearer {self.token}"}
         async with (
             aiohttp.ClientSession(self.url, headers=headers, timeout=_PATIENCE) as session,
