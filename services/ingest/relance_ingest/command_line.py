@@ -17,7 +17,7 @@ from uuid import UUID
 import aiohttp
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from relance_ingest.domain.suspicion import Suspicion
 from relance_ingest.spam.quarantine import State
@@ -100,13 +100,14 @@ def list_leads(
     if as_json:
         _tell(found)
         return
-    table = Table("lead", "received", "source", "person", "suspected for")
     for lead in found["leads"]:
         contact = lead["contact"]
-        person = ", ".join(contact[name] for name in ("name", "email", "phone") if contact.get(name))
-        reasons = ", ".join(each["reason"] for each in lead["reasons"])
-        table.add_row(lead["lead_id"], lead["received_at"][:19], lead["source"], person, reasons)
-    _console.print(table)
+        person = ", ".join(contact[name] for name in ("name", "company", "email", "phone") if contact.get(name))
+        _console.print(Text(f"{lead['lead_id']}  {lead['received_at'][:19]}  {lead['source']}  {person}", "bold"))
+        for reason in lead["reasons"]:
+            _console.print(Text(f"    {reason['words']} ({reason['reason']})"))
+    if not found["leads"]:
+        _console.print("None.")
 
 
 @quarantine_commands.command("release")

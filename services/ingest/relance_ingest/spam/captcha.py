@@ -1,6 +1,7 @@
 """Asks a captcha's provider whether the captcha was solved. All three take the same request (`siteverify`)."""
 
 from collections.abc import Iterable, Mapping
+from http import HTTPStatus
 from typing import Any
 
 import aiohttp
@@ -78,7 +79,8 @@ class CaptchaProviders:
         form = {"secret": self._secrets[check.secret_env], "response": answer}
         timeout = aiohttp.ClientTimeout(total=check.timeout.total_seconds())
         async with self._session.post(url, data=form, timeout=timeout, allow_redirects=False) as response:
-            response.raise_for_status()
+            if response.status != HTTPStatus.OK:
+                raise ValueError(f"status {response.status}")
             said = await response.json(content_type=None)
         if not isinstance(said, dict) or "success" not in said:
             raise ValueError("no siteverify answer")
