@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from tests.system import KEYS, System, running_system
 
@@ -136,3 +137,21 @@ async def test_a_request_that_does_not_arrive_is_not_waited_for(behind_a_proxy: 
         "both requests to have ended",
     )
     assert [line for line in behind_a_proxy.logs() if line["level"] == "error"] == []
+
+
+async def test_fields_have_limits_too(ingest_only: System) -> None:
+    """How many, how long their names, how long what they say; whatever the encoding."""
+    url = ingest_only.url(INGEST, "/v1/forms/website")
+    for further, expected in (
+        ({f"field{number}": "x" for number in range(50)}, 202),
+        ({f"field{number}": "x" for number in range(51)}, 422),
+        ({f"field{number}": "x" for number in range(101)}, 400),
+        ({"message": "x" * 5_000}, 202),
+        ({"message": "x" * 5_001}, 422),
+        ({"n" * 65: "x"}, 422),
+    ):
+        for multipart in (False, True):
+            form = aiohttp.FormData({**FORM, **further}, default_to_multipart=multipart)
+            async with ingest_only.http.post(url, data=form, headers={"Accept": "application/json"}) as answer:
+                assert answer.status == expected, (list(further)[:2], multipart, await answer.text())
+    assert len(await ingest_only.rows("SELECT FROM ingest.leads", role="ingest")) == 4

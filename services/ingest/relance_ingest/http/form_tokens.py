@@ -8,9 +8,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from relance.clock import utc_now
 from relance.http.problems import Problem, ProblemDocument
-from relance_ingest.http.admission import admit
 from relance_ingest.http.forms import known_source
-from relance_ingest.sources.spam import FORM_LIMITS
 from relance_ingest.spam.form_tokens import FormTokens
 
 router = APIRouter(tags=["forms"])
@@ -27,15 +25,14 @@ class FormToken(BaseModel):
 @router.get(
     "/v1/forms/{source}/token",
     summary="A token for a form that was just loaded",
-    responses={status: {"model": ProblemDocument} for status in (404, 429, 503)},
+    responses={status: {"model": ProblemDocument} for status in (404, 503)},
 )
 async def form_token(request: Request, response: Response, source: str) -> FormToken:
-    """Of one form, for one submission. Not to be cached."""
+    """Of one form, for one submission. Not to be cached. No limit counts it: whoever looks at a page loads a form."""
     known = known_source(request.app.state.sources, source)
     tokens: FormTokens | None = request.app.state.screening.tokens
     if tokens is None:
         raise Problem(HTTPStatus.NOT_FOUND, "No tokens here", "Forms need none: RELANCE_FORM_TOKEN_SECRET is not set.")
-    await admit(request, known, known.spam.limits or FORM_LIMITS)
     now = utc_now()
     response.headers["Cache-Control"] = "no-store"
     kept = known.spam.form_token

@@ -133,7 +133,7 @@ def quarantine_api(database: Database, operator_only: OperatorOnly, on_released:
 
     @router.get("", summary="Suspected leads, newest first")
     async def list_quarantine(
-        source: Annotated[str | None, Query(max_length=100)] = None,
+        source: Annotated[Name | None, Query()] = None,
         reason: Suspicion | None = None,
         state: State = State.WAITING,
         limit: Annotated[int, Query(ge=1, le=500)] = 100,

@@ -1,6 +1,7 @@
 """How a source is kept free of spam: `spam` of sources.yaml. A source without it is not looked at."""
 
 from datetime import timedelta
+from functools import lru_cache
 from typing import Annotated, Literal
 
 from limits import RateLimitItem, parse
@@ -9,6 +10,9 @@ from pydantic import AfterValidator, AnyHttpUrl, BaseModel, ConfigDict, Field, S
 FieldName = Annotated[str, StringConstraints(pattern=r"^[^\s=&\x00]{1,64}$")]
 Domain = Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, pattern=r"^[^\s@]+\.[^\s@]+$")]
 LONGEST_WINDOW = timedelta(days=1)
+
+
+_parsed = lru_cache(parse)
 
 
 def _rate(value: str) -> str:
@@ -65,9 +69,9 @@ class Limits(_Part):
     per_address: Rate = Field("60/minute", description="From one IPv4 address or IPv6 /64 network.")
     per_source: Rate = Field("600/minute", description="From everybody.")
 
-    def items(self) -> tuple[RateLimitItem, RateLimitItem]:
+    def parsed(self) -> tuple[RateLimitItem, RateLimitItem]:
         """For one address, and for the source."""
-        return parse(self.per_address), parse(self.per_source)
+        return _parsed(self.per_address), _parsed(self.per_source)
 
 
 FORM_LIMITS = Limits()

@@ -35,7 +35,7 @@ class RateLimits:
 
         The source's own limit is asked first, so that a flood from many addresses adds no windows beyond it.
         """
-        of_address, of_source = limits.items()
+        of_address, of_source = limits.parsed()
         client = hashlib.blake2b(client_network(client_host).encode(), key=self.key, digest_size=12).hexdigest()
         limiter = MovingWindowRateLimiter(self.windows)
         if not await limiter.test(of_source, source):
