@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 from tests.system import KEYS, OPERATOR_TOKEN, THANKS, System, running_system
 from typer.testing import CliRunner, Result
 
 from relance_ingest.main import command_line
 from relance_local.broker import Broker
+from relance_local.conditions import free_port
 from relance_local.database_server import DatabaseServer
 from relance_local.services import INGEST
 
@@ -156,6 +158,39 @@ async def test_the_same_text_is_suspect_from_the_third_person_on_over_replicas(i
     async with ingest.http.post(url, data=form, headers={"Accept": "application/json"}) as answer:
         lead_id = (await answer.json())["lead_id"]
     assert await suspected(ingest, lead_id) == ["repeated_content"]
+
+
+async def test_a_captcha_is_asked_of_its_provider_and_its_silence_lets_nobody_through(
+    real_parts: tuple[DatabaseServer, Broker], database: str, tmp_path: Path
+) -> None:
+    """Nor is anybody refused for it."""
+    port = free_port()
+
+    async def siteverify(request: web.Request) -> web.Response:
+        form = await request.post()
+        return web.json_response({"success": form == {"secret": "our secret", "response": "solved"}})
+
+    app = web.Application()
+    app.router.add_post("/siteverify", siteverify)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    url = f"http://127.0.0.1:{port}/siteverify"
+    captcha = {"kind": "turnstile", "secret_env": "RELANCE_CAPTCHA_SECRET", "verify_url": url}
+    async with running_system(
+        real_parts,
+        database,
+        tmp_path,
+        services=[INGEST],
+        sources={"website": {"spam": {"captcha": captcha}}},
+        environment={"CAPTCHA_SECRET": "our secret"},
+    ) as system:
+        answers = {"cf-turnstile-response": "solved"}, {"cf-turnstile-response": "guessed"}, {}
+        found = [await suspected(system, await submit(system, **answer)) for answer in answers]
+        assert found == [[], ["captcha_failed"], ["captcha_failed"]]
+        await runner.cleanup()
+        assert await suspected(system, await submit(system, **answers[0])) == ["captcha_unavailable"]
+        assert "our secret" not in system.services.log(INGEST).read_text()
 
 
 async def test_the_quarantine_is_operators_only_and_says_what_it_cannot_do(ingest: System) -> None:

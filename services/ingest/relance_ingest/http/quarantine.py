@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Annotated, Self
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -83,16 +82,10 @@ class Discard(_Given):
 
 
 class Which(_Given):
-    """Of the leads that wait, those with all of these."""
+    """Of the leads that wait, those with all of these; without any, all."""
 
     source: Name | None = None
     reason: Suspicion | None = None
-
-    @model_validator(mode="after")
-    def _something(self) -> Self:
-        if self.source is None and self.reason is None:
-            raise PydanticCustomError("everything", "Say of which source or reason.")
-        return self
 
 
 class ReleaseMany(Release):
@@ -145,25 +138,25 @@ def quarantine_api(database: Database, operator_only: OperatorOnly, on_released:
         leads = [_shown(row) for row in rows]
         return Quarantine(leads=leads, next=leads[-1].lead_id if len(leads) == limit else None)
 
-    @router.post("/{lead_id}/release", summary="Route it after all", responses=_problems(404, 409))
+    @router.post("/{lead_id}/release", summary="Route it after all", responses=_problems(400, 404, 409))
     async def release(lead_id: UUID, given: Release) -> Quarantined:
         async with database.transaction() as connection:
             shown = await _decide_one(connection, LeadId(lead_id), Decision(State.RELEASED, given.by, given.reason))
         on_released()
         return shown
 
-    @router.post("/{lead_id}/discard", summary="Mark it as spam for good", responses=_problems(404, 409))
+    @router.post("/{lead_id}/discard", summary="Mark it as spam for good", responses=_problems(400, 404, 409))
     async def discard(lead_id: UUID, given: Discard) -> Quarantined:
         async with database.transaction() as connection:
             return await _decide_one(connection, LeadId(lead_id), Decision(State.DISCARDED, given.by, given.reason))
 
-    @router.post("/release", summary=f"Release the oldest {MOST_AT_ONCE} of a filter")
+    @router.post("/release", summary=f"Release the oldest {MOST_AT_ONCE} of a filter", responses=_problems(400))
     async def release_many(given: ReleaseMany) -> DecidedMany:
         decided = await _decide_many(database, given.which, Decision(State.RELEASED, given.by, given.reason))
         on_released()
         return decided
 
-    @router.post("/discard", summary=f"Discard the oldest {MOST_AT_ONCE} of a filter")
+    @router.post("/discard", summary=f"Discard the oldest {MOST_AT_ONCE} of a filter", responses=_problems(400))
     async def discard_many(given: DiscardMany) -> DecidedMany:
         return await _decide_many(database, given.which, Decision(State.DISCARDED, given.by, given.reason))
 
