@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
+import asyncpg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -64,6 +65,20 @@ class Database:
         for call in after:
             call()
 
+    @asynccontextmanager
+    async def driver(self) -> AsyncIterator[asyncpg.Connection]:
+        """The asyncpg connection under SQLAlchemy, for hot paths: each statement is a transaction of its own."""
+        async with self.engine.connect() as connection:
+            raw = await _raw(connection)
+            while raw.is_closed():  # it noticed that PostgreSQL went away while it was in the pool
+                await connection.invalidate()
+                raw = await _raw(connection)
+            try:
+                yield raw
+            finally:
+                if raw.is_closed():
+                    await connection.invalidate()
+
     async def ping(self) -> None:
         """Raises whatever stands between this process and its database."""
         async with self.engine.connect() as connection:
@@ -72,3 +87,10 @@ class Database:
     async def close(self) -> None:
         """Give every connection back."""
         await self.engine.dispose()
+
+
+async def _raw(connection: AsyncConnection) -> asyncpg.Connection:
+    raw = (await connection.get_raw_connection()).driver_connection
+    if not isinstance(raw, asyncpg.Connection):
+        raise TypeError(f"asyncpg is needed, not {type(raw)}")
+    return raw

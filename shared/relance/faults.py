@@ -33,3 +33,11 @@ def is_transient(error: BaseException) -> bool:
     return isinstance(
         error, TryLater | KafkaError | OSError | TimeoutError | PoolTimeout | asyncpg.exceptions.InterfaceError
     )
+
+
+def concerns_all(error: BaseException) -> bool:
+    """Whether any other work would fail just so: a part is away. Not so when only this work met others in its way."""
+    if isinstance(error, DBAPIError) and error.orig and error.orig.__cause__ and not error.connection_invalidated:
+        return concerns_all(error.orig.__cause__)
+    state: str = getattr(error, "sqlstate", None) or ""
+    return is_transient(error) and not state.startswith("40") and state != _LOCK_NOT_AVAILABLE

@@ -7,7 +7,7 @@ import logging
 import sys
 
 import structlog
-from structlog.typing import EventDict, Processor, WrappedLogger
+from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 _PERSONAL = frozenset(
     {
@@ -27,6 +27,14 @@ _PERSONAL = frozenset(
 )
 
 
+class _Lines(structlog.WriteLogger):
+    """Lines on standard output, by a logger of this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(sys.stdout)
+        self.name = name
+
+
 def configure(service: str, level: str) -> None:
     """Send this process's logs, and those of the libraries it uses, to standard output as JSON."""
     shared: list[Processor] = [
@@ -38,24 +46,19 @@ def configure(service: str, level: str) -> None:
         structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
         _withhold_personal_data,
     ]
+    render = structlog.processors.JSONRenderer(sort_keys=True)
+    # Ours do not go through `logging`, which takes three times as long for each line.
     structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *shared,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        processors=[*shared, render],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=_Lines,
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.JSONRenderer(sort_keys=True),
-            ],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
         )
     )
     root = logging.getLogger()
@@ -73,7 +76,7 @@ def _withhold_personal_data(_logger: WrappedLogger, _method: str, event: EventDi
     return event
 
 
-def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+def get_logger(name: str) -> FilteringBoundLogger:
     """A logger that takes an event name and facts about it: `log.info("lead accepted", lead_id=…)`."""
-    logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
+    logger: FilteringBoundLogger = structlog.get_logger(name)
     return logger

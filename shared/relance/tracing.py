@@ -3,20 +3,23 @@
 Only the context is carried and logged; spans belong to whatever collector an operator puts around us.
 """
 
+import random
 import re
-import secrets
 from contextvars import ContextVar
 
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+
+_random_bits = random.getrandbits
+"""Ids are to differ, not to be kept secret: no system call for each."""
 
 _current: ContextVar[str | None] = ContextVar("traceparent", default=None)
 
 
 def child_of(traceparent: str | None) -> str:
     """A new span in the caller's trace, or in a new trace when what came is missing or malformed."""
-    span = secrets.token_hex(8)
+    span = f"{_random_bits(64):016x}"
     if traceparent is None or not _TRACEPARENT.fullmatch(traceparent):
-        return f"00-{secrets.token_hex(16)}-{span}-01"
+        return f"00-{_random_bits(128):032x}-{span}-01"
     version, trace, _, flags = traceparent.split("-")
     return f"{version}-{trace}-{span}-{flags}"
 

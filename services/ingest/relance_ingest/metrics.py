@@ -29,3 +29,16 @@ RATE_LIMITED = Counter(
     "relance_ingest_rate_limited_total", "Submissions answered with 429, by the limit (source or address).",
     ["source", "limit"],
 )  # fmt: skip
+QUEUE_DEPTH = Gauge("relance_ingest_waiting", "Submissions that wait for the next transaction.", ["work"])
+QUEUE_SECONDS = Histogram(
+    "relance_ingest_waiting_seconds",
+    "How long a submission waited for its transaction to begin.",
+    ["work"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5),
+)
+BATCH_SIZE = Histogram(
+    "relance_ingest_batch_size",
+    "Submissions in one transaction.",
+    ["work"],
+    buckets=(1, 2, 5, 10, 20, 50, 100, 200),
+)

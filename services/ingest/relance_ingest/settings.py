@@ -3,7 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, PositiveInt, SecretStr
 
 from relance.settings import ServiceSettings
 
@@ -22,3 +22,9 @@ class IngestSettings(ServiceSettings):
         "none: forms get no token.",
     )
     figures_every: timedelta = Field(timedelta(seconds=15), description="How often to count what metrics report.")
+    accept_waiting: PositiveInt = Field(
+        1000, description="Submissions that may wait for a transaction; above it the answer is 503 with Retry-After."
+    )
+    accept_patience: timedelta = Field(
+        timedelta(seconds=5), description="How long a submission may wait for its transaction before the answer is 503."
+    )

@@ -40,6 +40,7 @@ class Guards:
         self._body_limit = body_limit
         self._body_limits = body_limits
         self._in_flight = 0
+        HTTP_IN_FLIGHT.set_function(lambda: self._in_flight)
         self._streams = streams
         self._streaming: Counter[str] = Counter()
 
@@ -63,12 +64,10 @@ class Guards:
             await send(message)
 
         self._in_flight += 1
-        HTTP_IN_FLIGHT.set(self._in_flight)
         try:
             await self._guarded(scope, receive, watched_send, headers)
         finally:
             self._in_flight -= 1
-            HTTP_IN_FLIGHT.set(self._in_flight)
             seconds = time.perf_counter() - started
             route = getattr(scope.get("route"), "path", "(none)")
             HTTP_REQUESTS.labels(scope["method"], route, status).inc()

@@ -2,10 +2,12 @@
 
 import phonenumbers
 import pytest
+from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 from hypothesis import given
 from hypothesis import strategies as st
 
 from relance_ingest.domain.contact_details import (
+    _PLAIN_EMAIL,
     NotReachable,
     identity_key,
     normal_email,
@@ -13,6 +15,7 @@ from relance_ingest.domain.contact_details import (
     phone_country,
 )
 
+LAST_LABELS = st.sampled_from(["com", "de", "c", "COM", "co-m", "xn--p1ai", "12", *SPECIAL_USE_DOMAIN_NAMES])
 EXAMPLES = {
     region: number
     for region in ("DE", "AT", "CH", "FR", "US", "GB", "IN", "BR")
@@ -53,6 +56,24 @@ def test_what_is_no_address_is_refused(value: str) -> None:
     """With the library's sentence."""
     with pytest.raises(NotReachable, match=r"\w"):
         normal_email(value)
+
+
+@given(
+    st.emails()
+    | st.from_regex(_PLAIN_EMAIL, fullmatch=True)
+    | st.builds("{}@{}.{}".format, st.text("aA.+_-'ü", max_size=4), st.text("aZ1.-ü", max_size=66), LAST_LABELS)
+)
+def test_an_address_is_as_the_library_says_although_most_are_not_shown_to_it(value: str) -> None:
+    """What is refused, and how the rest is spelt."""
+    try:
+        expected: str | None = validate_email(value, check_deliverability=False).normalized
+    except EmailNotValidError:
+        expected = None
+    try:
+        found: str | None = normal_email(value)
+    except NotReachable:
+        found = None
+    assert found == expected
 
 
 def test_one_person_has_one_identity_however_the_address_is_spelt() -> None:

@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import Any
 
-from relance import tracing
 from relance.events import Envelope, LeadReceived, LeadRevised
 from relance.ids import EventId, LeadId, NewId
 from relance_ingest.acceptance.new_lead import NewLead
@@ -46,6 +45,6 @@ def revised(stored: dict[str, Any], lead: NewLead, at: datetime) -> LeadRevised:
     )
 
 
-def envelope(data: LeadReceived | LeadRevised, at: datetime, new_id: NewId) -> Envelope:
-    """An event of the current trace, about the person."""
-    return Envelope(EventId(new_id()), SOURCE, data.identity_key, at, tracing.current(), data)
+def envelope(data: LeadReceived | LeadRevised, at: datetime, traceparent: str, new_id: NewId) -> Envelope:
+    """An event about the person."""
+    return Envelope(EventId(new_id()), SOURCE, data.identity_key, at, traceparent, data)

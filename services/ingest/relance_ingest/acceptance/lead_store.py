@@ -1,35 +1,34 @@
 """Leads in the database, many in one transaction, each with the event that tells of it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from relance import outbox
+from relance import faults, outbox
 from relance.clock import Clock
 from relance.database import Database
 from relance.events import Envelope
 from relance.ids import LeadId, NewId
-from relance_ingest.acceptance.events import envelope, received, revised
-from relance_ingest.acceptance.new_lead import Accepted, KeyUsedTwice, NewLead, fingerprint
+from relance_ingest.acceptance.events import envelope, revised
+from relance_ingest.acceptance.new_lead import Accepted, KeyUsedTwice
+from relance_ingest.acceptance.submission import Submission
 from relance_ingest.domain.repetitions import Repetition, repetitions
 
-Outcome = Accepted | KeyUsedTwice
+Outcome = Accepted | KeyUsedTwice | faults.TryLater
 
 _SEPARATOR = "\x1f"
 
 # Ordered by key, so that batches that share keys wait for each other instead of deadlocking; and by place, so that of
 # the same key in one batch the first is the lead.
-_INSERT = text(r"""
+_INSERT = r"""
     WITH given AS (
         SELECT * FROM unnest(
-            CAST(:ids AS uuid[]), CAST(:sources AS text[]), CAST(:channels AS text[]), CAST(:campaigns AS text[]),
-            CAST(:keys AS text[]), CAST(:fingerprints AS bytea[]), CAST(:suspicions AS text[]),
-            CAST(:occurred_ats AS timestamptz[]), CAST(:aggregate_types AS text[]), CAST(:aggregate_ids AS text[]),
-            CAST(:types AS text[]), CAST(:payloads AS text[]), CAST(:headers AS text[])
+            $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::text[], $8::timestamptz[],
+            $9::text[], $10::text[], $11::text[], $12::text[], $13::text[]
         ) WITH ORDINALITY AS given (
             id, source, channel, campaign, idempotency_key, fingerprint, suspicions, occurred_at,
             aggregate_type, aggregate_id, type, payload, headers, place
@@ -49,8 +48,8 @@ _INSERT = text(r"""
         FROM given JOIN added USING (id) WHERE suspicions = '' ORDER BY place
     )
     SELECT id FROM added
-""")
-_EARLIER = text("""
+"""
+_STORED = text("""
     SELECT id, source, idempotency_key, fingerprint, data, suspicions <> '{}' AND released_at IS NULL AS quarantined
     FROM leads
     WHERE (source, idempotency_key) IN (
@@ -63,23 +62,18 @@ _REVISE = text("""
     SET channel = given.channel, campaign = given.campaign, fingerprint = given.fingerprint,
         data = CAST(given.data AS jsonb) - 'revised_at', revised_at = given.at
     FROM unnest(
-        CAST(:ids AS uuid[]), CAST(:channels AS text[]), CAST(:campaigns AS text[]), CAST(:fingerprints AS bytea[]),
-        CAST(:data AS text[]), CAST(:ats AS timestamptz[])
-    ) AS given (id, channel, campaign, fingerprint, data, at)
-    WHERE leads.id = given.id
+        CAST(:sources AS text[]), CAST(:keys AS text[]), CAST(:channels AS text[]), CAST(:campaigns AS text[]),
+        CAST(:fingerprints AS bytea[]), CAST(:data AS text[]), CAST(:ats AS timestamptz[])
+    ) AS given (source, idempotency_key, channel, campaign, fingerprint, data, at)
+    WHERE leads.source = given.source AND leads.idempotency_key = given.idempotency_key
 """)
 
 
 @dataclass(frozen=True)
-class _Submission:
-    """A submission that may become the lead of this id."""
-
-    lead: NewLead
-    id: LeadId
-    key: tuple[str, str]
-    """Source and idempotency key."""
-    fingerprint: bytes
+class _Revision:
+    submission: Submission
     event: Envelope
+    told: bool
 
 
 class LeadStore:
@@ -90,80 +84,89 @@ class LeadStore:
         self._new_id = new_id
         self._clock = clock
 
-    async def keep(self, leads: Sequence[NewLead]) -> list[Outcome]:
-        """Commit all of them together; what became of each, as if they had come one after the other."""
-        submissions = [self._submission(lead) for lead in leads]
+    async def add(self, submissions: Sequence[Submission]) -> list[bool]:
+        """Commit those whose key is new, in one statement; says of each whether it was."""
+        async with self._database.driver() as connection:
+            rows = await connection.fetch(_INSERT, *_columns(submissions))
+        if len(rows) == len(submissions):
+            return [True] * len(submissions)
+        added = {row["id"] for row in rows}
+        return [submission.id in added for submission in submissions]
+
+    async def repeat(self, again: Sequence[Submission]) -> list[Outcome]:
+        """Commit what those change whose keys are known; what became of each, as if they had come one by one."""
         async with self._database.transaction() as connection:
-            added = await _insert(connection, submissions)
-            outcomes: dict[LeadId, Outcome] = {lead_id: Accepted(lead_id, repeated=False) for lead_id in added}
-            again = [submission for submission in submissions if submission.id not in added]
-            if again:
-                outcomes |= await self._repeat(connection, again)
-        return [outcomes[submission.id] for submission in submissions]
+            stored = await _stored(connection, again)
+            outcomes: dict[LeadId, Outcome] = {}
+            revisions: list[_Revision] = []
+            for key, same in groupby(sorted(again, key=_key), key=_key):
+                if (lead := stored.get(key)) is None:
+                    outcomes |= {each.id: faults.TryLater("the lead of this key was erased just now") for each in same}
+                    continue
+                for submission, repetition in _in_turn(lead, list(same)):
+                    outcomes[submission.id] = _outcome(LeadId(lead.id), repetition, submission)
+                    if repetition is Repetition.REVISION:
+                        event = self._revised(submission, lead.data)
+                        revisions.append(_Revision(submission, event, told=not lead.quarantined))
+            if revisions:
+                await _revise(connection, revisions)
+        return [outcomes[submission.id] for submission in again]
 
-    def _submission(self, lead: NewLead) -> _Submission:
-        lead_id = LeadId(self._new_id())
+    def _revised(self, submission: Submission, stored: dict[str, Any]) -> Envelope:
         now = self._clock()
-        event = envelope(received(lead, lead_id, now), now, self._new_id)
-        key = (lead.source, lead.idempotency_key or str(lead_id))
-        return _Submission(lead, lead_id, key, fingerprint(lead), event)
-
-    async def _repeat(self, connection: AsyncConnection, again: Sequence[_Submission]) -> dict[LeadId, Outcome]:
-        keys = {submission.key for submission in again}
-        given = {"sources": [source for source, _ in keys], "keys": [key for _, key in keys]}
-        earlier = {(row.source, row.idempotency_key): row for row in await connection.execute(_EARLIER, given)}
-        outcomes: dict[LeadId, Outcome] = {}
-        latest: dict[LeadId, tuple[_Submission, Envelope]] = {}
-        told: list[Envelope] = []
-        for key, same in groupby(sorted(again, key=_key), key=_key):
-            row, submissions = earlier[key], list(same)
-            found = repetitions(row.fingerprint, [(each.fingerprint, each.lead.revisable) for each in submissions])
-            for submission, repetition in zip(submissions, found, strict=True):
-                outcomes[submission.id] = _outcome(LeadId(row.id), repetition, key[1])
-                if repetition is Repetition.REVISION:
-                    now = self._clock()
-                    event = envelope(revised(row.data, submission.lead, now), now, self._new_id)
-                    latest[row.id] = submission, event
-                    if not row.quarantined:
-                        told.append(event)
-        if latest:
-            await _revise(connection, latest)
-            await outbox.append(connection, told)
-        return outcomes
+        return envelope(revised(stored, submission.lead, now), now, submission.event.traceparent, self._new_id)
 
 
-def _key(submission: _Submission) -> tuple[str, str]:
+def _key(submission: Submission) -> tuple[str, str]:
     return submission.key
 
 
-def _outcome(lead_id: LeadId, repetition: Repetition, key: str) -> Outcome:
+def _in_turn(lead: Row[Any], submissions: Sequence[Submission]) -> Iterable[tuple[Submission, Repetition]]:
+    submitted = [(each.fingerprint, each.lead.revisable) for each in submissions]
+    return zip(submissions, repetitions(lead.fingerprint, submitted), strict=True)
+
+
+def _outcome(lead_id: LeadId, repetition: Repetition, submission: Submission) -> Outcome:
     if repetition is Repetition.OTHER:
-        return KeyUsedTwice(key)
+        return KeyUsedTwice(submission.key[1])
     return Accepted(lead_id, repeated=True, revised=repetition is Repetition.REVISION)
 
 
-async def _insert(connection: AsyncConnection, submissions: Sequence[_Submission]) -> set[LeadId]:
-    columns: dict[str, list[Any]] = {
-        "ids": [each.id for each in submissions],
-        "sources": [each.lead.source for each in submissions],
-        "channels": [each.lead.channel for each in submissions],
-        "campaigns": [each.lead.campaign for each in submissions],
-        "keys": [each.key[1] for each in submissions],
-        "fingerprints": [each.fingerprint for each in submissions],
-        "suspicions": [_SEPARATOR.join(each.lead.suspicions) for each in submissions],
-    }
+def _columns(submissions: Sequence[Submission]) -> list[list[Any]]:
     events = outbox.columns([each.event for each in submissions])
-    return set((await connection.execute(_INSERT, columns | events)).scalars())
+    return [
+        [each.id for each in submissions],
+        [each.lead.source for each in submissions],
+        [each.lead.channel for each in submissions],
+        [each.lead.campaign for each in submissions],
+        [each.key[1] for each in submissions],
+        [each.fingerprint for each in submissions],
+        [_SEPARATOR.join(each.lead.suspicions) for each in submissions],
+        events["occurred_ats"],
+        events["aggregate_types"],
+        events["aggregate_ids"],
+        events["types"],
+        events["payloads"],
+        events["headers"],
+    ]
 
 
-async def _revise(connection: AsyncConnection, latest: dict[LeadId, tuple[_Submission, Envelope]]) -> None:
-    changes = list(latest.values())
+async def _stored(connection: AsyncConnection, submissions: Sequence[Submission]) -> dict[tuple[str, str], Row[Any]]:
+    keys = {submission.key for submission in submissions}
+    given = {"sources": [source for source, _ in keys], "keys": [key for _, key in keys]}
+    return {(row.source, row.idempotency_key): row for row in await connection.execute(_STORED, given)}
+
+
+async def _revise(connection: AsyncConnection, revisions: Sequence[_Revision]) -> None:
+    latest = list({revision.submission.key: revision for revision in revisions}.values())
     columns = {
-        "ids": list(latest),
-        "channels": [submission.lead.channel for submission, _ in changes],
-        "campaigns": [submission.lead.campaign for submission, _ in changes],
-        "fingerprints": [submission.fingerprint for submission, _ in changes],
-        "data": [event.data.model_dump_json() for _, event in changes],
-        "ats": [event.time for _, event in changes],
+        "sources": [each.submission.key[0] for each in latest],
+        "keys": [each.submission.key[1] for each in latest],
+        "channels": [each.submission.lead.channel for each in latest],
+        "campaigns": [each.submission.lead.campaign for each in latest],
+        "fingerprints": [each.submission.fingerprint for each in latest],
+        "data": [each.event.data.model_dump_json() for each in latest],
+        "ats": [each.event.time for each in latest],
     }
     await connection.execute(_REVISE, columns)
+    await outbox.append(connection, [each.event for each in revisions if each.told])

@@ -1,7 +1,5 @@
 """What front doors make of a submission, and what they are told of it."""
 
-import hashlib
-import json
 from dataclasses import dataclass
 
 from relance.events import CallDetails, Contact
@@ -39,15 +37,3 @@ class Accepted:
 
 class KeyUsedTwice(ValueError):
     """The idempotency key came with another submission before. Nothing was stored."""
-
-
-def fingerprint(lead: NewLead) -> bytes:
-    """What makes two submissions the same: everything that was said, whatever the order of fields."""
-    said = {
-        "channel": lead.channel,
-        "campaign": lead.campaign,
-        "contact": lead.contact.model_dump(mode="json"),
-        "fields": lead.fields,
-        "call": lead.call.model_dump(mode="json") if lead.call else None,
-    }
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).digest()

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from relance import outbox
+from relance import outbox, tracing
 from relance.clock import Clock, utc_now
 from relance.events import LeadReceived
 from relance.ids import LeadId, NewId, new_id
@@ -30,5 +30,5 @@ async def release(
     now = clock()
     rows = (await connection.execute(_RELEASE, {"ids": list(lead_ids), "at": now})).all()
     told = [LeadReceived.model_validate(row.data) for row in sorted(rows, key=lambda row: row.id)]
-    await outbox.append(connection, [envelope(data, now, new_id) for data in told])
+    await outbox.append(connection, [envelope(data, now, tracing.current(), new_id) for data in told])
     return [data.lead_id for data in told]

@@ -1,9 +1,16 @@
 """Phone numbers to E.164 and e-mail addresses to one spelling, so that one person is one person."""
 
 import hashlib
+import re
 
 import phonenumbers
-from email_validator import EmailNotValidError, validate_email
+from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
+
+# What nearly everybody has, and the library leaves as it is: found in a tenth of its time.
+_PLAIN_EMAIL = re.compile(
+    r"(?=[^@]{1,64}@[^@]{1,63}$)"
+    r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*@(?:[a-z0-9]+(?:-[a-z0-9]+)*\.)+(?P<last>[a-z]{2,})"
+)
 
 
 class NotReachable(ValueError):
@@ -16,6 +23,25 @@ def normal_phone(value: str, country: str | None) -> str:
     Raises:
         NotReachable: no such number can exist.
     """
+    return _e164(_number(value, country))
+
+
+def phone_and_country(value: str, country: str | None) -> tuple[str, str | None]:
+    """`normal_phone` and its `phone_country`, read once.
+
+    Raises:
+        NotReachable: no such number can exist.
+    """
+    number = _number(value, country)
+    return _e164(number), _country(number)
+
+
+def phone_country(phone: str) -> str | None:
+    """The country of an E.164 number; None for numbers of no country."""
+    return _country(phonenumbers.parse(phone))
+
+
+def _number(value: str, country: str | None) -> phonenumbers.PhoneNumber:
     try:
         number = phonenumbers.parse(value, country)
     except phonenumbers.NumberParseException as error:
@@ -23,12 +49,15 @@ def normal_phone(value: str, country: str | None) -> str:
         raise NotReachable(f"This is no phone number: {error}{hint}") from error
     if not phonenumbers.is_valid_number(number):
         raise NotReachable("No such phone number exists: a digit is missing, or one is too many.")
+    return number
+
+
+def _e164(number: phonenumbers.PhoneNumber) -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
-def phone_country(phone: str) -> str | None:
-    """The country of an E.164 number; None for numbers of no country."""
-    region = phonenumbers.region_code_for_number(phonenumbers.parse(phone))
+def _country(number: phonenumbers.PhoneNumber) -> str | None:
+    region = phonenumbers.region_code_for_number(number)
     return region if region and region.isalpha() else None
 
 
@@ -38,6 +67,9 @@ def normal_email(value: str) -> str:
     Raises:
         NotReachable: it is no address.
     """
+    plain = _PLAIN_EMAIL.fullmatch(value)
+    if plain and plain["last"] not in SPECIAL_USE_DOMAIN_NAMES:
+        return value
     try:
         return validate_email(value, check_deliverability=False).normalized
     except EmailNotValidError as error:

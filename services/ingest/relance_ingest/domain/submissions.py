@@ -17,7 +17,13 @@ from pydantic_core import PydanticCustomError
 
 from relance.events import CallDetails, Contact
 from relance.storable import STORABLE
-from relance_ingest.domain.contact_details import NotReachable, normal_email, normal_phone, phone_country
+from relance_ingest.domain.contact_details import (
+    NotReachable,
+    normal_email,
+    normal_phone,
+    phone_and_country,
+    phone_country,
+)
 
 MOST_FIELDS = 50
 
@@ -83,7 +89,7 @@ def lead_contact(lead: LeadSubmission, default_country: str | None) -> Contact:
     """
     faults: dict[str, str] = {}
     country = lead.country or default_country
-    email = phone = None
+    email = phone = dialled_in = None
     if lead.email is not None:
         try:
             email = normal_email(lead.email)
@@ -91,7 +97,7 @@ def lead_contact(lead: LeadSubmission, default_country: str | None) -> Contact:
             faults["email"] = str(error)
     if lead.phone is not None:
         try:
-            phone = normal_phone(lead.phone, country)
+            phone, dialled_in = phone_and_country(lead.phone, country)
         except NotReachable as error:
             faults["phone"] = str(error)
     if faults:
@@ -101,7 +107,7 @@ def lead_contact(lead: LeadSubmission, default_country: str | None) -> Contact:
         email=email,
         phone=phone,
         company=lead.company,
-        country=lead.country or (phone_country(phone) if phone else None),
+        country=lead.country or dialled_in,
     )
 
 

@@ -1,7 +1,7 @@
 """Which source a request comes from: by its API key."""
 
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Request, Security
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
@@ -15,7 +15,13 @@ _BEARER = HTTPBearer(auto_error=False, description="The source's API key")
 _HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, description="The source's API key")
 
 
-def presented_key(
+KEYED: dict[str, Any] = {"security": [{_BEARER.scheme_name: []}, {_HEADER.scheme_name: []}]}
+"""`openapi_extra` of what asks for `authenticated`, which reads the headers itself: three dependencies less are a tenth
+of the time that a lead takes."""
+
+
+# Coroutines: a plain function would be handed to a thread, for every request.
+async def presented_key(
     bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
     header: Annotated[str | None, Security(_HEADER)],
 ) -> str | None:
@@ -23,9 +29,11 @@ def presented_key(
     return bearer.credentials if bearer else header
 
 
-async def authenticated(request: Request, key: Annotated[str | None, Security(presented_key)]) -> Source:
-    """The source whose key came with the request, when it takes anything more just now."""
-    source = source_of_key(request.app.state.sources, key)
+async def authenticated(request: Request) -> Source:
+    """The source whose key came with the request, as `presented_key` finds it, when it takes anything more just now."""
+    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
+    key = credentials.strip() if scheme.lower() == "bearer" else None
+    source = source_of_key(request.app.state.sources, key or request.headers.get("x-api-key"))
     await admit(request, source, source.spam.limits)
     return source
 

@@ -8,9 +8,9 @@ from uuid import UUID
 from fastapi import Header, Request
 from pydantic import BaseModel, Field
 
-from relance.http.problems import FieldFault, Problem, ProblemDocument, invalid_fields
+from relance.http.problems import FieldFault, Problem, ProblemDocument, invalid_fields, unavailable
 from relance_ingest import metrics
-from relance_ingest.acceptance import Acceptance, Accepted, KeyUsedTwice, NewLead
+from relance_ingest.acceptance import Acceptance, Accepted, KeyUsedTwice, NewLead, Overloaded
 from relance_ingest.domain.submissions import FieldError, IdempotencyKey
 from relance_ingest.sources import Source
 from relance_ingest.spam.evidence import NO_EVIDENCE, Evidence
@@ -38,20 +38,27 @@ async def accept(request: Request, lead: NewLead, evidence: Evidence = NO_EVIDEN
     """Look at it, commit, then answer: the same whether it is suspected or not, so that spammers learn nothing.
 
     Raises:
-        Problem: 422 when the idempotency key belongs to another submission.
+        Problem: 422 when the idempotency key belongs to another submission; 503 when too much is waiting.
     """
     acceptance: Acceptance = request.app.state.acceptance
     screening: Screening = request.app.state.screening
     source: Source = request.app.state.sources[lead.source]
     suspicions = (*lead.suspicions, *await screening.suspicions(source.spam, lead, evidence))
+    if suspicions:
+        lead = replace(lead, suspicions=suspicions)
     try:
-        accepted: Accepted = await acceptance.accept(replace(lead, suspicions=suspicions))
+        accepted: Accepted = await acceptance.accept(lead)
     except KeyUsedTwice as error:
         metrics.REFUSED.labels("idempotency_key").inc()
         raise Problem(
             HTTPStatus.UNPROCESSABLE_ENTITY,
             "Idempotency key used twice",
             "This key came with another submission before. Nothing was stored: use a new key for a new submission.",
+        ) from error
+    except Overloaded as error:
+        metrics.REFUSED.labels("overload").inc()
+        raise unavailable(
+            "More leads are coming in than can be stored just now. Nothing was stored: send it again."
         ) from error
     if not accepted.repeated:
         for suspicion in suspicions:

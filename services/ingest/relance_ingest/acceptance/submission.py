@@ -1,0 +1,44 @@
+"""A submission on its way into the database: all that is written of it, prepared before its transaction."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime
+
+from relance import tracing
+from relance.events import Envelope
+from relance.ids import LeadId, NewId
+from relance_ingest.acceptance.events import envelope, received
+from relance_ingest.acceptance.new_lead import NewLead
+
+
+@dataclass(frozen=True)
+class Submission:
+    """It becomes the lead of this id, unless its key is known. Committed again it is the same lead."""
+
+    lead: NewLead
+    id: LeadId
+    key: tuple[str, str]
+    """Source and idempotency key."""
+    fingerprint: bytes
+    event: Envelope
+
+
+def submission(lead: NewLead, at: datetime, new_id: NewId) -> Submission:
+    """What is to be written of a lead that came at this moment."""
+    lead_id = LeadId(new_id())
+    key = (lead.source, lead.idempotency_key or str(lead_id))
+    event = envelope(received(lead, lead_id, at), at, tracing.current(), new_id)
+    return Submission(lead, lead_id, key, fingerprint(lead), event)
+
+
+def fingerprint(lead: NewLead) -> bytes:
+    """What makes two submissions the same: everything that was said, whatever the order of fields."""
+    said = {
+        "channel": lead.channel,
+        "campaign": lead.campaign,
+        "contact": lead.contact.model_dump(mode="json"),
+        "fields": lead.fields,
+        "call": lead.call.model_dump(mode="json") if lead.call else None,
+    }
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).digest()
