@@ -190,10 +190,12 @@ class System:
         async with self.http.get(self.url(service, "/metrics")) as answer:
             return await answer.text()
 
-    async def operate(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> tuple[int, Any]:
-        """Ask the operators' API of the router; returns status and body."""
+    async def operate(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, *, service: str = ROUTER
+    ) -> tuple[int, Any]:
+        """Ask the operators' API of a service; returns status and body."""
         headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
-        async with self.http.request(method, self.url(ROUTER, path), json=body, headers=headers) as answer:
+        async with self.http.request(method, self.url(service, path), json=body, headers=headers) as answer:
             return answer.status, await answer.json(content_type=None)
 
     async def apply_routing(self, text: str) -> int:

@@ -276,7 +276,19 @@ async def test_openapi_names_every_answer_of_a_form(ingest: System) -> None:
     """So that a client can be generated."""
     paths = (await ask(ingest, "GET", "/openapi.json")).document["paths"]
     form = paths["/v1/forms/{source}"]
-    assert set(form["post"]["responses"]) == {"202", "303", "400", "401", "403", "404", "413", "415", "422", "503"}
+    assert set(form["post"]["responses"]) == {
+        "202",
+        "303",
+        "400",
+        "401",
+        "403",
+        "404",
+        "413",
+        "415",
+        "422",
+        "429",
+        "503",
+    }
     assert set(form["post"]["responses"]["422"]["content"]) == {"application/problem+json", "text/html"}
     assert set(form["options"]["responses"]) >= {"204", "403", "404"}
     assert set(paths["/snippet.js"]["get"]["responses"]) >= {"200", "304"}

@@ -11,7 +11,7 @@ _LINES = """
         SELECT assignment_id, bool_or(action = 'at_risk') AS at_risk, bool_or(action = 'notify_manager') AS escalated
         FROM reporting.steps GROUP BY 1
     )
-    SELECT coalesce(a.team, '(unrouted)') AS team, l.source,
+    SELECT CASE WHEN l.quarantined THEN '(quarantined)' ELSE coalesce(a.team, '(unrouted)') END AS team, l.source,
         count(DISTINCT l.lead_id) AS leads,
         count(a.assignment_id) AS assigned,
         count(*) FILTER (WHERE c.stopped_by IN ('acknowledged', 'contacted', 'declined')) AS answered,
@@ -30,7 +30,9 @@ _BOOKS = """
         (SELECT count(*) FROM reporting.leads) AS accepted,
         (SELECT count(*) FROM owners) AS owned,
         (SELECT count(*) FROM reporting.unrouted) AS unrouted,
-        (SELECT count(*) FROM reporting.leads l WHERE NOT EXISTS (SELECT FROM owners o WHERE o.lead_id = l.lead_id)
+        (SELECT count(*) FROM reporting.leads WHERE quarantined) AS quarantined,
+        (SELECT count(*) FROM reporting.leads l WHERE NOT l.quarantined
+            AND NOT EXISTS (SELECT FROM owners o WHERE o.lead_id = l.lead_id)
             AND NOT EXISTS (SELECT FROM reporting.unrouted u WHERE u.lead_id = l.lead_id)) AS lost,
         (SELECT count(*) FROM owners WHERE open > 1) AS with_two_owners,
         (SELECT count(*) FROM reporting.assignments) AS assignments,
@@ -61,6 +63,7 @@ class Books:
     accepted: int
     owned: int
     unrouted: int
+    quarantined: int
     lost: int
     with_two_owners: int
     assignments: int
@@ -71,9 +74,9 @@ class Books:
 
     @property
     def balanced(self) -> bool:
-        """accepted = assigned + unrouted, nothing lost, nothing twice, every assignment on the clock."""
+        """accepted = assigned + unrouted + quarantined, nothing lost, nothing twice, every assignment on the clock."""
         return (
-            self.accepted == self.owned + self.unrouted
+            self.accepted == self.owned + self.unrouted + self.quarantined
             and not self.lost
             and not self.with_two_owners
             and self.assignments == self.clocks

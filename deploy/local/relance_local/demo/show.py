@@ -203,6 +203,7 @@ def _summary_table(summary: Summary) -> Table:
         "accepted": books.accepted,
         "= with one owner": books.owned,
         "+ unrouted, with reason": books.unrouted,
+        "+ quarantined as spam, with reason": books.quarantined,
         "lost": books.lost,
         "with two owners": books.with_two_owners,
         "accepted as web forms were told": summary.posted,
@@ -224,7 +225,7 @@ def _summary_table(summary: Summary) -> Table:
         table.add_row(name, str(value))
     verdict = "[green]proven[/]" if summary.proven else "[red]NOT PROVEN[/]"
     table.add_section()
-    table.add_row("accepted = assigned + unrouted, nothing lost, nothing twice", verdict)
+    table.add_row("accepted = assigned + unrouted + quarantined, nothing lost, nothing twice", verdict)
     return table
 
 

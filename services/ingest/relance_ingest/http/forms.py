@@ -17,6 +17,7 @@ from relance_ingest.domain.languages import Language
 from relance_ingest.domain.origins import Page, onward, page_of
 from relance_ingest.domain.submissions import MOST_FIELDS, FieldError, IdempotencyKey, LeadSubmission
 from relance_ingest.http import form_pages
+from relance_ingest.http.admission import admit
 from relance_ingest.http.authentication import presented_key, source_of_key
 from relance_ingest.http.form_pages import wants_html, wants_json
 from relance_ingest.http.form_reading import FORM_KINDS, JSON, field_fault, read_form
@@ -24,6 +25,8 @@ from relance_ingest.http.leads import new_lead
 from relance_ingest.http.page_wording import WORDING, fault_text
 from relance_ingest.http.receipts import IdempotencyHeader, Receipt, accept
 from relance_ingest.sources import Source, Sources
+from relance_ingest.sources.spam import FORM_LIMITS
+from relance_ingest.spam.evidence import taken_from
 
 router = APIRouter(tags=["forms"])
 
@@ -64,7 +67,7 @@ class FormReceipt(Receipt):
     summary="Submit a form",
     response_model=FormReceipt,
     responses={
-        **_refused(400, 401, 403, 404, 413, 415, 422, 503),
+        **_refused(400, 401, 403, 404, 413, 415, 422, 429, 503),
         303: {"description": "Accepted; the browser goes on to a page that says so"},
     },
     openapi_extra=_BODY,
@@ -81,7 +84,9 @@ async def submit_form(
     """
     known = known_source(request.app.state.sources, source)
     page = _page(request, known)
+    await admit(request, known, known.spam.limits or FORM_LIMITS)
     form = await read_form(request, known.forms.files)
+    evidence = taken_from(form, known.spam)
     field_key = form.pop(KEY_FIELD, None)
     key = header_key or field_key
     if (key or page is Page.UNKNOWN) and source_of_key(request.app.state.sources, key) is not known:
@@ -89,7 +94,7 @@ async def submit_form(
     redirect = _redirect(request, known, form.pop(REDIRECT_FIELD, None))
     form_key = _form_key(form.pop(IDEMPOTENCY_FIELD, None))
     language = form_pages.visitors_language(request.headers)
-    receipt = await accept(request, _lead(known, form, idempotency_key or form_key, language))
+    receipt = await accept(request, _lead(known, form, idempotency_key or form_key, language), evidence)
     if redirect and not wants_json(request.headers):
         return RedirectResponse(redirect, HTTPStatus.SEE_OTHER)
     if wants_html(request.headers):

@@ -55,6 +55,9 @@ class Sources:
         except (yaml.YAMLError, ValidationError) as error:
             raise SourcesRefused(f"{file}: {error}") from error
 
+    def __getitem__(self, source: str) -> Source:
+        return self._by_id[source]
+
     def __iter__(self) -> Iterator[Source]:
         """All, in the file's order."""
         return iter(self._by_id.values())
