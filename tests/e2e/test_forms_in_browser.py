@@ -297,3 +297,27 @@ async def test_the_way_back_keeps_what_was_written(ingest: System, browser: Brow
         await page.locator("button").click()
         await page.get_by_role("link", name="Back to the form").click()
         await expect(page.get_by_label("Name")).to_have_value("Maria Huber")
+
+
+async def test_a_person_with_the_snippet_is_not_suspected(
+    real_parts: tuple[DatabaseServer, Broker], database: str, tmp_path: Path, site: Site, browser: Browser
+) -> None:
+    """It fetches the token and adds the bait by itself; who takes the bait is suspected."""
+    spam = {"honeypot": "homepage", "form_token": {"required": True, "min_fill": 0.001}}
+    forms = {"origins": [site.origin], "fields": {"email": "your-email"}}
+    sources = {"website": {"thanks_url": None, "forms": forms, "spam": spam}}
+    async with (
+        running_system(real_parts, database, tmp_path, services=[INGEST], sources=sources) as system,
+        opened(browser) as page,
+    ):
+        site.ingest = system.services.url(INGEST)
+        for bait in ("", "https://casino.example"):
+            await page.goto(f"{site.origin}/contact")
+            await expect(page.locator("[name=_token]")).to_have_count(1)
+            await page.locator("[name=your-email]").fill("maria@posteo.de")
+            await page.locator("[name=homepage]").evaluate("(field, text) => field.value = text", bait)
+            await page.locator("button").click()
+            await expect(page.locator(".relance-thanks")).to_be_visible()
+        rows = await system.rows("SELECT suspicions, data FROM ingest.leads ORDER BY id", role="ingest")
+    assert [row["suspicions"] for row in rows] == [[], ["honeypot"]]
+    assert {"_token", "homepage"}.isdisjoint(json.loads(rows[0]["data"])["fields"])
