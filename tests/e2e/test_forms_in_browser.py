@@ -26,7 +26,6 @@ WEBSITE_FORM = """<!doctype html><html lang="de"><meta charset="utf-8"><title>Ko
   <button name="pressed" value="offer">Angebot</button>
 </form>
 <script src="{ingest}/snippet.js" async></script>"""
-ANSWERED = "document.querySelector('[role=status]')?.textContent"
 
 
 @dataclass

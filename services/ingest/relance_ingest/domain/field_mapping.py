@@ -62,7 +62,7 @@ def mapped(form: Mapping[str, str], mapping: FieldMapping) -> MappedForm:
             continue
         kept_as = _free(_plain(name), fields.keys() | campaign.keys())
         fields[kept_as] = value
-        called[kept_as] = name
+        called.setdefault(kept_as, name)  # a lead's field goes before its namesake
     return MappedForm(lead, fields, campaign, called)
 
 

@@ -13,6 +13,8 @@ from relance_ingest.domain.submissions import LONGEST_LINE, MOST_FIELDS
 
 FORM_KINDS = ("application/x-www-form-urlencoded", "multipart/form-data")
 JSON = "application/json"
+_MOST_GIVEN = 2 * MOST_FIELDS
+"""Fields that are read at all: some may be ignored, others be one box each of several."""
 
 
 def field_fault(name: str, detail: str) -> FieldFault:
@@ -38,7 +40,7 @@ async def read_form(request: Request, files: Literal["refuse", "ignore"]) -> dic
         )
     fields: dict[str, str] = {}
     refused: list[str] = []
-    async with request.form(max_files=MOST_FIELDS, max_fields=2 * MOST_FIELDS) as form:
+    async with request.form(max_files=MOST_FIELDS, max_fields=_MOST_GIVEN) as form:
         for name, value in form.multi_items():
             if isinstance(value, UploadFile):
                 if not value.filename and not value.size:
@@ -65,6 +67,8 @@ def _json_fields(body: bytes) -> dict[str, str]:
         raise Problem(HTTPStatus.BAD_REQUEST, "Malformed JSON", detail) from error
     if not isinstance(given, dict):
         raise invalid_fields([FieldFault("/", "Send an object of fields.")])
+    if len(given) > _MOST_GIVEN:
+        raise invalid_fields([FieldFault("/", f"Send {_MOST_GIVEN} fields at most, not {len(given)}.")])
     # A lone surrogate is valid JSON, but no text: in a name it is replaced, in a value it is that field's fault.
     named = {name.encode(errors="replace").decode(): value for name, value in given.items()}
     wrong = [name for name, value in named.items() if not isinstance(value, str | int | float | bool | None)]
