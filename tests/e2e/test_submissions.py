@@ -115,6 +115,13 @@ BAD: list[tuple[str, str, dict[str, Any], int, str | None]] = [
     ("form surrogate key", "/v1/forms/website", {"data": b'{"_key":"\\ud800"}'}, 401, None),
     ("form with file", "/v1/forms/website", {"files": True}, 422, "/cv"),
     ("wrong key", "/v1/leads", {"json": {"email": "a@example.com"}, "key": "nonsense"}, 401, None),
+    (
+        "long idempotency key",
+        "/v1/leads",
+        {"json": {"email": "a@example.com"}, "headers": {"Idempotency-Key": "k" * 300}},
+        422,
+        "header/Idempotency-Key",
+    ),
     ("no key", "/v1/leads", {"json": {"email": "a@example.com"}, "key": None}, 401, None),
     ("oversize", "/v1/leads", {"json": {"email": "a@example.com", "fields": {"x": "y" * 70_000}}}, 413, None),
     ("no such path", "/v1/nothing", {"json": {}}, 404, None),
@@ -156,3 +163,18 @@ async def test_a_body_without_a_length_is_limited_too(ingest_only: System) -> No
     except aiohttp.ClientConnectionError:
         return  # answered and closed while we were still sending
     assert (status, problem["title"]) == (413, "Request Entity Too Large")
+
+
+async def test_the_document_describes_what_is_read_by_hand(ingest_only: System) -> None:
+    """Keys, wherever an operation names them; and the idempotency key, alike for leads, calls and forms."""
+    async with ingest_only.http.get(ingest_only.url("ingest", "/openapi.json")) as answer:
+        document = await answer.json()
+    operations = [operation for path in document["paths"].values() for operation in path.values()]
+    named = {name for operation in operations for way in operation.get("security", []) for name in way}
+    assert named == set(document["components"]["securitySchemes"])
+    for path in ("/v1/leads", "/v1/calls"):
+        assert document["paths"][path]["post"]["security"] == [{"HTTPBearer": []}, {"APIKeyHeader": []}]
+    for path in ("/v1/leads", "/v1/calls", "/v1/forms/{source}"):
+        parameters = {each["name"]: each for each in document["paths"][path]["post"]["parameters"]}
+        key = parameters["Idempotency-Key"]
+        assert (key["in"], key["required"], "255" in str(key["schema"])) == ("header", False, True)

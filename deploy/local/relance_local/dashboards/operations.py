@@ -100,12 +100,21 @@ def dashboard() -> Dashboard:
                 ),
                 series(
                     "Time to accept a lead",
-                    "From request to commit.",
+                    "From request to commit, and how much of it was waiting for a transaction to begin.",
                     {
                         "p50": quantile(0.5, "relance_ingest_accept_seconds"),
                         "p99": quantile(0.99, "relance_ingest_accept_seconds"),
+                        "p99 waiting": quantile(0.99, "relance_ingest_waiting_seconds"),
                     },
                     unit=SECONDS,
+                ),
+                series(
+                    "Submissions in hand",
+                    "Those that wait for a transaction, and how many share one (half of the transactions, at most).",
+                    {
+                        "waiting for {{work}}": "sum by (work) (relance_ingest_waiting)",
+                        "in a transaction of {{work}}": quantile(0.5, "relance_ingest_batch_size", by="work"),
+                    },
                 ),
                 series(
                     "Refused",

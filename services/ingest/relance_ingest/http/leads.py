@@ -8,14 +8,18 @@ from fastapi import APIRouter, Depends, Request
 from relance_ingest.acceptance import NewLead
 from relance_ingest.domain.submissions import FieldError, LeadSubmission, lead_contact
 from relance_ingest.http.authentication import KEYED, authenticated
-from relance_ingest.http.receipts import REFUSALS, Receipt, accept, idempotency_key, wrong_fields
+from relance_ingest.http.receipts import IDEMPOTENT, REFUSALS, Receipt, accept, idempotency_key, wrong_fields
 from relance_ingest.sources import Source
 
 router = APIRouter(tags=["leads"])
 
 
 @router.post(
-    "/v1/leads", status_code=HTTPStatus.ACCEPTED, summary="Submit a lead", responses=REFUSALS, openapi_extra=KEYED
+    "/v1/leads",
+    status_code=HTTPStatus.ACCEPTED,
+    summary="Submit a lead",
+    responses=REFUSALS,
+    openapi_extra=KEYED | IDEMPOTENT,
 )
 async def submit_lead(
     request: Request,
