@@ -190,10 +190,12 @@ class System:
         async with self.http.get(self.url(service, "/metrics")) as answer:
             return await answer.text()
 
-    async def operate(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> tuple[int, Any]:
-        """Ask the operators' API of the router; returns status and body."""
+    async def operate(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, *, service: str = ROUTER
+    ) -> tuple[int, Any]:
+        """Ask the operators' API of a service; returns status and body."""
         headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
-        async with self.http.request(method, self.url(ROUTER, path), json=body, headers=headers) as answer:
+        async with self.http.request(method, self.url(service, path), json=body, headers=headers) as answer:
             return answer.status, await answer.json(content_type=None)
 
     async def apply_routing(self, text: str) -> int:
@@ -221,8 +223,12 @@ async def running_system(
     window: str = "60s",
     services: Sequence[str] = NAMES,
     environment: Mapping[str, str] | None = None,
+    sources: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> AsyncIterator[System]:
-    """Start the services on these parts, with the topics' prefix and the database of one test."""
+    """Start the services on these parts, with the topics' prefix and the database of one test.
+
+    `sources` says more of a source in sources.yaml, by its id.
+    """
     server, broker = real_parts
     endpoints = Endpoints()
     async with AsyncExitStack() as closing:
@@ -238,7 +244,7 @@ async def running_system(
         routing_file = folder / "routing.yaml"
         routing_file.write_text(routing(endpoints, teams or {"sales": ["anna", "ben"]}, window=window))
         sources_file = folder / "sources.yaml"
-        sources_file.write_text(_sources())
+        sources_file.write_text(_sources(sources or {}))
         configuration = Configuration(
             routing_file,
             sources_file,
@@ -268,10 +274,15 @@ async def _create_topics(server: DatabaseServer, broker: Broker, database: str, 
     await create_topics(settings, [ROUTER, SLA_MONITOR])
 
 
-def _sources() -> str:
+def _sources(further: Mapping[str, Mapping[str, Any]]) -> str:
     sources = [
-        {"id": source, "key_sha256": hashlib.sha256(key.encode()).hexdigest(), "default_country": "DE"}
+        {
+            "id": source,
+            "key_sha256": hashlib.sha256(key.encode()).hexdigest(),
+            "default_country": "DE",
+            **({"thanks_url": THANKS} if source == "website" else {}),
+            **further.get(source, {}),
+        }
         for source, key in KEYS.items()
     ]
-    sources[0]["thanks_url"] = THANKS
     return yaml.safe_dump({"sources": sources})

@@ -7,7 +7,7 @@ Durations are ISO 8601 (`PT20S`) or a number of seconds.
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt, UrlConstraints
+from pydantic import Field, IPvAnyNetwork, PositiveInt, UrlConstraints
 from pydantic_core import MultiHostUrl
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -54,6 +54,18 @@ class ServiceSettings(BaseSettings):
     http_host: str = Field("127.0.0.1", description="Address to listen on; `0.0.0.0` in a container.")
     http_port: int = Field(8080, ge=0, le=65535, description="Port to listen on.")
     http_body_limit: PositiveInt = Field(64 * 1024, description="Bytes of one request body at most.")
+    http_headers_limit: PositiveInt = Field(
+        32 * 1024, description="Bytes of one request's headers at most; above it the answer is 431."
+    )
+    http_receive_timeout: timedelta = Field(
+        timedelta(seconds=20),
+        description="How long a request may take to arrive, its body included, before the connection is closed.",
+    )
+    trusted_proxies: frozenset[IPvAnyNetwork] = Field(
+        frozenset(),
+        description="Proxies in front of this service, whose X-Forwarded-For and X-Forwarded-Proto are believed, as a "
+        'JSON list of addresses or networks: `["10.0.0.0/8"]`. Nobody else\'s are.',
+    )
     http_concurrency: PositiveInt = Field(
         256, description="Requests worked on at once; above it the answer is 503 with Retry-After."
     )

@@ -8,13 +8,14 @@ from urllib.parse import urlsplit
 
 import asyncpg
 from tests.prometheus import Prometheus, any_finite, dashboards, expanded, filled_in, panels, running_prometheus
-from tests.system import STANDARD_STEPS, Received, System, routing, running_system
+from tests.system import KEYS, STANDARD_STEPS, Received, System, routing, running_system
 
 from relance_local.broker import Broker
 from relance_local.database_server import DatabaseServer
 from relance_local.services import NAMES
 
 TEAMS = {"dach": ["anna", "ben"], "world": ["chloe"]}
+SPAM = {"website": {"thanks_url": None, "spam": {"honeypot": "website_url"}}}
 VARIABLES = {"team": list(TEAMS), "source": ["website", "ads"]}
 
 
@@ -28,7 +29,7 @@ async def say(system: System, told: Received, answer: str, **body: str) -> None:
 
 
 async def traffic(system: System) -> None:
-    """Answered, declined, ignored until a manager hears of it; accepted, rejected, won; refused; unrouted."""
+    """Answered, declined, ignored until a manager hears of it; accepted, rejected, won; refused; spam; unrouted."""
     posted = [
         await system.post_lead(
             source=source, campaign="spring" if source == "ads" else None, fields={"team": team}, name="Maria Huber"
@@ -45,6 +46,9 @@ async def traffic(system: System) -> None:
     await say(system, told[1], "rejected", reason="spam")
     declined = await system.told(await system.post_lead(fields={"team": "world"}))
     await say(system, declined, "decline", reason="not my region")
+    form = {"_key": KEYS["website"], "email": "maria@example.com", "website_url": "x"}
+    async with system.http.post(system.url("ingest", "/v1/forms/website"), data=form) as spam:
+        assert spam.status < 400
     async with system.http.post(system.url("ingest", "/v1/leads"), json={}) as refused:
         assert refused.status == 401
     await system.wait_for_rows("SELECT 1 FROM reporting.unrouted WHERE lead_id = $1", declined.data["lead"]["lead_id"])
@@ -54,7 +58,7 @@ async def test_every_panel_has_data_after_traffic(
     real_parts: tuple[DatabaseServer, Broker], database: str, tmp_path: Path
 ) -> None:
     """PromQL with Grafana's variables filled in; SQL as the role that Grafana has."""
-    async with running_system(real_parts, database, tmp_path, teams=TEAMS) as system:
+    async with running_system(real_parts, database, tmp_path, teams=TEAMS, sources=SPAM) as system:
         # Without the reassignment: on a slow machine it would come before the answers.
         await system.apply_routing(routing(system.endpoints, TEAMS, window="2s", steps=STANDARD_STEPS[:-1]))
         targets = {name: urlsplit(system.services.url(name)).netloc for name in NAMES}

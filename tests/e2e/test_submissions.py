@@ -113,7 +113,7 @@ BAD: list[tuple[str, str, dict[str, Any], int, str | None]] = [
     ("form NUL key", "/v1/forms/website", {"data": {**FORM, "_idempotency_key": "a\x00b"}}, 422, "/_idempotency_key"),
     ("form long key", "/v1/forms/website", {"data": {**FORM, "_idempotency_key": "k" * 300}}, 422, "/_idempotency_key"),
     ("form surrogate key", "/v1/forms/website", {"data": b'{"_key":"\\ud800"}'}, 401, None),
-    ("form with file", "/v1/forms/website", {"files": True}, 400, None),
+    ("form with file", "/v1/forms/website", {"files": True}, 422, "/cv"),
     ("wrong key", "/v1/leads", {"json": {"email": "a@example.com"}, "key": "nonsense"}, 401, None),
     (
         "long idempotency key",

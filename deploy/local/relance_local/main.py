@@ -121,6 +121,7 @@ async def _supervise() -> None:
         link_secret=kept["link_secret"],
         operator_token=kept["operator_token"],
         board_secret=kept["board_secret"],
+        environment={"DEMO_PAGE": "true"},
     )
     ports = {name: port for name, port in _PORTS.items() if _is_free(port)}
     async with (
@@ -130,6 +131,7 @@ async def _supervise() -> None:
         state = {
             "pid": os.getpid(),
             **{name: services.url(name) for name in NAMES},
+            "form": services.url(INGEST) + "/demo",
             "board": services.board_link(),
             "postgresql": server.url("reporting", "relance", "postgresql"),
             "kafka": broker.bootstrap_servers,

@@ -1,8 +1,10 @@
 """Ingest: the one place where its parts are wired, and closed in reverse."""
 
+import os
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import aiohttp
 import typer
 from fastapi import FastAPI
 
@@ -10,13 +12,24 @@ from relance import ids, migrations, service
 from relance.clock import utc_now
 from relance.command_line import service_commands
 from relance.database import Database
+from relance.http.operators import operator_only
 from relance.http.serve import HttpServer, guarded
 from relance.kafka.publisher import KafkaPublisher
 from relance.outbox import OutboxRelay
+from relance.ticker import Ticker
 from relance_ingest.acceptance import Acceptance
-from relance_ingest.http import calls, forms, leads
+from relance_ingest.command_line import quarantine_commands
+from relance_ingest.http import calls, demo, form_tokens, forms, leads, snippet
+from relance_ingest.http.form_edge import FormEdge
+from relance_ingest.http.quarantine import quarantine_api
 from relance_ingest.settings import IngestSettings
 from relance_ingest.sources import Sources, SourcesRefused
+from relance_ingest.spam.captcha import CaptchaProviders, captcha_secrets
+from relance_ingest.spam.form_tokens import form_tokens_of
+from relance_ingest.spam.quarantine import Waiting
+from relance_ingest.spam.rate_limits import RateLimits
+from relance_ingest.spam.repetitions import Repetitions
+from relance_ingest.spam.screening import Screening
 
 SCHEMA = "ingest"
 
@@ -27,13 +40,19 @@ async def migrate(settings: IngestSettings) -> None:
     await migrations.prepare(settings, schema=SCHEMA, folder=folder, groups=[])
 
 
-def application(settings: IngestSettings, sources: Sources, database: Database, acceptance: Acceptance) -> FastAPI:
+def application(
+    settings: IngestSettings, sources: Sources, database: Database, acceptance: Acceptance, screening: Screening
+) -> FastAPI:
     """The HTTP face. Ready means: can commit. Kafka may be away; what is accepted then is published later."""
     app = FastAPI(title="Relance ingest", summary="Takes leads and calls from web forms", version="1")
-    guarded(app, settings, {"database": database.ping})
+    limits = forms.body_limits(sources, settings.http_body_limit)
+    guarded(app, settings, {"database": database.ping}, body_limits=limits)
+    app.add_middleware(FormEdge, sources=sources)
     app.state.sources = sources
     app.state.acceptance = acceptance
-    for part in (leads, forms, calls):
+    app.state.screening = screening
+    app.state.rate_limits = RateLimits()
+    for part in (leads, forms, form_tokens, snippet, calls, *([demo] if settings.demo_page else [])):
         # As if they stood here: FastAPI looks through an included router twice, a tenth of the time of a request.
         app.router.routes.extend(part.router.routes)
     return app
@@ -43,6 +62,8 @@ async def serve(settings: IngestSettings) -> None:
     """Run until SIGTERM."""
     try:
         sources = Sources.read(settings.sources_file)
+        secrets = captcha_secrets(sources, os.environ)
+        tokens = form_tokens_of(sources, settings.form_token_secret)
     except SourcesRefused as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from error
@@ -51,6 +72,7 @@ async def serve(settings: IngestSettings) -> None:
         closing.push_async_callback(database.close)
         publisher = KafkaPublisher(settings.kafka_bootstrap_servers, client_id="ingest")
         closing.push_async_callback(publisher.close)
+        session = await closing.enter_async_context(aiohttp.ClientSession())
         relay = OutboxRelay(database, publisher, topic_prefix=settings.topic_prefix)
         acceptance = Acceptance(
             database,
@@ -61,11 +83,22 @@ async def serve(settings: IngestSettings) -> None:
             patience=settings.accept_patience,
         )
         closing.push_async_callback(acceptance.drain)
-        app = application(settings, sources, database, acceptance)
+        repetitions = Repetitions(database)
+        screening = Screening(tokens, CaptchaProviders(session, secrets), repetitions, utc_now)
+        app = application(settings, sources, database, acceptance, screening)
+        operators = operator_only(settings.operator_token.get_secret_value())
+        app.include_router(quarantine_api(database, operators, relay.nudge))
+        waiting = Waiting(database, settings.figures_every)
         await service.run(
-            [service.Part("http", HttpServer(app, settings)), service.Part("relay", relay)],
+            [
+                service.Part("http", HttpServer(app, settings)),
+                service.Part("quarantine", Ticker("quarantine", waiting.count)),
+                service.Part("repetitions", Ticker("repetitions", repetitions.forget)),
+                service.Part("relay", relay),
+            ],
             deadline=settings.shutdown_deadline,
         )
 
 
 command_line = service_commands("ingest", IngestSettings, serve=serve, migrate=migrate)
+command_line.add_typer(quarantine_commands, name="quarantine")

@@ -11,6 +11,24 @@ ACCEPT_SECONDS = Histogram(
     "Time to commit one submission.",
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5),
 )
+QUARANTINED = Counter(
+    "relance_ingest_quarantined_total",
+    "Leads quarantined, once for each reason that they were suspected for.",
+    ["source", "reason"],
+)
+QUARANTINE_DECISIONS = Counter(
+    "relance_ingest_quarantine_decisions_total", "Quarantined leads released or discarded.", ["source", "decision"]
+)
+QUARANTINE_WAITING = Gauge(
+    "relance_ingest_quarantine_waiting", "Leads that wait for somebody to look at them; of all replicas.", ["source"]
+)
+QUARANTINE_OLDEST = Gauge(
+    "relance_ingest_quarantine_oldest_age_seconds", "How long the oldest of them has waited.", ["source"]
+)
+RATE_LIMITED = Counter(
+    "relance_ingest_rate_limited_total", "Submissions answered with 429, by the limit (source or address).",
+    ["source", "limit"],
+)  # fmt: skip
 QUEUE_DEPTH = Gauge("relance_ingest_waiting", "Submissions that wait for the next transaction.", ["work"])
 QUEUE_SECONDS = Histogram(
     "relance_ingest_waiting_seconds",

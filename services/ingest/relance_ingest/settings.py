@@ -3,7 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, SecretStr
 
 from relance.settings import ServiceSettings
 
@@ -12,9 +12,22 @@ class IngestSettings(ServiceSettings):
     """What ingest needs beyond what every service needs."""
 
     sources_file: Path = Field(description="sources.yaml: who may send leads, with the hashes of their keys.")
+    operator_token: SecretStr = Field(
+        min_length=32, description="Bearer token of operators, for the quarantine and `relance-ingest quarantine`."
+    )
+    form_token_secret: SecretStr | None = Field(
+        None,
+        min_length=32,
+        description="Key that signs the tokens that forms fetch when they are loaded, the same for every replica; "
+        "none: forms get no token.",
+    )
+    figures_every: timedelta = Field(timedelta(seconds=15), description="How often to count what metrics report.")
     accept_waiting: PositiveInt = Field(
         1000, description="Submissions that may wait for a transaction; above it the answer is 503 with Retry-After."
     )
     accept_patience: timedelta = Field(
         timedelta(seconds=5), description="How long a submission may wait for its transaction before the answer is 503."
+    )
+    demo_page: bool = Field(
+        False, description="Serve `/demo`, a form to try, of the first source that lists `forms.origins`."
     )

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from typing_extensions import override
 
 from relance.http import problems
+from relance.http.connections import limited_connections
 from relance.http.guards import Guards
 from relance.http.operations import Check, operations
 from relance.settings import ServiceSettings
@@ -46,6 +47,8 @@ class HttpServer:
         self._server = _Server(
             uvicorn.Config(
                 app,
+                http=limited_connections(settings),
+                forwarded_allow_ips=[str(network) for network in settings.trusted_proxies],
                 host=settings.http_host,
                 port=settings.http_port,
                 log_config=None,

@@ -54,7 +54,7 @@ def dashboard() -> Dashboard:
                 SELECT DISTINCT ON (lead_id) lead_id, disposition FROM reporting.dispositions
                 ORDER BY lead_id, recorded_at DESC, sequence DESC
             ) d USING (lead_id)
-            WHERE l.source IN ($source) AND $__timeFilter(l.received_at)
+            WHERE NOT l.quarantined AND l.source IN ($source) AND $__timeFilter(l.received_at)
             GROUP BY l.source, l.campaign ORDER BY leads DESC, l.source, l.campaign""",
             units={"acceptance": SHARE},
             width=16,
@@ -77,6 +77,18 @@ def dashboard() -> Dashboard:
             GROUP BY week, source, channel ORDER BY week DESC, leads DESC, source, channel""",
             width=12,
         ),
+        listing(
+            "Kept out as spam",
+            "Leads received in the time shown that were suspected, by each of their reasons, and what became of them.",
+            """SELECT source, reason, count(*) AS leads,
+            count(*) FILTER (WHERE state = 'waiting') AS waiting,
+            count(*) FILTER (WHERE state = 'released') AS released,
+            count(*) FILTER (WHERE state = 'discarded') AS discarded
+            FROM reporting.quarantine, unnest(suspicions) AS reason
+            WHERE source IN ($source) AND $__timeFilter(received_at)
+            GROUP BY source, reason ORDER BY leads DESC, source, reason""",
+            width=12,
+        ),
         series(
             "Leads received",
             "Accepted by ingest, by source and channel.",
@@ -85,6 +97,7 @@ def dashboard() -> Dashboard:
                     (rate(relance_ingest_accepted_total{{{SOURCE}}}[$__rate_interval]))"""
             },
             unit=PER_SECOND,
+            width=24,
             stacked=True,
         ),
     ]

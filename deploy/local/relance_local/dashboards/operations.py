@@ -30,6 +30,11 @@ def dashboard() -> Dashboard:
                     turns=BAD_WHEN_ANY,
                 ),
                 numbers(
+                    "Leads in quarantine",
+                    "Suspected as spam; they wait for an operator. GET /v1/quarantine of ingest shows them.",
+                    {"{{source}}": f"sum by (source) ({once('relance_ingest_quarantine_waiting')})"},
+                ),
+                numbers(
                     "Configuration",
                     "Version of the routing configuration that runs.",
                     {"version": once("relance_router_configuration_version")},

@@ -4,12 +4,14 @@ from dataclasses import asdict, dataclass
 
 import asyncpg
 
+from relance_local.demo.scenario import BY_HAND
+
 _LINES = """
     WITH fired AS (
         SELECT assignment_id, bool_or(action = 'at_risk') AS at_risk, bool_or(action = 'notify_manager') AS escalated
         FROM reporting.steps GROUP BY 1
     )
-    SELECT coalesce(a.team, '(unrouted)') AS team, l.source,
+    SELECT CASE WHEN l.quarantined THEN '(quarantined)' ELSE coalesce(a.team, '(unrouted)') END AS team, l.source,
         count(DISTINCT l.lead_id) AS leads,
         count(a.assignment_id) AS assigned,
         count(*) FILTER (WHERE c.stopped_by IN ('acknowledged', 'contacted', 'declined')) AS answered,
@@ -28,12 +30,15 @@ _BOOKS = """
         (SELECT count(*) FROM reporting.leads) AS accepted,
         (SELECT count(*) FROM owners) AS owned,
         (SELECT count(*) FROM reporting.unrouted) AS unrouted,
-        (SELECT count(*) FROM reporting.leads l WHERE NOT EXISTS (SELECT FROM owners o WHERE o.lead_id = l.lead_id)
+        (SELECT count(*) FROM reporting.leads WHERE quarantined) AS quarantined,
+        (SELECT count(*) FROM reporting.leads l WHERE NOT l.quarantined
+            AND NOT EXISTS (SELECT FROM owners o WHERE o.lead_id = l.lead_id)
             AND NOT EXISTS (SELECT FROM reporting.unrouted u WHERE u.lead_id = l.lead_id)) AS lost,
         (SELECT count(*) FROM owners WHERE open > 1) AS with_two_owners,
         (SELECT count(*) FROM reporting.assignments) AS assignments,
         (SELECT count(*) FROM reporting.clocks) AS clocks,
-        (SELECT count(*) FROM reporting.notifications WHERE state = 'pending') AS undelivered
+        (SELECT count(*) FROM reporting.notifications WHERE state = 'pending') AS undelivered,
+        (SELECT count(*) FROM reporting.leads WHERE source = $1) AS by_hand
 """
 
 
@@ -58,17 +63,20 @@ class Books:
     accepted: int
     owned: int
     unrouted: int
+    quarantined: int
     lost: int
     with_two_owners: int
     assignments: int
     clocks: int
     undelivered: int
+    by_hand: int
+    """Of the accepted, what somebody has filled in on the demo page meanwhile."""
 
     @property
     def balanced(self) -> bool:
-        """accepted = assigned + unrouted, nothing lost, nothing twice, every assignment on the clock."""
+        """accepted = assigned + unrouted + quarantined, nothing lost, nothing twice, every assignment on the clock."""
         return (
-            self.accepted == self.owned + self.unrouted
+            self.accepted == self.owned + self.unrouted + self.quarantined
             and not self.lost
             and not self.with_two_owners
             and self.assignments == self.clocks
@@ -86,4 +94,4 @@ async def read_lines(connection: asyncpg.Connection) -> list[Line]:
 
 async def read_books(connection: asyncpg.Connection) -> Books:
     """The totals."""
-    return Books(**await connection.fetchrow(_BOOKS))
+    return Books(**await connection.fetchrow(_BOOKS, BY_HAND))

@@ -1,8 +1,10 @@
-"""Made-up people: the same ones for the same seed."""
+"""Made-up people, and a bot now and then: the same ones for the same seed."""
 
 import random
 from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from relance_local.demo.scenario import HONEYPOT
 
 _FIRST = ("Maria", "Jonas", "Sophie", "Luca", "Amelie", "Peter", "Nora", "Tom", "Ines", "Paul", "Lea", "Max")
 _LAST = ("Huber", "Schmidt", "Dubois", "Miller", "Jansen", "Rossi", "Weber", "Martin", "Keller", "Brown")
@@ -51,6 +53,8 @@ class People:
         campaign = choose(_CAMPAIGNS)
         if campaign:
             common["campaign"] = campaign
+        if source == "website" and self._random.random() < 0.1:  # noqa: PLR2004 - one in ten is a bot
+            common[HONEYPOT] = "https://casino.example"
         return Submission(
             source,
             common | (self._call(phone) if source == "phone" else self._lead(first, last, phone, source)),

@@ -39,7 +39,19 @@ REPS = (
     SimulatedRep("eva", "world", 1, Habit.DILIGENT),
     SimulatedRep("finn", "world", 1, Habit.SLOW),
 )
+HONEYPOT = "website_url"
+"""A field of the website's form that people do not see."""
 SOURCE_KEYS = {"website": "demo-key-website", "ads": "demo-key-ads", "phone": "demo-key-phone"}
+
+BY_HAND = "by-hand"
+"""The source of the demo page, apart from what is simulated."""
+
+
+# All of the demo's people come from one address.
+_WEBSITE = {
+    "thanks_url": "https://www.example.com/thanks",
+    "spam": {"honeypot": HONEYPOT, "limits": {"per_address": "100000/minute", "per_source": "100000/minute"}},
+}
 
 
 def write_sources(file: Path) -> None:
@@ -49,11 +61,17 @@ def write_sources(file: Path) -> None:
             "id": source,
             "key_sha256": hashlib.sha256(key.encode()).hexdigest(),
             "default_country": "DE",
-            **({"thanks_url": "https://www.example.com/thanks"} if source == "website" else {}),
+            **(_WEBSITE if source == "website" else {}),
         }
         for source, key in SOURCE_KEYS.items()
     ]
-    file.write_text(yaml.safe_dump({"sources": sources}))
+    by_hand = {
+        "id": BY_HAND,
+        "key_sha256": hashlib.sha256(b"demo-key-by-hand").hexdigest(),
+        "default_country": "DE",
+        "forms": {"origins": ["https://www.example.com"]},
+    }
+    file.write_text(yaml.safe_dump({"sources": [*sources, by_hand]}))
 
 
 def write_routing(file: Path, webhooks: str) -> None:

@@ -17,6 +17,7 @@ from pydantic_core import PydanticCustomError
 
 from relance.events import CallDetails, Contact
 from relance.storable import STORABLE
+from relance_ingest.domain.campaign_fields import CAMPAIGN_FIELDS
 from relance_ingest.domain.contact_details import (
     NotReachable,
     normal_email,
@@ -26,11 +27,14 @@ from relance_ingest.domain.contact_details import (
 )
 
 MOST_FIELDS = 50
+"""Fields of a submission besides those of its campaign."""
+LONGEST_LINE = 200
+LONGEST_NAME = 64
 
-Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), STORABLE]
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_LINE), STORABLE]
 Text = Annotated[str, StringConstraints(max_length=5_000), STORABLE]
 IdempotencyKey = Annotated[str, StringConstraints(min_length=1, max_length=255), STORABLE]
-FieldName = Annotated[str, StringConstraints(pattern=r"^[^\s=&\x00]{1,64}$")]
+FieldName = Annotated[str, StringConstraints(pattern=rf"^[^\s=&\x00]{{1,{LONGEST_NAME}}}$")]
 Country = Annotated[str, StringConstraints(strip_whitespace=True, to_upper=True, pattern=r"^[A-Za-z]{2}$")]
 
 
@@ -41,7 +45,7 @@ class _Submission(BaseModel):
     company: Line | None = None
     country: Country | None = Field(None, description="ISO 3166-1 alpha-2.")
     campaign: Line | None = None
-    fields: Annotated[dict[FieldName, Text], Field(max_length=MOST_FIELDS)] = Field(
+    fields: Annotated[dict[FieldName, Text], Field(max_length=MOST_FIELDS + len(CAMPAIGN_FIELDS))] = Field(
         default_factory=dict, description="Whatever else the form asked."
     )
 
@@ -141,15 +145,3 @@ def call_contact(call: CallSubmission, default_country: str | None) -> tuple[Con
         recording_url=str(call.recording_url) if call.recording_url else None,
     )
     return contact, details
-
-
-def lead_from_form(form: Mapping[str, str]) -> dict[str, object]:
-    """A plain form's fields as a lead's: those that a lead has by name, all others kept under `fields`.
-
-    Empty fields are what a browser sends for what was left blank: they count as not given.
-    """
-    given = {name: value for name, value in form.items() if value.strip()}
-    known = {name: given.pop(name) for name in LeadSubmission.model_fields if name in given and name != "fields"}
-    if "utm_campaign" in given:
-        known.setdefault("campaign", given["utm_campaign"])
-    return {**known, "fields": given}

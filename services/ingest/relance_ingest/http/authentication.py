@@ -8,6 +8,7 @@ from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBea
 
 from relance.http.problems import Problem
 from relance_ingest import metrics
+from relance_ingest.http.admission import admit
 from relance_ingest.sources import Source, Sources
 
 _BEARER = HTTPBearer(auto_error=False, description="The source's API key")
@@ -29,10 +30,12 @@ async def presented_key(
 
 
 async def authenticated(request: Request) -> Source:
-    """The source whose key came with the request, as `presented_key` finds it."""
+    """The source whose key came with the request, as `presented_key` finds it, when it takes anything more just now."""
     scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
     key = credentials.strip() if scheme.lower() == "bearer" else None
-    return source_of_key(request.app.state.sources, key or request.headers.get("x-api-key"))
+    source = source_of_key(request.app.state.sources, key or request.headers.get("x-api-key"))
+    await admit(request, source, source.spam.limits)
+    return source
 
 
 def source_of_key(sources: Sources, key: str | None) -> Source:

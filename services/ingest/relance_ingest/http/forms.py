@@ -1,52 +1,74 @@
-"""`POST /v1/forms/{source}`: what a plain HTML form sends."""
+"""`/v1/forms/{source}`: what web forms send, from pages of this and other sites, with and without script."""
 
-import json
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response, Security
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, RedirectResponse
-from pydantic import TypeAdapter, ValidationError
-from starlette.datastructures import UploadFile
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
+from pydantic import Field, TypeAdapter, ValidationError
 
-from relance.http.problems import FieldFault, Problem, invalid_fields
+from relance.http.problems import Problem, invalid_fields
 from relance_ingest import metrics
-from relance_ingest.domain.submissions import MOST_FIELDS, IdempotencyKey, LeadSubmission, lead_from_form
+from relance_ingest.acceptance import NewLead
+from relance_ingest.domain.field_mapping import MappedForm, mapped
+from relance_ingest.domain.languages import Language
+from relance_ingest.domain.origins import Page, onward, page_of
+from relance_ingest.domain.submissions import MOST_FIELDS, FieldError, IdempotencyKey, LeadSubmission
+from relance_ingest.http import form_pages
+from relance_ingest.http.admission import admit
 from relance_ingest.http.authentication import presented_key, source_of_key
+from relance_ingest.http.form_pages import wants_html, wants_json
+from relance_ingest.http.form_reading import FORM_KINDS, JSON, field_fault, read_form
 from relance_ingest.http.leads import new_lead
-from relance_ingest.http.receipts import REFUSALS, IdempotencyHeader, Receipt, accept
+from relance_ingest.http.page_wording import WORDING, fault_text
+from relance_ingest.http.receipts import IdempotencyHeader, Receipt, accept
 from relance_ingest.sources import Source, Sources
+from relance_ingest.sources.spam import FORM_LIMITS
+from relance_ingest.spam.evidence import taken_from
 
 router = APIRouter(tags=["forms"])
 
+PATH = "/v1/forms/{source}"
 KEY_FIELD = "_key"
 """A form cannot send headers, so the source's key may come as this hidden field."""
 IDEMPOTENCY_FIELD = "_idempotency_key"
+REDIRECT_FIELD = "_redirect"
 _IDEMPOTENCY_KEY: TypeAdapter[str] = TypeAdapter(IdempotencyKey)
+_PREFLIGHT = {
+    "Access-Control-Allow-Methods": "POST",
+    "Access-Control-Allow-Headers": "Content-Type, Idempotency-Key",
+    "Access-Control-Max-Age": "7200",  # the most that browsers honour
+}
+_PROBLEM = {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}
+
+
+def _refused(*statuses: int, page: bool = True) -> dict[int | str, dict[str, Any]]:
+    """For OpenAPI: a problem, or a page for a browser."""
+    content = {"application/problem+json": _PROBLEM} | ({"text/html": {"schema": {"type": "string"}}} if page else {})
+    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
+
 
 _ANY_FIELDS = {"type": "object", "additionalProperties": {"type": "string"}}
-_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            kind: {"schema": _ANY_FIELDS}
-            for kind in ("application/x-www-form-urlencoded", "multipart/form-data", "application/json")
-        },
-    }
-}
+_BODY = {"requestBody": {"required": True, "content": {kind: {"schema": _ANY_FIELDS} for kind in (*FORM_KINDS, JSON)}}}
+
+
+class FormReceipt(Receipt):
+    """The lead is committed and will be routed."""
+
+    message: str = Field(description="Thanks, in the language of `Accept-Language` (English, German).")
+    redirect: str | None = Field(description="Where the visitor goes on to, if anywhere.")
 
 
 @router.post(
-    "/v1/forms/{source}",
+    PATH,
     status_code=HTTPStatus.ACCEPTED,
     summary="Submit a form",
-    response_model=Receipt,
+    response_model=FormReceipt,
     responses={
-        **REFUSALS,
-        303: {"description": "Accepted; the browser goes on to the source's thanks page"},
-        404: REFUSALS[422],
-        415: REFUSALS[422],
+        **_refused(400, 401, 403, 404, 413, 415, 422, 429, 503),
+        303: {"description": "Accepted; the browser goes on to a page that says so"},
     },
     openapi_extra=_BODY,
 )
@@ -56,33 +78,65 @@ async def submit_form(
     header_key: Annotated[str | None, Security(presented_key)],
     idempotency_key: IdempotencyHeader = None,
 ) -> Response:
-    """Commits the lead, then sends a browser to the source's thanks page, or answers 202 with the lead's id."""
-    known = _known_source(request.app.state.sources, source)
-    form = await _read(request)
-    key = form.pop(KEY_FIELD, None)
-    if source_of_key(request.app.state.sources, header_key or key) is not known:
+    """Commits the lead, then sends a browser on, or answers 202 with the lead's id.
+
+    Needs no key from a page whose origin the source lists. A browser without script is told in HTML what is wrong.
+    """
+    known = known_source(request.app.state.sources, source)
+    page = _page(request, known)
+    await admit(request, known, known.spam.limits or FORM_LIMITS)
+    form = await read_form(request, known.forms.files)
+    evidence = taken_from(form, known.spam)
+    field_key = form.pop(KEY_FIELD, None)
+    key = header_key or field_key
+    if (key or page is Page.UNKNOWN) and source_of_key(request.app.state.sources, key) is not known:
         raise Problem(HTTPStatus.UNAUTHORIZED, "Wrong API key", f"This key is not that of source {source!r}.")
-    field_key = form.pop(IDEMPOTENCY_FIELD, None)
-    try:
-        form_key = _IDEMPOTENCY_KEY.validate_python(field_key) if field_key else None
-    except ValidationError as error:
-        raise _wrong_body(error, IDEMPOTENCY_FIELD) from error
-    try:
-        lead = LeadSubmission.model_validate(lead_from_form(form))
-    except ValidationError as error:
-        raise _wrong_body(error) from error
-    receipt = await accept(request, new_lead(known, lead, idempotency_key or form_key))
-    if known.thanks_url and not _wants_json(request):
-        return RedirectResponse(str(known.thanks_url), HTTPStatus.SEE_OTHER)
-    return JSONResponse(receipt.model_dump(mode="json"), HTTPStatus.ACCEPTED)
+    redirect = _redirect(request, known, form.pop(REDIRECT_FIELD, None))
+    form_key = _form_key(form.pop(IDEMPOTENCY_FIELD, None))
+    language = form_pages.visitors_language(request.headers)
+    receipt = await accept(request, _lead(known, form, idempotency_key or form_key, language), evidence)
+    if redirect and not wants_json(request.headers):
+        return RedirectResponse(redirect, HTTPStatus.SEE_OTHER)
+    if wants_html(request.headers):
+        # Relative, so that it holds behind any proxy; another page, so that a reload sends nothing again.
+        return RedirectResponse(f"{source}/thanks", HTTPStatus.SEE_OTHER)
+    told = FormReceipt(**receipt.model_dump(), message=WORDING[language]["thanks"], redirect=redirect)
+    return JSONResponse(told.model_dump(mode="json"), HTTPStatus.ACCEPTED)
 
 
-def _wrong_body(error: ValidationError, *within: str) -> RequestValidationError:
-    """As FastAPI would raise it for a body that it reads itself."""
-    return RequestValidationError([{**fault, "loc": ("body", *within, *fault["loc"])} for fault in error.errors()])
+@router.options(
+    PATH,
+    status_code=HTTPStatus.NO_CONTENT,
+    summary="What a browser asks before a page of another site sends the form by script",
+    response_class=Response,
+    responses=_refused(403, 404, page=False),
+)
+async def preflight(request: Request, source: str) -> Response:
+    """Yes, to the origins that the source lists."""
+    known = known_source(request.app.state.sources, source)
+    if _page(request, known) is not Page.ALLOWED:
+        raise _foreign(known, request.headers.get("origin"))
+    return Response(status_code=HTTPStatus.NO_CONTENT, headers=_PREFLIGHT)
 
 
-def _known_source(sources: Sources, name: str) -> Source:
+@router.get(
+    PATH + "/thanks",
+    summary="Where a browser without script arrives when the source has no page of its own for it",
+    response_class=HTMLResponse,
+    responses=_refused(404),
+)
+async def thanks(request: Request, source: str) -> Response:
+    """In the visitor's language."""
+    known_source(request.app.state.sources, source)
+    return form_pages.thanks(request.headers)
+
+
+def known_source(sources: Sources, name: str) -> Source:
+    """The source of that name.
+
+    Raises:
+        Problem: 404.
+    """
     source = sources.named(name)
     if source is None:
         metrics.REFUSED.labels("source").inc()
@@ -90,44 +144,76 @@ def _known_source(sources: Sources, name: str) -> Source:
     return source
 
 
-async def _read(request: Request) -> dict[str, str]:
-    """The form's fields, as text; a field that stands several times (checkboxes) is joined with commas."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == "application/json":
-        return _json_fields(await request.body())
-    if kind not in {"application/x-www-form-urlencoded", "multipart/form-data"}:
-        metrics.REFUSED.labels("content_type").inc()
-        raise Problem(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            "Unsupported content type",
-            f"Send a form (urlencoded or multipart) or application/json, not {kind or 'nothing'}.",
-        )
-    form = await request.form(max_files=0, max_fields=2 * MOST_FIELDS)
-    fields: dict[str, str] = {}
-    for name, value in form.multi_items():
-        if isinstance(value, UploadFile):
-            raise invalid_fields([FieldFault(f"/{name}", "Files are not taken.")])
-        fields[name] = f"{fields[name]}, {value}" if name in fields else value
-    return fields
+def body_limits(sources: Sources, otherwise: int) -> dict[str, int]:
+    """For `guarded`: bytes of a body by the beginning of its path, longer beginnings first."""
+    if all(source.forms.body_limit is None for source in sources):
+        return {}
+    by_length = sorted(sources, key=lambda source: len(source.id), reverse=True)
+    return {PATH.format(source=source.id): source.forms.body_limit or otherwise for source in by_length}
 
 
-def _json_fields(body: bytes) -> dict[str, str]:
+def _page(request: Request, source: Source) -> Page:
+    origin = request.headers.get("origin")
+    page = page_of(origin, request.headers.get("host"), source.forms.origins)
+    if page is Page.FOREIGN:
+        metrics.REFUSED.labels("origin").inc()
+        raise _foreign(source, origin)
+    return page
+
+
+def _foreign(source: Source, origin: str | None) -> Problem:
+    return Problem(
+        HTTPStatus.FORBIDDEN,
+        "This page may not send this form",
+        f"Nothing was stored. Source {source.id!r} takes forms of the origins in its `forms.origins`, and "
+        f"{origin or 'no origin'} is not among them.",
+    )
+
+
+def _redirect(request: Request, source: Source, wanted: str | None) -> str | None:
+    if not wanted:
+        return str(source.thanks_url) if source.thanks_url else None
+    allowed = onward(wanted, request.headers.get("origin"), source.forms.origins, source.thanks_url)
+    if allowed is None:
+        why = "It leads to another site than those in `forms.origins` and `thanks_url`. Write a whole address of one."
+        raise invalid_fields([field_fault(REDIRECT_FIELD, why)])
+    return allowed
+
+
+def _form_key(given: str | None) -> str | None:
     try:
-        given = json.loads(body)
-    except ValueError as error:
-        detail = f"The body is not valid JSON: {error}. Nothing was stored."
-        raise Problem(HTTPStatus.BAD_REQUEST, "Malformed JSON", detail) from error
-    if not isinstance(given, dict):
-        raise invalid_fields([FieldFault("/", "Send an object of fields.")])
-    wrong = [name for name, value in given.items() if not isinstance(value, str | int | float | bool | None)]
-    if wrong:
-        raise invalid_fields([FieldFault(f"/{name}", "A form field is text.") for name in wrong])
-    return {
-        name: value if isinstance(value, str) else json.dumps(value)
-        for name, value in given.items()
-        if value is not None
-    }
+        return _IDEMPOTENCY_KEY.validate_python(given) if given else None
+    except ValidationError as error:
+        faults = [{**fault, "loc": ("body", IDEMPOTENCY_FIELD)} for fault in error.errors()]
+        raise RequestValidationError(faults) from error
 
 
-def _wants_json(request: Request) -> bool:
-    return "application/json" in request.headers.get("accept", "")
+def _lead(source: Source, form: Mapping[str, str], idempotency_key: str | None, language: Language) -> NewLead:
+    """The lead, normalised.
+
+    Raises:
+        Problem: 422 that names every bad field as the form does.
+    """
+    sorted_form = mapped(form, source.forms.mapping)
+    count = len(sorted_form.fields)
+    if count > MOST_FIELDS:
+        most = f"A form may have {MOST_FIELDS} fields besides the lead's own and its campaign's; this one has {count}."
+        raise _wrong({"": most}, sorted_form, "en")
+    given = {**sorted_form.lead, "fields": {**sorted_form.fields, **sorted_form.campaign}}
+    try:
+        return new_lead(source, LeadSubmission.model_validate(given), idempotency_key)
+    except FieldError as error:
+        raise _wrong(error.faults, sorted_form, language) from error
+    except ValidationError as error:
+        raise _wrong({_field(fault["loc"]): fault["msg"] for fault in error.errors()}, sorted_form, language) from error
+
+
+def _field(location: tuple[int | str, ...]) -> str:
+    return next((str(part) for part in location if part != "fields"), "")
+
+
+def _wrong(faults: Mapping[str, str], form: MappedForm, language: Language) -> Problem:
+    metrics.REFUSED.labels("fields").inc()
+    return invalid_fields(
+        [field_fault(form.called.get(name, name), fault_text(language, name, why)) for name, why in faults.items()]
+    )

@@ -27,24 +27,23 @@ async def submit_lead(
     lead: LeadSubmission,
 ) -> Receipt:
     """Commits the lead, then answers 202 with its id."""
-    return await accept(request, new_lead(source, lead, idempotency_key(request)))
+    try:
+        return await accept(request, new_lead(source, lead, idempotency_key(request)))
+    except FieldError as error:
+        raise wrong_fields(error) from error
 
 
 def new_lead(source: Source, lead: LeadSubmission, key: str | None) -> NewLead:
     """The lead, normalised.
 
     Raises:
-        Problem: 422 that names every bad field.
+        FieldError: names each field that is wrong.
     """
-    try:
-        contact = lead_contact(lead, source.default_country)
-    except FieldError as error:
-        raise wrong_fields(error) from error
     return NewLead(
         source=source.id,
         channel="form",
         campaign=lead.campaign or source.campaign,
-        contact=contact,
+        contact=lead_contact(lead, source.default_country),
         fields=lead.fields,
         idempotency_key=key,
     )

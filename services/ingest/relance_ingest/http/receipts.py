@@ -1,5 +1,6 @@
 """What a sender is told: 202 with the lead's id, once the lead is committed."""
 
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated, Any
 from uuid import UUID
@@ -12,6 +13,9 @@ from relance.http.problems import FieldFault, Problem, ProblemDocument, invalid_
 from relance_ingest import metrics
 from relance_ingest.acceptance import Acceptance, Accepted, KeyUsedTwice, NewLead, Overloaded
 from relance_ingest.domain.submissions import FieldError, IdempotencyKey
+from relance_ingest.sources import Source
+from relance_ingest.spam.evidence import NO_EVIDENCE, Evidence
+from relance_ingest.spam.screening import Screening
 
 _HEADER, _MEANING = "Idempotency-Key", "The same key sent again gives the same lead, not another."
 _KEY: TypeAdapter[str] = TypeAdapter(IdempotencyKey)
@@ -26,7 +30,8 @@ IDEMPOTENT: dict[str, Any] = {
 """`openapi_extra` of what reads the header with `idempotency_key`."""
 
 REFUSALS: dict[int | str, dict[str, object]] = {
-    status: {"model": ProblemDocument, "description": HTTPStatus(status).phrase} for status in (400, 401, 413, 422, 503)
+    status: {"model": ProblemDocument, "description": HTTPStatus(status).phrase}
+    for status in (400, 401, 413, 422, 429, 503)
 }
 
 
@@ -51,13 +56,18 @@ def idempotency_key(request: Request) -> str | None:
         raise RequestValidationError(faults) from error
 
 
-async def accept(request: Request, lead: NewLead) -> Receipt:
-    """Commit, then answer.
+async def accept(request: Request, lead: NewLead, evidence: Evidence = NO_EVIDENCE) -> Receipt:
+    """Look at it, commit, then answer: the same whether it is suspected or not, so that spammers learn nothing.
 
     Raises:
         Problem: 422 when the idempotency key belongs to another submission; 503 when too much is waiting.
     """
     acceptance: Acceptance = request.app.state.acceptance
+    screening: Screening = request.app.state.screening
+    source: Source = request.app.state.sources[lead.source]
+    suspicions = (*lead.suspicions, *await screening.suspicions(source.spam, lead, evidence))
+    if suspicions:
+        lead = replace(lead, suspicions=suspicions)
     try:
         accepted: Accepted = await acceptance.accept(lead)
     except KeyUsedTwice as error:
@@ -72,6 +82,9 @@ async def accept(request: Request, lead: NewLead) -> Receipt:
         raise unavailable(
             "More leads are coming in than can be stored just now. Nothing was stored: send it again."
         ) from error
+    if not accepted.repeated:
+        for suspicion in suspicions:
+            metrics.QUARANTINED.labels(source.id, suspicion).inc()
     return Receipt(lead_id=accepted.lead_id, repeated=accepted.repeated)
 
 

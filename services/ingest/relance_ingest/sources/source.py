@@ -4,6 +4,9 @@ from typing import Annotated
 
 from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, StringConstraints
 
+from relance_ingest.sources.forms import Forms
+from relance_ingest.sources.spam import NOT_LOOKED_AT, Spam
+
 
 class Source(BaseModel):
     """One place that leads come from."""
@@ -18,4 +21,6 @@ class Source(BaseModel):
         None, description="Where phone numbers without a country code are dialled."
     )
     campaign: str | None = Field(None, description="The campaign of leads that name none.")
+    spam: Spam = NOT_LOOKED_AT
     thanks_url: AnyHttpUrl | None = Field(None, description="Where a browser goes after its form was accepted.")
+    forms: Forms = Forms()

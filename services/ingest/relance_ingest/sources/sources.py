@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
@@ -53,6 +54,13 @@ class Sources:
             raise SourcesRefused(f"{file} cannot be read: {error.strerror}.") from error
         except (yaml.YAMLError, ValidationError) as error:
             raise SourcesRefused(f"{file}: {error}") from error
+
+    def __getitem__(self, source: str) -> Source:
+        return self._by_id[source]
+
+    def __iter__(self) -> Iterator[Source]:
+        """All, in the file's order."""
+        return iter(self._by_id.values())
 
     def of_key(self, key: str) -> Source | None:
         """The source that has this key."""

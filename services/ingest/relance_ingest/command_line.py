@@ -1,0 +1,203 @@
+"""`relance-ingest quarantine`: what operators type to judge suspected leads. Thin over the operators' API.
+
+It asks the API and not the database, so that it works from wherever the service is reached, needs no password of the
+database, and passes the same checks: whatever it does is counted, noted with who did it, and published at once.
+Exit status: 0 done; 1 the answer is no; 2 it could not be asked (service not reached, token refused).
+"""
+
+import asyncio
+import getpass
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Annotated, Any, NoReturn
+from uuid import UUID
+
+import aiohttp
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from relance_ingest.domain.suspicion import Suspicion
+from relance_ingest.spam.quarantine import State
+
+_PATIENCE = aiohttp.ClientTimeout(total=60)
+_NOT_ASKED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.SERVICE_UNAVAILABLE}
+_console = Console(highlight=False, soft_wrap=True)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"  # a container's user may have no name
+
+
+Url = Annotated[str, typer.Option(envvar="RELANCE_URL", help="Where ingest is.")]
+Token = Annotated[str, typer.Option(envvar="RELANCE_OPERATOR_TOKEN", help="The operators' token.", show_default=False)]
+By = Annotated[
+    str, typer.Option(envvar="RELANCE_OPERATOR", default_factory=_user, help="Who answers for it; you, if not given.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON document, for programs.")]
+Lead = Annotated[
+    UUID | None,
+    typer.Argument(help="One lead. Without it: those that wait and match, 1000 at once.", show_default=False),
+]
+OfSource = Annotated[str | None, typer.Option("--source", help="Of this source only.", show_default=False)]
+Suspected = Annotated[
+    Suspicion | None, typer.Option("--suspected", help="Suspected for this reason only.", show_default=False)
+]
+Everything = Annotated[bool, typer.Option("--all", help="All that wait.")]
+_URL = "http://localhost:8080"
+_Document = Mapping[str, object] | None
+_Query = Mapping[str, str] | None
+
+
+@dataclass(frozen=True)
+class _Ingest:
+    url: str
+    token: str
+
+    def ask(self, method: str, path: str, *, body: _Document = None, query: _Query = None) -> Any:  # noqa: ANN401
+        """What it answers; whatever it refuses ends the command."""
+        try:
+            status, answer = asyncio.run(self._request(method, path, body, query))
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            _fail(
+                f"Ingest cannot be reached at {self.url} ({str(error) or type(error).__name__}). Is it running? Say "
+                "where with --url or RELANCE_URL.",
+                2,
+            )
+        if status >= HTTPStatus.BAD_REQUEST:
+            faults = [f"{each['pointer']}: {each['detail']}" for each in answer.get("errors") or ()]
+            _fail(" ".join([answer["detail"], *faults]), 2 if status in _NOT_ASKED else 1)
+        return answer
+
+    async def _request(self, method: str, path: str, body: _Document, query: _Query) -> tuple[int, Any]:
+        headers = {"Authorization": f"Bearer {self.token}"}
+        async with (
+            aiohttp.ClientSession(self.url, headers=headers, timeout=_PATIENCE) as session,
+            session.request(method, path, json=body, params=query) as response,
+        ):
+            return response.status, await response.json(content_type=None)
+
+
+quarantine_commands = typer.Typer(help="Suspected leads: look, release, discard.", no_args_is_help=True)
+
+
+@quarantine_commands.command("list")
+def list_leads(
+    *,
+    token: Token,
+    url: Url = _URL,
+    source: OfSource = None,
+    suspected: Suspected = None,
+    state: Annotated[State, typer.Option(help="Where they stand.")] = State.WAITING,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="So many at most, the newest.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Show suspected leads, newest first, with the person: somebody must judge it."""
+    query = {"source": source, "reason": suspected, "state": state.value, "limit": str(limit)}
+    given = {name: each for name, each in query.items() if each}
+    found = _Ingest(url, token).ask("GET", "/v1/quarantine", query=given)
+    if as_json:
+        _tell(found)
+        return
+    for lead in found["leads"]:
+        contact = lead["contact"]
+        person = ", ".join(contact[name] for name in ("name", "company", "email", "phone") if contact.get(name))
+        _console.print(Text(f"{lead['lead_id']}  {lead['received_at'][:19]}  {lead['source']}  {person}", "bold"))
+        for reason in lead["reasons"]:
+            _console.print(Text(f"    {reason['words']} ({reason['reason']})"))
+    if not found["leads"]:
+        _console.print("None.")
+
+
+@quarantine_commands.command("release")
+def release(
+    lead: Lead = None,
+    *,
+    token: Token,
+    by: By,
+    url: Url = _URL,
+    reason: Annotated[str | None, typer.Option("--because", help="Why.", show_default=False)] = None,
+    source: OfSource = None,
+    suspected: Suspected = None,
+    everything: Everything = False,
+    as_json: AsJson = False,
+) -> None:
+    """Route a lead after all, or all that wait of a source or a reason."""
+    body = {"by": by} | ({"reason": reason} if reason else {})
+    _decide(
+        "release",
+        lead,
+        body,
+        _Ingest(url, token),
+        source=source,
+        suspected=suspected,
+        everything=everything,
+        as_json=as_json,
+    )
+
+
+@quarantine_commands.command("discard")
+def discard(
+    lead: Lead = None,
+    *,
+    token: Token,
+    by: By,
+    reason: Annotated[str, typer.Option("--because", help="Why.", show_default=False)],
+    url: Url = _URL,
+    source: OfSource = None,
+    suspected: Suspected = None,
+    everything: Everything = False,
+    as_json: AsJson = False,
+) -> None:
+    """Mark a lead as spam for good, or all that wait of a source or a reason. `release` takes it back."""
+    body = {"by": by, "reason": reason}
+    _decide(
+        "discard",
+        lead,
+        body,
+        _Ingest(url, token),
+        source=source,
+        suspected=suspected,
+        everything=everything,
+        as_json=as_json,
+    )
+
+
+def _decide(
+    verb: str,
+    lead: UUID | None,
+    body: Mapping[str, object],
+    ingest: _Ingest,
+    *,
+    source: str | None,
+    suspected: Suspicion | None,
+    everything: bool,
+    as_json: bool,
+) -> None:
+    if not (lead or source or suspected or everything):
+        _fail("Say which lead, or --source or --suspected, or --all that wait.", 2)
+    if lead is not None:
+        done = ingest.ask("POST", f"/v1/quarantine/{lead}/{verb}", body=body)
+        count, more = 1, False
+    else:
+        which = {name: each for name, each in (("source", source), ("reason", suspected)) if each}
+        done = ingest.ask("POST", f"/v1/quarantine/{verb}", body={**body, "which": which})
+        count, more = len(done["lead_ids"]), done["more"]
+    if as_json:
+        _tell(done)
+    else:
+        _console.print(f"{verb.removesuffix('e')}ed: {count}" + (". There are more: ask again." if more else ""))
+
+
+def _fail(sentence: str, status: int) -> NoReturn:
+    typer.echo(sentence, err=True)
+    raise typer.Exit(status)
+
+
+def _tell(document: object) -> None:
+    typer.echo(json.dumps(document, indent=2, ensure_ascii=False))

@@ -1,0 +1,77 @@
+"""Looks at a submission before it is stored, as far as its source wants that, and says why to suspect it."""
+
+import hashlib
+from dataclasses import dataclass
+
+from disposable_email_domains import blocklist
+
+from relance.clock import Clock
+from relance_ingest.acceptance import NewLead
+from relance_ingest.domain.contact_details import identity_key
+from relance_ingest.domain.suspicion import Captcha, Signals, Suspicion, Token, Tolerance, suspicions
+from relance_ingest.domain.texts import is_disposable, links_in, text_hash
+from relance_ingest.sources.spam import NOT_LOOKED_AT, Spam
+from relance_ingest.spam.captcha import CaptchaProviders
+from relance_ingest.spam.evidence import Evidence
+from relance_ingest.spam.form_tokens import FormTokens
+from relance_ingest.spam.repetitions import Repetitions
+
+
+@dataclass(frozen=True)
+class Screening:
+    """Gathers the signals. What is switched off costs nothing: no query, no request."""
+
+    tokens: FormTokens | None
+    captchas: CaptchaProviders
+    repetitions: Repetitions
+    clock: Clock
+
+    async def suspicions(self, spam: Spam, lead: NewLead, evidence: Evidence) -> tuple[Suspicion, ...]:
+        """Every reason; none for an honest submission."""
+        if spam == NOT_LOOKED_AT:
+            return ()
+        issued_at = self.tokens.issued_at(lead.source, evidence.token) if self.tokens and evidence.token else None
+        token = _hash(evidence.token) if evidence.token and issued_at else None
+        content = _content(spam, lead)
+        others = await self.repetitions.others(
+            ({token: spam.form_token.max_age} if token else {})
+            | ({content: spam.repeated_content.within} if content and spam.repeated_content else {}),
+            identity_key(lead.contact.email, lead.contact.phone),
+        )
+        age = self.clock() - issued_at if issued_at else None
+        signals = Signals(
+            honeypot_filled=evidence.honeypot_filled,
+            token=Token(age, sent_by_others=bool(token and others[token])) if evidence.token else None,
+            captcha=await self.captchas.verdict(spam.captcha, evidence.captcha) if spam.captcha else Captcha.NOT_ASKED,
+            disposable_email=_is_disposable(spam, lead.contact.email),
+            links=links_in([*lead.fields.values(), lead.contact.name or "", lead.contact.company or ""]),
+            others_with_the_same_text=others[content] if content else 0,
+        )
+        return suspicions(signals, _tolerance(spam))
+
+
+def _hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+def _content(spam: Spam, lead: NewLead) -> bytes | None:
+    if spam.repeated_content is None:
+        return None
+    return text_hash(lead.source, [lead.fields.get(name, "") for name in spam.repeated_content.fields])
+
+
+def _is_disposable(spam: Spam, email: str | None) -> bool:
+    if spam.disposable_mail is None or email is None:
+        return False
+    return is_disposable(email, blocklist, blocked=spam.disposable_mail.block, allowed=spam.disposable_mail.allow)
+
+
+def _tolerance(spam: Spam) -> Tolerance:
+    return Tolerance(
+        token_required=spam.form_token.required,
+        shortest_fill=spam.form_token.min_fill,
+        longest_fill=spam.form_token.max_age,
+        most_links=spam.most_links,
+        # Whoever is the so-manieth has one fewer before them.
+        others_with_the_same_text=spam.repeated_content.people - 1 if spam.repeated_content else None,
+    )

@@ -1,0 +1,112 @@
+"""A connection that does not wait for ever, nor read headers without end.
+
+Uvicorn leaves both to a proxy: its httptools protocol has no limit on headers, and its one timeout (keep-alive) begins
+after the first answer. A client that sends a byte now and then would hold a connection, and once its headers are there
+one of the requests that we work on at once.
+"""
+
+import asyncio
+from datetime import timedelta
+from http import HTTPStatus
+
+from typing_extensions import override
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from relance.http.problems import Problem
+from relance.settings import ServiceSettings
+
+MOST_HEADERS = 100
+
+
+class _TooLarge(Exception):
+    """The headers are."""
+
+
+class LimitedConnection(HttpToolsProtocol):
+    """Answers 431 to headers above `limit` (bytes), and closes when a request has not arrived within `patience`."""
+
+    limit: int
+    patience: timedelta
+    _deadline: asyncio.TimerHandle | None = None
+    _in_headers = True
+    _unparsed = 0
+    _size = 0
+
+    @override
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
+        super().connection_made(transport)
+        self._expect()
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._expect_nothing()
+        super().connection_lost(exc)
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        # The parser keeps a header until its end has come, however long that takes.
+        self._unparsed += len(data)
+        super().data_received(data)
+        if self._in_headers and self._unparsed > self.limit and not self.transport.is_closing():
+            self._refuse()
+
+    @override
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._in_headers, self._unparsed, self._size = True, 0, 0
+        self._expect()
+
+    @override
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._size += len(name) + len(value)
+        if self._size > self.limit or len(self.headers) >= MOST_HEADERS:
+            raise _TooLarge
+        super().on_header(name, value)
+
+    @override
+    def on_headers_complete(self) -> None:
+        self._in_headers = False
+        super().on_headers_complete()
+
+    @override
+    def on_message_complete(self) -> None:
+        self._expect_nothing()
+        super().on_message_complete()
+
+    @override
+    def send_400_response(self, msg: str) -> None:
+        # Uvicorn's answer to whatever stopped the parser.
+        if self._size > self.limit or len(self.headers or ()) >= MOST_HEADERS:
+            self._refuse()
+        else:
+            super().send_400_response(msg)
+
+    def _refuse(self) -> None:
+        detail = f"Headers may have {self.limit} bytes in {MOST_HEADERS} lines at most. Nothing was stored."
+        status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+        body = bytes(Problem(status, status.phrase, detail).response().body)
+        head = (
+            f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/problem+json\r\n"
+            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self.transport.close()
+
+    def _expect(self) -> None:
+        self._expect_nothing()
+        self._deadline = self.loop.call_later(self.patience.total_seconds(), self.timeout_keep_alive_handler)
+
+    def _expect_nothing(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
+def limited_connections(settings: ServiceSettings) -> type[asyncio.Protocol]:
+    """Uvicorn's protocol with these limits."""
+
+    class Connection(LimitedConnection):
+        limit = settings.http_headers_limit
+        patience = settings.http_receive_timeout
+
+    return Connection
