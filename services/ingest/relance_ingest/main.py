@@ -1,8 +1,11 @@
 """Ingest: the one place where its parts are wired, and closed in reverse."""
 
+import os
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import aiohttp
 import typer
 from fastapi import FastAPI
 
@@ -14,9 +17,10 @@ from relance.http.serve import HttpServer, guarded
 from relance.kafka.publisher import KafkaPublisher
 from relance.outbox import OutboxRelay
 from relance_ingest.acceptance import Acceptance
-from relance_ingest.http import calls, forms, leads
+from relance_ingest.http import calls, forms, leads, partners
+from relance_ingest.retrieval import GraphApi, ReferenceStore, Retrieval
 from relance_ingest.settings import IngestSettings
-from relance_ingest.sources import Sources, SourcesRefused
+from relance_ingest.sources import Credentials, Sources, SourcesRefused, credentials
 
 SCHEMA = "ingest"
 
@@ -29,8 +33,8 @@ async def migrate(settings: IngestSettings) -> None:
 
 def application(settings: IngestSettings, sources: Sources, database: Database, acceptance: Acceptance) -> FastAPI:
     """The HTTP face. Ready means: can commit. Kafka may be away; what is accepted then is published later."""
-    app = FastAPI(title="Relance ingest", summary="Takes leads and calls from web forms", version="1")
-    guarded(app, settings, {"database": database.ping})
+    app = FastAPI(title="Relance ingest", summary="Takes leads and calls from web forms and partners", version="1")
+    guarded(app, settings, {"database": database.ping}, body_limits={partners.PATH: partners.BODY_LIMIT})
     app.state.sources = sources
     app.state.acceptance = acceptance
     for part in (leads, forms, calls):
@@ -38,10 +42,27 @@ def application(settings: IngestSettings, sources: Sources, database: Database, 
     return app
 
 
+def with_partners(
+    app: FastAPI,
+    settings: IngestSettings,
+    known: Mapping[str, Credentials],
+    references: ReferenceStore,
+    retrieval: Retrieval,
+) -> FastAPI:
+    """Open the partners' doors."""
+    app.state.public_url = str(settings.public_url).rstrip("/") if settings.public_url else None
+    app.state.credentials = known
+    app.state.references = references
+    app.state.retrieval = retrieval
+    app.include_router(partners.router)
+    return app
+
+
 async def serve(settings: IngestSettings) -> None:
     """Run until SIGTERM."""
     try:
         sources = Sources.read(settings.sources_file)
+        known = credentials(sources, os.environ)
     except SourcesRefused as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from error
@@ -60,9 +81,19 @@ async def serve(settings: IngestSettings) -> None:
             patience=settings.accept_patience,
         )
         closing.push_async_callback(acceptance.drain)
-        app = application(settings, sources, database, acceptance)
+        session = await closing.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
+        references = ReferenceStore(database)
+        graph_api = GraphApi(session, str(settings.meta_graph_url))
+        retrieval = Retrieval(references, graph_api, acceptance, sources, known)
+        app = with_partners(
+            application(settings, sources, database, acceptance), settings, known, references, retrieval
+        )
         await service.run(
-            [service.Part("http", HttpServer(app, settings)), service.Part("relay", relay)],
+            [
+                service.Part("http", HttpServer(app, settings)),
+                service.Part("retrieval", retrieval),
+                service.Part("relay", relay),
+            ],
             deadline=settings.shutdown_deadline,
         )
 

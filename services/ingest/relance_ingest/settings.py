@@ -3,7 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
-from pydantic import Field, PositiveInt
+from pydantic import AnyHttpUrl, Field, PositiveInt
 
 from relance.settings import ServiceSettings
 
@@ -17,4 +17,12 @@ class IngestSettings(ServiceSettings):
     )
     accept_patience: timedelta = Field(
         timedelta(seconds=5), description="How long a submission may wait for its transaction before the answer is 503."
+    )
+    public_url: AnyHttpUrl | None = Field(
+        None,
+        description="Where partners reach this service, when a proxy stands before it: Twilio and HubSpot sign it.",
+    )
+    meta_graph_url: AnyHttpUrl = Field(
+        AnyHttpUrl("https://graph.facebook.com/v25.0"),
+        description="Meta's Graph API with its version, from which leads are fetched.",
     )

@@ -35,9 +35,8 @@ async def accept(request: Request, lead: NewLead) -> Receipt:
     Raises:
         Problem: 422 when the idempotency key belongs to another submission; 503 when too much is waiting.
     """
-    acceptance: Acceptance = request.app.state.acceptance
     try:
-        accepted: Accepted = await acceptance.accept(lead)
+        accepted = await committed(request, lead)
     except KeyUsedTwice as error:
         metrics.REFUSED.labels("idempotency_key").inc()
         raise Problem(
@@ -45,12 +44,24 @@ async def accept(request: Request, lead: NewLead) -> Receipt:
             "Idempotency key used twice",
             "This key came with another submission before. Nothing was stored: use a new key for a new submission.",
         ) from error
+    return Receipt(lead_id=accepted.lead_id, repeated=accepted.repeated)
+
+
+async def committed(request: Request, lead: NewLead) -> Accepted:
+    """Commit.
+
+    Raises:
+        KeyUsedTwice: the idempotency key belongs to another submission.
+        Problem: 503 when too much is waiting.
+    """
+    acceptance: Acceptance = request.app.state.acceptance
+    try:
+        return await acceptance.accept(lead)
     except Overloaded as error:
         metrics.REFUSED.labels("overload").inc()
         raise unavailable(
             "More leads are coming in than can be stored just now. Nothing was stored: send it again."
         ) from error
-    return Receipt(lead_id=accepted.lead_id, repeated=accepted.repeated)
 
 
 def wrong_fields(error: FieldError) -> Problem:
