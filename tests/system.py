@@ -221,8 +221,12 @@ async def running_system(
     window: str = "60s",
     services: Sequence[str] = NAMES,
     environment: Mapping[str, str] | None = None,
+    sources: Sequence[Mapping[str, Any]] = (),
 ) -> AsyncIterator[System]:
-    """Start the services on these parts, with the topics' prefix and the database of one test."""
+    """Start the services on these parts, with the topics' prefix and the database of one test.
+
+    `sources` come on top of those that have a key.
+    """
     server, broker = real_parts
     endpoints = Endpoints()
     async with AsyncExitStack() as closing:
@@ -238,7 +242,7 @@ async def running_system(
         routing_file = folder / "routing.yaml"
         routing_file.write_text(routing(endpoints, teams or {"sales": ["anna", "ben"]}, window=window))
         sources_file = folder / "sources.yaml"
-        sources_file.write_text(_sources())
+        sources_file.write_text(_sources(sources))
         configuration = Configuration(
             routing_file,
             sources_file,
@@ -268,10 +272,10 @@ async def _create_topics(server: DatabaseServer, broker: Broker, database: str, 
     await create_topics(settings, [ROUTER, SLA_MONITOR])
 
 
-def _sources() -> str:
-    sources = [
+def _sources(more: Sequence[Mapping[str, Any]]) -> str:
+    sources: list[dict[str, Any]] = [
         {"id": source, "key_sha256": hashlib.sha256(key.encode()).hexdigest(), "default_country": "DE"}
         for source, key in KEYS.items()
     ]
     sources[0]["thanks_url"] = THANKS
-    return yaml.safe_dump({"sources": sources})
+    return yaml.safe_dump({"sources": [*sources, *map(dict, more)]})

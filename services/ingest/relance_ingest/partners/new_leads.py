@@ -17,7 +17,7 @@ from relance_ingest.sources import Source
 
 UNREACHABLE = "unreachable"
 _MOST_FIELDS = 200
-_LINE, _TEXT, _NAME = 200, 5_000, 64
+_LINE, _TEXT, _NAME, _KEY = 200, 5_000, 64, 255
 _NOT_IN_A_NAME = re.compile(r"[\s=&]+")
 _COUNTRY = re.compile("[A-Za-z]{2}")
 
@@ -43,7 +43,7 @@ def new_lead(source: Source, lead: PartnerLead) -> NewLead:
             country=country or (phone_country(phone) if phone else None),
         ),
         fields=_fields({**lead.fields, **{name: value for name, value in kept.items() if value}}),
-        idempotency_key=lead.key[:255],
+        idempotency_key=_clean(lead.key, _KEY),
         suspicions=() if email or phone else (UNREACHABLE,),
         revisable=lead.revisable,
     )
@@ -61,14 +61,14 @@ def new_call(source: Source, call: PartnerCall) -> NewLead:
         contact=Contact(name=_line(call.name), phone=phone, country=phone_country(phone) if phone else None),
         fields=_fields(fields),
         call=CallDetails(
-            call_id=call.call_id,
+            call_id=_clean(call.call_id, _KEY),
             status=call.status,
             called_number=called or _clean(call.called_number, _LINE),
             started_at=call.started_at,
             duration=call.duration,
-            recording_url=call.recording_url,
+            recording_url=_link(call.recording_url),
         ),
-        idempotency_key=f"call:{call.call_id}"[:255],
+        idempotency_key=_clean(f"call:{call.call_id}", _KEY),
         suspicions=() if phone else (UNREACHABLE,),
         revisable=call.conclusive,
     )
@@ -94,6 +94,11 @@ def _country(value: str | None) -> str | None:
 
 def _line(value: str | None) -> str | None:
     return _clean(value, _LINE).strip() or None if value else None
+
+
+def _link(value: str | None) -> str | None:
+    """Reps will open it."""
+    return _clean(value, _TEXT) if value and value.startswith(("https://", "http://")) else None
 
 
 def _fields(given: Mapping[str, str]) -> dict[str, str]:
