@@ -227,7 +227,7 @@ async def running_system(
 ) -> AsyncIterator[System]:
     """Start the services on these parts, with the topics' prefix and the database of one test.
 
-    `sources` says more of a source in sources.yaml, by its id.
+    `sources` says more of a source in sources.yaml, by its id, or adds one.
     """
     server, broker = real_parts
     endpoints = Endpoints()
@@ -275,14 +275,11 @@ async def _create_topics(server: DatabaseServer, broker: Broker, database: str, 
 
 
 def _sources(further: Mapping[str, Mapping[str, Any]]) -> str:
-    sources = [
-        {
-            "id": source,
-            "key_sha256": hashlib.sha256(key.encode()).hexdigest(),
-            "default_country": "DE",
-            **({"thanks_url": THANKS} if source == "website" else {}),
-            **further.get(source, {}),
-        }
+    sources: dict[str, dict[str, Any]] = {
+        source: {"key_sha256": hashlib.sha256(key.encode()).hexdigest(), "default_country": "DE"}
         for source, key in KEYS.items()
-    ]
-    return yaml.safe_dump({"sources": sources})
+    }
+    sources["website"]["thanks_url"] = THANKS
+    for source, more in further.items():
+        sources.setdefault(source, {}).update(more)
+    return yaml.safe_dump({"sources": [{"id": source, **said} for source, said in sources.items()]})

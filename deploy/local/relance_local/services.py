@@ -132,6 +132,7 @@ class Services:
 
     def _environment(self, service: str, name: str) -> dict[str, str]:
         configuration = self._configuration
+        own_port = self._ports.get(name, self._ports[service])
         settings = {
             "DATABASE_URL": self._parts.server.url(_ROLES[service], self._parts.database),
             "KAFKA_BOOTSTRAP_SERVERS": self._parts.broker.bootstrap_servers,
@@ -139,7 +140,7 @@ class Services:
             "HTTP_PORT": str(self._ports.get(name, 0)),
             "SOURCES_FILE": str(configuration.sources_file),
             "ROUTING_FILE": str(configuration.routing_file),
-            "PUBLIC_URL": f"http://127.0.0.1:{self._router_port}",
+            "PUBLIC_URL": f"http://127.0.0.1:{own_port if service == INGEST else self._router_port}",
             "WEBHOOK_SECRET": configuration.webhook_secret,
             "LINK_SECRET": configuration.link_secret,
             "OPERATOR_TOKEN": configuration.operator_token,

@@ -1,6 +1,7 @@
 """Ingest: the one place where its parts are wired, and closed in reverse."""
 
 import os
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -19,11 +20,12 @@ from relance.outbox import OutboxRelay
 from relance.ticker import Ticker
 from relance_ingest.acceptance import Acceptance
 from relance_ingest.command_line import quarantine_commands
-from relance_ingest.http import calls, demo, form_tokens, forms, leads, snippet
+from relance_ingest.http import calls, demo, form_tokens, forms, leads, partners, snippet
 from relance_ingest.http.form_edge import FormEdge
 from relance_ingest.http.quarantine import quarantine_api
+from relance_ingest.retrieval import GraphApi, ReferenceStore, Retrieval
 from relance_ingest.settings import IngestSettings
-from relance_ingest.sources import Sources, SourcesRefused
+from relance_ingest.sources import Credentials, Sources, SourcesRefused, credentials
 from relance_ingest.spam.captcha import CaptchaProviders, captcha_secrets
 from relance_ingest.spam.form_tokens import form_tokens_of
 from relance_ingest.spam.quarantine import Waiting
@@ -44,8 +46,8 @@ def application(
     settings: IngestSettings, sources: Sources, database: Database, acceptance: Acceptance, screening: Screening
 ) -> FastAPI:
     """The HTTP face. Ready means: can commit. Kafka may be away; what is accepted then is published later."""
-    app = FastAPI(title="Relance ingest", summary="Takes leads and calls from web forms", version="1")
-    limits = forms.body_limits(sources, settings.http_body_limit)
+    app = FastAPI(title="Relance ingest", summary="Takes leads and calls from web forms and partners", version="1")
+    limits = {partners.PATH: partners.BODY_LIMIT, **forms.body_limits(sources, settings.http_body_limit)}
     guarded(app, settings, {"database": database.ping}, body_limits=limits)
     app.add_middleware(FormEdge, sources=sources)
     app.state.sources = sources
@@ -58,12 +60,29 @@ def application(
     return app
 
 
+def with_partners(
+    app: FastAPI,
+    settings: IngestSettings,
+    known: Mapping[str, Credentials],
+    references: ReferenceStore,
+    retrieval: Retrieval,
+) -> FastAPI:
+    """Open the partners' doors."""
+    app.state.public_url = str(settings.public_url).rstrip("/") if settings.public_url else None
+    app.state.credentials = known
+    app.state.references = references
+    app.state.retrieval = retrieval
+    app.include_router(partners.router)
+    return app
+
+
 async def serve(settings: IngestSettings) -> None:
     """Run until SIGTERM."""
     try:
         sources = Sources.read(settings.sources_file)
         secrets = captcha_secrets(sources, os.environ)
         tokens = form_tokens_of(sources, settings.form_token_secret)
+        known = credentials(sources, os.environ)
     except SourcesRefused as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from error
@@ -72,7 +91,7 @@ async def serve(settings: IngestSettings) -> None:
         closing.push_async_callback(database.close)
         publisher = KafkaPublisher(settings.kafka_bootstrap_servers, client_id="ingest")
         closing.push_async_callback(publisher.close)
-        session = await closing.enter_async_context(aiohttp.ClientSession())
+        session = await closing.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
         relay = OutboxRelay(database, publisher, topic_prefix=settings.topic_prefix)
         acceptance = Acceptance(
             database,
@@ -85,13 +104,19 @@ async def serve(settings: IngestSettings) -> None:
         closing.push_async_callback(acceptance.drain)
         repetitions = Repetitions(database)
         screening = Screening(tokens, CaptchaProviders(session, secrets), repetitions, utc_now)
-        app = application(settings, sources, database, acceptance, screening)
+        references = ReferenceStore(database)
+        graph_api = GraphApi(session, str(settings.meta_graph_url))
+        retrieval = Retrieval(references, graph_api, acceptance, sources, known)
+        app = with_partners(
+            application(settings, sources, database, acceptance, screening), settings, known, references, retrieval
+        )
         operators = operator_only(settings.operator_token.get_secret_value())
         app.include_router(quarantine_api(database, operators, relay.nudge))
         waiting = Waiting(database, settings.figures_every)
         await service.run(
             [
                 service.Part("http", HttpServer(app, settings)),
+                service.Part("retrieval", retrieval),
                 service.Part("quarantine", Ticker("quarantine", waiting.count)),
                 service.Part("repetitions", Ticker("repetitions", repetitions.forget)),
                 service.Part("relay", relay),

@@ -42,3 +42,22 @@ BATCH_SIZE = Histogram(
     ["work"],
     buckets=(1, 2, 5, 10, 20, 50, 100, 200),
 )
+SIGNATURES_REFUSED = Counter(
+    "relance_ingest_signatures_refused_total",
+    "Requests to a partner's source that the partner had not signed (missing, wrong), or too long ago (stale).",
+    ["source", "reason"],
+)
+PARTNER_IGNORED = Counter(
+    "relance_ingest_partner_ignored_total",
+    "What partners told, properly signed, that is no lead: tests, calls that still ring, outbound calls.",
+    ["source", "reason"],
+)
+PARTNER_UNREADABLE = Counter(
+    "relance_ingest_partner_unreadable_total",
+    "Properly signed, and not of the shape that the partner documents.",
+    ["source"],
+)
+REFERENCES = Gauge(
+    "relance_ingest_references", "Leads of which only the id was told, and that are not fetched yet.", ["state"]
+)
+RETRIEVED = Counter("relance_ingest_retrieved_total", "What came of fetching leads, by try.", ["source", "outcome"])

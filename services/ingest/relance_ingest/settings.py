@@ -3,7 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
-from pydantic import Field, PositiveInt, SecretStr
+from pydantic import AnyHttpUrl, Field, PositiveInt, SecretStr
 
 from relance.settings import ServiceSettings
 
@@ -30,4 +30,12 @@ class IngestSettings(ServiceSettings):
     )
     demo_page: bool = Field(
         False, description="Serve `/demo`, a form to try, of the first source that lists `forms.origins`."
+    )
+    public_url: AnyHttpUrl | None = Field(
+        None,
+        description="Where partners reach this service, when a proxy stands before it: Twilio and HubSpot sign it.",
+    )
+    meta_graph_url: AnyHttpUrl = Field(
+        AnyHttpUrl("https://graph.facebook.com/v25.0"),
+        description="Meta's Graph API with its version, from which leads are fetched.",
     )

@@ -59,6 +59,9 @@ class Acceptance:
             raise outcome
         counter = metrics.REVISED if outcome.revised else metrics.REPEATED if outcome.repeated else metrics.ACCEPTED
         counter.labels(lead.source, lead.channel).inc()
+        if not outcome.repeated:
+            for suspicion in lead.suspicions:
+                metrics.QUARANTINED.labels(lead.source, suspicion).inc()
         if outcome.revised or not outcome.repeated:
             self._on_committed()
         return outcome

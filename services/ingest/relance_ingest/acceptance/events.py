@@ -19,7 +19,8 @@ def received(lead: NewLead, lead_id: LeadId, at: datetime) -> LeadReceived:
         channel=lead.channel,
         campaign=lead.campaign,
         received_at=at,
-        identity_key=identity_key(lead.contact.email, lead.contact.phone),
+        # Nobody knows who it is of whom there is neither: such leads must not pass for one person's.
+        identity_key=identity_key(lead.contact.email, lead.contact.phone or f"of lead {lead_id}"),
         contact=lead.contact,
         fields=lead.fields,
         call=lead.call,

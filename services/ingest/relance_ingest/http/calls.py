@@ -23,7 +23,11 @@ async def submit_call(
     call: CallSubmission,
     idempotency_key: IdempotencyHeader = None,
 ) -> Receipt:
-    """Commits the call as a lead, then answers 202 with its id. The call's own id is its idempotency key."""
+    """Commits the call as a lead, then answers 202 with its id.
+
+    The call's own id is its idempotency key: sent again with other details, it is what is known of the call from then
+    on. Send a call once it is known how it ended (or that it is missed), and again when more is.
+    """
     try:
         contact, details = call_contact(call, source.default_country)
     except FieldError as error:
@@ -36,5 +40,6 @@ async def submit_call(
         fields=call.fields,
         call=details,
         idempotency_key=idempotency_key or f"call:{call.call_id}",
+        revisable=True,
     )
     return await accept(request, lead)

@@ -62,14 +62,13 @@ async def accept(request: Request, lead: NewLead, evidence: Evidence = NO_EVIDEN
     Raises:
         Problem: 422 when the idempotency key belongs to another submission; 503 when too much is waiting.
     """
-    acceptance: Acceptance = request.app.state.acceptance
     screening: Screening = request.app.state.screening
     source: Source = request.app.state.sources[lead.source]
     suspicions = (*lead.suspicions, *await screening.suspicions(source.spam, lead, evidence))
     if suspicions:
         lead = replace(lead, suspicions=suspicions)
     try:
-        accepted: Accepted = await acceptance.accept(lead)
+        accepted = await committed(request, lead)
     except KeyUsedTwice as error:
         metrics.REFUSED.labels("idempotency_key").inc()
         raise Problem(
@@ -77,15 +76,24 @@ async def accept(request: Request, lead: NewLead, evidence: Evidence = NO_EVIDEN
             "Idempotency key used twice",
             "This key came with another submission before. Nothing was stored: use a new key for a new submission.",
         ) from error
+    return Receipt(lead_id=accepted.lead_id, repeated=accepted.repeated)
+
+
+async def committed(request: Request, lead: NewLead) -> Accepted:
+    """Commit.
+
+    Raises:
+        KeyUsedTwice: the idempotency key belongs to another submission.
+        Problem: 503 when too much is waiting.
+    """
+    acceptance: Acceptance = request.app.state.acceptance
+    try:
+        return await acceptance.accept(lead)
     except Overloaded as error:
         metrics.REFUSED.labels("overload").inc()
         raise unavailable(
             "More leads are coming in than can be stored just now. Nothing was stored: send it again."
         ) from error
-    if not accepted.repeated:
-        for suspicion in suspicions:
-            metrics.QUARANTINED.labels(source.id, suspicion).inc()
-    return Receipt(lead_id=accepted.lead_id, repeated=accepted.repeated)
 
 
 def wrong_fields(error: FieldError) -> Problem:

@@ -1,10 +1,11 @@
 """One source, as sources.yaml says it."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from relance_ingest.sources.forms import Forms
+from relance_ingest.sources.partners import PartnerSource
 from relance_ingest.sources.spam import NOT_LOOKED_AT, Spam
 
 
@@ -14,8 +15,10 @@ class Source(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
-    key_sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] = Field(
-        description="SHA-256 of the source's API key, in hex: the key itself is in no file of ours."
+    key_sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = Field(
+        None,
+        description="SHA-256 of the source's API key, in hex: the key itself is in no file of ours. "
+        "A partner's source needs none.",
     )
     default_country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] | None = Field(
         None, description="Where phone numbers without a country code are dialled."
@@ -24,3 +27,10 @@ class Source(BaseModel):
     spam: Spam = NOT_LOOKED_AT
     thanks_url: AnyHttpUrl | None = Field(None, description="Where a browser goes after its form was accepted.")
     forms: Forms = Forms()
+    partner: PartnerSource | None = Field(None, description="Whose payloads and signatures it comes with.")
+
+    @model_validator(mode="after")
+    def _known_by_something(self) -> Self:
+        if self.key_sha256 is None and self.partner is None:
+            raise ValueError("give key_sha256, or partner: nobody could send to it otherwise")
+        return self

@@ -21,7 +21,7 @@ class _SourcesFile(BaseModel):
     def _distinct(self) -> Self:
         for what, values in (
             ("source id", [source.id for source in self.sources]),
-            ("key_sha256", [source.key_sha256 for source in self.sources]),
+            ("key_sha256", [source.key_sha256 for source in self.sources if source.key_sha256]),
         ):
             doubled = [value for value, count in Counter(values).items() if count > 1]
             if doubled:
@@ -39,7 +39,7 @@ class Sources:
     def __init__(self, sources: tuple[Source, ...]) -> None:
         self._by_id = {source.id: source for source in sources}
         # Looked up by the key's hash, so that the time it takes tells nothing of a key.
-        self._by_key = {source.key_sha256: source for source in sources}
+        self._by_key = {source.key_sha256: source for source in sources if source.key_sha256}
 
     @classmethod
     def read(cls, file: Path) -> "Sources":

@@ -1,0 +1,184 @@
+"""`POST /v1/partners/{source}`: what an ad platform, a form service or a phone system sends, as it sends it."""
+
+import asyncio
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
+from pydantic import BaseModel, Field
+
+from relance.clock import utc_now
+from relance.http.problems import Problem
+from relance_ingest import metrics
+from relance_ingest.acceptance import KeyUsedTwice, NewLead
+from relance_ingest.http.receipts import REFUSALS, committed
+from relance_ingest.partners import PARTNERS, meta
+from relance_ingest.partners.new_leads import new_call, new_lead
+from relance_ingest.partners.partner import (
+    Ignored,
+    LeadReference,
+    PartnerCall,
+    ReceivedRequest,
+    Told,
+    Unreadable,
+    WrongSignature,
+)
+from relance_ingest.retrieval import ReferenceStore, Retrieval
+from relance_ingest.sources import Credentials, Source, Sources
+from relance_ingest.sources.partners import MetaPartner, PartnerSource
+
+router = APIRouter(tags=["partners"])
+
+PATH = "/v1/partners/"
+BODY_LIMIT = 256 * 1024
+"""Bytes: a form service sends the whole form with each answer."""
+
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "description": "What the partner sends; see docs/partners.md.",
+        "content": {
+            "application/json": {"schema": {}},
+            "application/x-www-form-urlencoded": {
+                "schema": {"type": "object", "additionalProperties": {"type": "string"}}
+            },
+        },
+    }
+}
+
+
+class PartnerReceipt(BaseModel):
+    """What became of what the partner told."""
+
+    lead_ids: list[UUID] = Field(description="Leads that are committed, now or when the same was sent before.")
+    to_fetch: int = Field(description="Leads of which only the id was told; they are kept, and fetched next.")
+    ignored: list[str] = Field(description="Why what was told is no lead, such as `test`.")
+
+
+@router.post(
+    PATH + "{source}",
+    summary="Take a partner's webhook",
+    response_model=PartnerReceipt,
+    responses={
+        200: {"content": {"text/xml": {"schema": {"type": "string"}}}, "description": "Kept (Twilio is told in XML)"},
+        404: REFUSALS[422],
+        **{status: REFUSALS[status] for status in (401, 413, 422, 503)},
+    },
+    openapi_extra=_BODY,
+)
+async def receive(request: Request, source: str) -> Response:
+    """Verifies the signature, commits what it tells, then answers 200: whatever else makes partners send it again."""
+    known, partner, credentials = _partner(request, source)
+    received = ReceivedRequest(
+        method=request.method,
+        url=_public_url(request),
+        headers=request.headers,
+        body=await request.body(),
+        at=utc_now(),
+    )
+    try:
+        PARTNERS[partner.kind].verify(received, credentials.secrets)
+        told = PARTNERS[partner.kind].read(received)
+    except WrongSignature as error:
+        raise _not_signed(known, error) from error
+    except Unreadable as error:
+        metrics.PARTNER_UNREADABLE.labels(known.id).inc()
+        title = "Not what this partner sends"
+        detail = f"Signed as it should be, but not to be read, so nothing was stored: {error}"
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, title, detail) from error
+    receipt = await _kept(request, known, told)
+    if partner.kind == "twilio":
+        # Twilio reads answers as instructions: this one says that there are none.
+        return Response("<Response/>", media_type="text/xml")
+    return JSONResponse(receipt.model_dump(mode="json"))
+
+
+@router.get(
+    PATH + "{source}",
+    summary="Answer Meta's verification of this address",
+    response_class=PlainTextResponse,
+    responses=dict.fromkeys((401, 404, 422), REFUSALS[422]),
+)
+async def confirm(
+    request: Request,
+    source: str,
+    mode: Annotated[str, Query(alias="hub.mode", max_length=100)] = "",
+    verify_token: Annotated[str, Query(alias="hub.verify_token", max_length=1000)] = "",
+    challenge: Annotated[str, Query(alias="hub.challenge", max_length=1000)] = "",
+) -> PlainTextResponse:
+    """Says the challenge back to whoever knows the verify token."""
+    known, partner, credentials = _partner(request, source)
+    if not isinstance(partner, MetaPartner):
+        raise _no_partner(source)
+    try:
+        meta.confirm(mode, verify_token, credentials.verify_tokens)
+    except WrongSignature as error:
+        raise _not_signed(known, error) from error
+    return PlainTextResponse(challenge, headers={"X-Content-Type-Options": "nosniff"})
+
+
+async def _kept(request: Request, source: Source, told: Sequence[Told]) -> PartnerReceipt:
+    references = [each.id for each in told if isinstance(each, LeadReference)]
+    if references:
+        store: ReferenceStore = request.app.state.references
+        await store.keep(source.id, references)
+        retrieval: Retrieval = request.app.state.retrieval
+        retrieval.nudge()
+    leads = [
+        new_call(source, each) if isinstance(each, PartnerCall) else new_lead(source, each)
+        for each in told
+        if not isinstance(each, LeadReference | Ignored)
+    ]
+    lead_ids = await asyncio.gather(*(_committed(request, lead) for lead in leads))
+    ignored = [each.reason for each in told if isinstance(each, Ignored)] + ["known"] * lead_ids.count(None)
+    for reason in ignored:
+        metrics.PARTNER_IGNORED.labels(source.id, reason).inc()
+    return PartnerReceipt(lead_ids=[each for each in lead_ids if each], to_fetch=len(references), ignored=ignored)
+
+
+async def _committed(request: Request, lead: NewLead) -> UUID | None:
+    """The lead's id; None when more had been told of it before."""
+    try:
+        return (await committed(request, lead)).lead_id
+    except KeyUsedTwice:
+        return None
+
+
+def _partner(request: Request, name: str) -> tuple[Source, PartnerSource, Credentials]:
+    sources: Sources = request.app.state.sources
+    source = sources.named(name)
+    if source is None or source.partner is None:
+        raise _no_partner(name)
+    return source, source.partner, request.app.state.credentials[name]
+
+
+def _no_partner(name: str) -> Problem:
+    metrics.REFUSED.labels("source").inc()
+    detail = f"There is no source {name!r} of a partner that sends this. Nothing was stored."
+    return Problem(HTTPStatus.NOT_FOUND, "Unknown source", detail)
+
+
+def _not_signed(source: Source, error: WrongSignature) -> Problem:
+    metrics.SIGNATURES_REFUSED.labels(source.id, error.reason).inc()
+    said = {
+        "missing": "It came without one.",
+        "wrong": "It is not made with a secret of this source, or for another address or body.",
+        "stale": "Its time is more than five minutes from now.",
+    }[error.reason]
+    return Problem(
+        HTTPStatus.UNAUTHORIZED,
+        "Wrong signature",
+        f"{said} Nothing was stored.",
+        headers={"WWW-Authenticate": "Signature"},
+    )
+
+
+def _public_url(request: Request) -> str:
+    """The address as the partner was given it, which some of them sign."""
+    base = request.app.state.public_url or f"{request.url.scheme}://{request.url.netloc}"
+    path: str = request.scope["raw_path"].decode("ascii")
+    query: str = request.scope["query_string"].decode("ascii")
+    return f"{base}{path}?{query}" if query else base + path

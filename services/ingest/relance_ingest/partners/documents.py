@@ -1,0 +1,92 @@
+"""Reading partners' JSON, of which nothing is certain."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from relance_ingest.partners.partner import Unreadable
+
+_CASE = str.maketrans({" ": "_", "-": "_"})
+_EMAIL = ("email", "work_email", "email_address", "user_email")
+_PHONE = ("phone", "phone_number", "mobile", "mobilephone", "mobile_phone", "work_phone", "work_phone_number")
+_NAME = ("full_name", "name", "fullname", "your_name")
+_FIRST = ("first_name", "firstname")
+_LAST = ("last_name", "lastname")
+_COMPANY = ("company", "company_name")
+_COUNTRY = ("country", "country_code")
+_CAMPAIGN = ("utm_campaign", "campaign", "campaign_name")
+
+
+def json_object(body: bytes) -> dict[str, Any]:
+    """The body, which must be a JSON object.
+
+    Raises:
+        Unreadable: it is none.
+    """
+    found = json_value(body)
+    if not isinstance(found, dict):
+        raise Unreadable("The body is not a JSON object.")
+    return found
+
+
+def json_value(body: bytes) -> Any:  # noqa: ANN401 - whatever it is, its reader must look
+    """The body as JSON.
+
+    Raises:
+        Unreadable: it is none.
+    """
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise Unreadable("The body is not valid JSON.") from error
+
+
+def objects(value: object) -> list[dict[str, Any]]:
+    """The objects of a list; none for what is no list."""
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def an_object(value: object) -> dict[str, Any]:
+    """The object; an empty one for what is none."""
+    return value if isinstance(value, dict) else {}
+
+
+def text(value: object) -> str:
+    """A scalar as text; empty for null, and for objects and lists, which no rule could read."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, str | int | float) else ""
+
+
+def texts(values: Mapping[str, object]) -> dict[str, str]:
+    """What there is of these, as text."""
+    return {name: found for name, value in values.items() if (found := text(value).strip())}
+
+
+def person(answers: Mapping[str, str]) -> dict[str, Any]:
+    """What forms everywhere ask, by the names that they give it; in the words of `PartnerLead`.
+
+    Every answer stays in `fields` too, unless it became the contact: what somebody wrote is not thrown away.
+    """
+    by_name = {name.strip().lower().translate(_CASE): (name, value) for name, value in answers.items() if value.strip()}
+    used: set[str] = set()
+
+    def first(names: tuple[str, ...], *, keep: bool = False) -> str | None:
+        for known in names:
+            if known in by_name:
+                name, value = by_name[known]
+                if not keep:
+                    used.add(name)
+                return value
+        return None
+
+    whole, parts = first(_NAME), [first(_FIRST), first(_LAST)]
+    found = {
+        "name": whole or " ".join(filter(None, parts)) or None,
+        "email": first(_EMAIL),
+        "phone": first(_PHONE),
+        "company": first(_COMPANY),
+        "country": first(_COUNTRY, keep=True),
+        "campaign": first(_CAMPAIGN, keep=True),
+    }
+    return {**found, "fields": {name: value for name, value in answers.items() if name not in used and value.strip()}}

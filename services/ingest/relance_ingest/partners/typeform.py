@@ -1,0 +1,64 @@
+"""Typeform: a response, with its hidden fields.
+
+Signature: `sha256=` and the base64 HMAC-SHA256 of the body, in `Typeform-Signature`. Its time is not signed.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from relance_ingest.partners.documents import an_object, json_object, objects, person, text, texts
+from relance_ingest.partners.partner import Ignored, PartnerLead, ReceivedRequest, Told, Unreadable
+from relance_ingest.partners.signatures import base64_sha256, header, must_match
+
+_SAMPLE_ADDRESS = "an_account@example.com"
+"""What «send test request» answers every e-mail question with."""
+
+
+def verify(request: ReceivedRequest, secrets: Sequence[str]) -> None:
+    """`secrets` are those of the form's webhook."""
+    given = header(request, "typeform-signature")
+    must_match([given], ["sha256=" + base64_sha256(secret, request.body) for secret in secrets])
+
+
+def read(request: ReceivedRequest) -> Sequence[Told]:
+    """One response. E-mail and phone are found by the type of their question, the rest by its reference."""
+    said = json_object(request.body)
+    if said.get("event_type") != "form_response":
+        return [Ignored("other_event")]
+    response = an_object(said.get("form_response"))
+    token = text(response.get("token")) or text(said.get("event_id"))
+    if not token:
+        raise Unreadable("The response has neither token nor event_id.")
+    definition = an_object(response.get("definition"))
+    questions = {text(question.get("id")): question for question in objects(definition.get("fields"))}
+    answers = [(_name(answer, questions), _value(answer), text(answer.get("type"))) for answer in _answers(response)]
+    if any(value == _SAMPLE_ADDRESS for _, value, _ in answers):
+        return [Ignored("test")]
+    hidden = texts(an_object(response.get("hidden")))
+    found = person(hidden | {name: value for name, value, _ in answers})
+    for kind, column in (("email", "email"), ("phone_number", "phone")):
+        found[column] = next((value for _, value, type_ in answers if type_ == kind), found[column])
+    form = texts({"form_id": response.get("form_id"), "form_title": definition.get("title")})
+    # Found by type, these stand under references that say nothing.
+    contact = {found["email"], found["phone"]}
+    fields = {name: value for name, value in found.pop("fields").items() if value not in contact}
+    return [PartnerLead(key=f"typeform:{token}", **found, fields=fields | form)]
+
+
+def _answers(response: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return objects(response.get("answers"))
+
+
+def _name(answer: Mapping[str, Any], questions: Mapping[str, Mapping[str, Any]]) -> str:
+    """Parts of a contact question say what they are; others have a reference that the form's maker may choose."""
+    field = an_object(answer.get("field"))
+    question = questions.get(text(field.get("id")), {})
+    return text(question.get("subfield_key")) or text(field.get("ref")) or text(question.get("title")) or "answer"
+
+
+def _value(answer: Mapping[str, Any]) -> str:
+    value = answer.get(text(answer.get("type")))
+    if isinstance(value, dict):
+        labels = value.get("labels") if isinstance(value.get("labels"), list) else [value.get("label")]
+        return ", ".join(filter(None, (text(label) for label in [*(labels or []), value.get("other")])))
+    return text(value)
