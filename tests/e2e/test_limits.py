@@ -68,7 +68,7 @@ async def test_beyond_a_limit_the_answer_is_429_and_nothing_is_stored(
         lead = {"email": "maria@example.com"}
         async with system.http.post(system.url(INGEST, "/v1/leads"), json=lead, headers=key) as answer:
             assert answer.status == 429
-        assert len(await system.rows("SELECT FROM ingest.leads", role="ingest")) == 4
+        assert len(await system.rows("SELECT FROM ingest.leads", role="ingest")) == 6
         metrics = await system.metrics(INGEST)
         assert 'relance_ingest_rate_limited_total{limit="address",source="website"} 1.0' in metrics
         for _ in range(3):
@@ -152,7 +152,7 @@ async def test_a_connection_that_is_kept_alive_by_nothing_is_closed(behind_a_pro
 
 
 async def test_fields_have_limits_too(ingest_only: System) -> None:
-    """How many, how long their names, how long what they say; whatever the encoding."""
+    """How many, and how long what they say; whatever the encoding. Odd names are mended: who fills a form in cannot."""
     url = ingest_only.url(INGEST, "/v1/forms/website")
     for further, expected in (
         ({f"field{number}": "x" for number in range(50)}, 202),
@@ -160,10 +160,10 @@ async def test_fields_have_limits_too(ingest_only: System) -> None:
         ({f"field{number}": "x" for number in range(101)}, 400),
         ({"message": "x" * 5_000}, 202),
         ({"message": "x" * 5_001}, 422),
-        ({"n" * 65: "x"}, 422),
+        ({"n" * 65: "x"}, 202),
     ):
         for multipart in (False, True):
             form = aiohttp.FormData({**FORM, **further}, default_to_multipart=multipart)
             async with ingest_only.http.post(url, data=form, headers={"Accept": "application/json"}) as answer:
                 assert answer.status == expected, (list(further)[:2], multipart, await answer.text())
-    assert len(await ingest_only.rows("SELECT FROM ingest.leads", role="ingest")) == 4
+    assert len(await ingest_only.rows("SELECT FROM ingest.leads", role="ingest")) == 6

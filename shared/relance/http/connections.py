@@ -10,7 +10,7 @@ from datetime import timedelta
 from http import HTTPStatus
 
 from typing_extensions import override
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from relance.http.problems import Problem
 from relance.settings import ServiceSettings
@@ -52,7 +52,7 @@ class LimitedConnection(HttpToolsProtocol):
         if self._in_headers and self._unparsed > self.limit:
             self._refuse()
         # Most requests arrive in one piece and need no timer. Whatever else arrived, uvicorn has put its own out.
-        elif self._deadline is None and (not self._complete or self.cycle is None or self.cycle.response_complete):
+        elif self._deadline is None and (not self._complete or self._idle):
             self._expect()
 
     @override
@@ -80,6 +80,12 @@ class LimitedConnection(HttpToolsProtocol):
             self._refuse()
         else:
             super().send_400_response(msg)
+
+    @property
+    def _idle(self) -> bool:
+        """Whether no request is being answered."""
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is None or cycle.response_complete
 
     def _too_large(self) -> bool:
         headers = self.headers or ()
