@@ -6,9 +6,11 @@ Launches in place of a service's command: `ingest_without_storing.py COMMAND ARG
 import sys
 from contextlib import AsyncExitStack
 
+import aiohttp
 from typing_extensions import override
 
 from relance import ids, service
+from relance.clock import utc_now
 from relance.command_line import service_commands
 from relance.database import Database
 from relance.http.serve import HttpServer
@@ -17,6 +19,9 @@ from relance_ingest.acceptance import Acceptance, Accepted, NewLead
 from relance_ingest.main import SCHEMA, application, migrate
 from relance_ingest.settings import IngestSettings
 from relance_ingest.sources import Sources
+from relance_ingest.spam.captcha import CaptchaProviders
+from relance_ingest.spam.repetitions import Repetitions
+from relance_ingest.spam.screening import Screening
 
 
 class NothingStored(Acceptance):
@@ -36,7 +41,9 @@ async def serve(settings: IngestSettings) -> None:
     async with AsyncExitStack() as closing:
         database = Database.of(settings, SCHEMA)
         closing.push_async_callback(database.close)
-        app = application(settings, Sources.read(settings.sources_file), database, NothingStored())
+        session = await closing.enter_async_context(aiohttp.ClientSession())
+        screening = Screening(None, CaptchaProviders(session, {}), Repetitions(database), utc_now)
+        app = application(settings, Sources.read(settings.sources_file), database, NothingStored(), screening)
         await service.run([service.Part("http", HttpServer(app, settings))], deadline=settings.shutdown_deadline)
 
 

@@ -139,6 +139,18 @@ async def test_a_request_that_does_not_arrive_is_not_waited_for(behind_a_proxy: 
     assert [line for line in behind_a_proxy.logs() if line["level"] == "error"] == []
 
 
+async def test_a_connection_that_is_kept_alive_by_nothing_is_closed(behind_a_proxy: System) -> None:
+    """Empty lines between requests put uvicorn's own timer out."""
+    host, port = behind_a_proxy.url(INGEST, "").removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: relance\r\n\r\n")
+    assert (await reader.readuntil(b"}")).startswith(b"HTTP/1.1 200 ")
+    writer.write(b"\r\n")
+    async with asyncio.timeout(30):
+        assert await reader.read() == b""
+    writer.close()
+
+
 async def test_fields_have_limits_too(ingest_only: System) -> None:
     """How many, how long their names, how long what they say; whatever the encoding."""
     url = ingest_only.url(INGEST, "/v1/forms/website")

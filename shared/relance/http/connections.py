@@ -29,8 +29,8 @@ class LimitedConnection(HttpToolsProtocol):
     patience: timedelta
     _deadline: asyncio.TimerHandle | None = None
     _in_headers = True
+    _complete = True
     _unparsed = 0
-    _size = 0
 
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
@@ -47,39 +47,47 @@ class LimitedConnection(HttpToolsProtocol):
         # The parser keeps a header until its end has come, however long that takes.
         self._unparsed += len(data)
         super().data_received(data)
-        if self._in_headers and self._unparsed > self.limit and not self.transport.is_closing():
+        if self.transport.is_closing():
+            return
+        if self._in_headers and self._unparsed > self.limit:
             self._refuse()
+        # Most requests arrive in one piece and need no timer. Whatever else arrived, uvicorn has put its own out.
+        elif self._deadline is None and not self._in_work():
+            self._expect()
 
     @override
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._in_headers, self._unparsed, self._size = True, 0, 0
-        self._expect()
-
-    @override
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._size += len(name) + len(value)
-        if self._size > self.limit or len(self.headers) >= MOST_HEADERS:
-            raise _TooLarge
-        super().on_header(name, value)
+        self._in_headers, self._complete, self._unparsed = True, False, 0
 
     @override
     def on_headers_complete(self) -> None:
         self._in_headers = False
+        if self._too_large():
+            raise _TooLarge
         super().on_headers_complete()
 
     @override
     def on_message_complete(self) -> None:
+        self._complete = True
         self._expect_nothing()
         super().on_message_complete()
 
     @override
     def send_400_response(self, msg: str) -> None:
         # Uvicorn's answer to whatever stopped the parser.
-        if self._size > self.limit or len(self.headers or ()) >= MOST_HEADERS:
+        if self._too_large():
             self._refuse()
         else:
             super().send_400_response(msg)
+
+    def _in_work(self) -> bool:
+        # Uvicorn says that there always is a cycle; there is none before the first request.
+        return self._complete and bool(self.cycle) and not self.cycle.response_complete
+
+    def _too_large(self) -> bool:
+        headers = self.headers or ()
+        return len(headers) > MOST_HEADERS or sum(len(name) + len(value) for name, value in headers) > self.limit
 
     def _refuse(self) -> None:
         detail = f"Headers may have {self.limit} bytes in {MOST_HEADERS} lines at most. Nothing was stored."
