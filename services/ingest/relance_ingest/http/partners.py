@@ -14,6 +14,7 @@ from relance.clock import utc_now
 from relance.http.problems import Problem
 from relance_ingest import metrics
 from relance_ingest.acceptance import KeyUsedTwice, NewLead
+from relance_ingest.http.admission import admit
 from relance_ingest.http.receipts import REFUSALS, committed
 from relance_ingest.partners import PARTNERS, meta
 from relance_ingest.partners.new_leads import new_call, new_lead
@@ -65,7 +66,7 @@ class PartnerReceipt(BaseModel):
     responses={
         200: {"content": {"text/xml": {"schema": {"type": "string"}}}, "description": "Kept (Twilio is told in XML)"},
         404: REFUSALS[422],
-        **{status: REFUSALS[status] for status in (401, 413, 422, 503)},
+        **{status: REFUSALS[status] for status in (401, 413, 422, 429, 503)},
     },
     openapi_extra=_BODY,
 )
@@ -81,9 +82,12 @@ async def receive(request: Request, source: str) -> Response:
     )
     try:
         PARTNERS[partner.kind].verify(received, credentials.secrets)
-        told = PARTNERS[partner.kind].read(received)
     except WrongSignature as error:
         raise _not_signed(known, error) from error
+    # Only now: what others send uses up no partner's limits.
+    await admit(request, known, known.spam.limits)
+    try:
+        told = PARTNERS[partner.kind].read(received)
     except Unreadable as error:
         metrics.PARTNER_UNREADABLE.labels(known.id).inc()
         title = "Not what this partner sends"

@@ -57,18 +57,13 @@ def idempotency_key(request: Request) -> str | None:
 
 
 async def accept(request: Request, lead: NewLead, evidence: Evidence = NO_EVIDENCE) -> Receipt:
-    """Look at it, commit, then answer: the same whether it is suspected or not, so that spammers learn nothing.
+    """Commit, then answer: the same whether it is suspected or not, so that spammers learn nothing.
 
     Raises:
         Problem: 422 when the idempotency key belongs to another submission; 503 when too much is waiting.
     """
-    screening: Screening = request.app.state.screening
-    source: Source = request.app.state.sources[lead.source]
-    suspicions = (*lead.suspicions, *await screening.suspicions(source.spam, lead, evidence))
-    if suspicions:
-        lead = replace(lead, suspicions=suspicions)
     try:
-        accepted = await committed(request, lead)
+        accepted = await committed(request, lead, evidence)
     except KeyUsedTwice as error:
         metrics.REFUSED.labels("idempotency_key").inc()
         raise Problem(
@@ -79,14 +74,19 @@ async def accept(request: Request, lead: NewLead, evidence: Evidence = NO_EVIDEN
     return Receipt(lead_id=accepted.lead_id, repeated=accepted.repeated)
 
 
-async def committed(request: Request, lead: NewLead) -> Accepted:
-    """Commit.
+async def committed(request: Request, lead: NewLead, evidence: Evidence = NO_EVIDENCE) -> Accepted:
+    """Look at it, then commit it, quarantined if it is suspected.
 
     Raises:
         KeyUsedTwice: the idempotency key belongs to another submission.
         Problem: 503 when too much is waiting.
     """
     acceptance: Acceptance = request.app.state.acceptance
+    screening: Screening = request.app.state.screening
+    source: Source = request.app.state.sources[lead.source]
+    suspicions = (*lead.suspicions, *await screening.suspicions(source.spam, lead, evidence))
+    if suspicions:
+        lead = replace(lead, suspicions=suspicions)
     try:
         return await acceptance.accept(lead)
     except Overloaded as error:
