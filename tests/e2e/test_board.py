@@ -111,6 +111,22 @@ async def test_a_lead_turns_at_risk_and_overdue_as_its_window_passes(short: Syst
         assert "sales" not in await other.content()
 
 
+async def test_a_lead_on_hold_counts_no_time_until_it_is_released(short: System, browser: Browser) -> None:
+    """It waits beyond its window without being at risk or overdue, and its time goes on where it stood."""
+    by_hand = {"by": "tests", "reason": "on a train until noon"}
+    async with screen(browser) as wall:
+        await show(wall, short, "sales")
+        held = await short.post_lead(fields={"team": "sales"})
+        await short.told(held)
+        assert (await short.operate("POST", f"/v1/leads/{held}/hold", by_hand))[0] == 200
+        await expect(lead(wall, held).locator(".state")).to_have_text("on hold", timeout=LIMIT)
+        later = await short.post_lead(fields={"team": "sales"})
+        await expect(lead(wall, later).locator(".state")).to_have_text("overdue", timeout=LIMIT)
+        await expect(lead(wall, held).locator(".state")).to_have_text("on hold")
+        assert (await short.operate("POST", f"/v1/leads/{held}/release", by_hand))[0] == 200
+        await expect(lead(wall, held).locator(".state")).to_have_text("overdue", timeout=LIMIT)
+
+
 async def test_a_lead_that_nobody_has_is_seen_until_somebody_has_it(short: System, browser: Browser) -> None:
     """Whoever sees all teams sees it, and since when."""
     operator = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}

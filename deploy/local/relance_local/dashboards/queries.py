@@ -57,9 +57,9 @@ ANSWER_COLUMNS = f"""
     count(*) FILTER (WHERE stopped_at IS NULL) AS unanswered,
     round((count(*) FILTER (WHERE {ANSWERED} AND NOT breached))::numeric
         / nullif(count(*) FILTER (WHERE breached OR {ANSWERED} AND NOT breached), 0), 3) AS kept,
-    extract(epoch FROM percentile_cont(0.5) WITHIN GROUP (ORDER BY stopped_at - started_at)
+    extract(epoch FROM percentile_cont(0.5) WITHIN GROUP (ORDER BY worked)
         FILTER (WHERE {ANSWERED})) AS median,
-    extract(epoch FROM percentile_cont(0.9) WITHIN GROUP (ORDER BY stopped_at - started_at)
+    extract(epoch FROM percentile_cont(0.9) WITHIN GROUP (ORDER BY worked)
         FILTER (WHERE {ANSWERED})) AS p90
 """
 """Of reporting.clocks: what sales did."""
