@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from pathlib import Path
+from typing import Any
 
 from tests.system import KEYS, OPERATOR_TOKEN, running_system
 
@@ -10,7 +11,7 @@ from relance_local.broker import Broker
 from relance_local.database_server import DatabaseServer
 from relance_local.services import INGEST
 
-SOURCES = {
+SOURCES: dict[str, dict[str, Any]] = {
     "website": {
         "forms": {"origins": ["https://www.example.com"]},
         "spam": {"limits": {"per_source": "1000000/minute", "per_address": "1000000/minute"}},
@@ -19,6 +20,7 @@ SOURCES = {
 }
 CONFIGURATION = f"""
 headers = {{ Authorization = "Bearer {KEYS["website"]}" }}
+# Nobody signs what is made up: the partner's operation is told 401 and no more.
 warnings = false
 
 [[operations]]
