@@ -190,6 +190,8 @@ async def test_files_and_too_many_fields_are_refused_by_name(ingest: System) -> 
     assert (many.status, many.pointers) == (422, ["/"])
     assert "at most" not in many.document["detail"]
     assert "50 fields" in many.document["errors"][0]["detail"]
+    deep = "[" * 50_000
+    assert (await submit(ingest, deep, source="ads", **{"Content-Type": "application/json"})).status == 400
     endless = json.dumps(FORM | {f"field{place}": 1 for place in range(101)})
     far_too_many = await submit(ingest, endless, source="ads", **{"Content-Type": "application/json"})
     assert (far_too_many.status, far_too_many.pointers) == (422, ["/"])

@@ -72,7 +72,7 @@ def with_partners(
     app.state.credentials = known
     app.state.references = references
     app.state.retrieval = retrieval
-    app.include_router(partners.router)
+    app.router.routes.extend(partners.router.routes)
     return app
 
 

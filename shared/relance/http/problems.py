@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import Any
 
 import asyncpg
 from fastapi import FastAPI, Request
@@ -11,6 +12,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 
 from relance import faults
 from relance.logs import get_logger
@@ -18,6 +20,7 @@ from relance.logs import get_logger
 log = get_logger(__name__)
 
 RETRY_AFTER_SECONDS = 5
+_KIND = "application/problem+json"
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class Problem(Exception):
         }
         if self.errors:
             body["errors"] = [fault.document() for fault in self.errors]
-        return JSONResponse(body, self.status.value, dict(self.headers), "application/problem+json")
+        return JSONResponse(body, self.status.value, dict(self.headers), _KIND)
 
 
 class ProblemDocument(BaseModel):
@@ -67,6 +70,11 @@ class ProblemDocument(BaseModel):
     status: int
     detail: str
     errors: list[dict[str, str | int]] | None = None
+
+
+def declared(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """`responses` of a route that answers these with problems."""
+    return {status: {"model": ProblemDocument, "description": HTTPStatus(status).phrase} for status in statuses}
 
 
 def invalid_fields(errors: Sequence[FieldFault]) -> Problem:
@@ -88,7 +96,9 @@ def unavailable(detail: str) -> Problem:
 
 
 def install(app: FastAPI) -> None:
-    """Answer every error of this application with a problem."""
+    """Answer every error of this application with a problem, and say so in its OpenAPI document."""
+    without_problems = app.openapi
+    app.openapi = lambda: app.openapi_schema or _with_problems(without_problems())  # type: ignore[method-assign]
 
     @app.exception_handler(Problem)
     async def _problem(_request: Request, problem: Problem) -> JSONResponse:
@@ -110,7 +120,10 @@ def install(app: FastAPI) -> None:
             if error.detail != status.phrase
             else f"{request.method} {request.url.path}: {status.description}"
         )
-        return Problem(status, status.phrase, detail, headers=error.headers or {}).response()
+        headers = dict(error.headers or {})
+        if status == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = _methods(request, headers.get("Allow", ""))
+        return Problem(status, status.phrase, detail, headers=headers).response()
 
     async def _failed(_request: Request, error: Exception) -> JSONResponse:
         if faults.is_transient(error):
@@ -132,3 +145,48 @@ def _pointer(location: Sequence[int | str]) -> str:
     if where == "body":
         return "/" + "/".join(str(part) for part in rest)
     return "/".join(str(part) for part in location)
+
+
+def _methods(request: Request, known: str) -> str:
+    """Starlette names those of the first route of a path, and another route may take more."""
+    path: str = request.scope["path"]
+    routes = [each for each in request.app.routes if isinstance(each, Route) and each.path_regex.match(path)]
+    methods = {method for route in routes for method in route.methods or ()}
+    return ", ".join(sorted(methods | {method.strip() for method in known.split(",") if method.strip()}))
+
+
+def _with_problems(document: dict[str, Any]) -> dict[str, Any]:
+    """FastAPI declares a problem under the media type of the answer that is none, and its own kind of 422."""
+    for operations in document.get("paths", {}).values():
+        for operation in operations.values():
+            responses = operation.get("responses", {})
+            if _is("HTTPValidationError", responses.get("422", {})):
+                if _takes_anything(operation):
+                    del responses["422"]
+                else:
+                    responses["422"] = {"description": HTTPStatus.UNPROCESSABLE_ENTITY.phrase, "content": _CONTENT}
+            for response in responses.values():
+                if _is("ProblemDocument", response):
+                    response["content"] = _CONTENT
+    schemas = document.get("components", {}).get("schemas", {})
+    if "HTTPValidationError" in schemas:
+        del schemas["HTTPValidationError"], schemas["ValidationError"]
+        schemas.setdefault("ProblemDocument", ProblemDocument.model_json_schema())
+    return document
+
+
+_CONTENT = {_KIND: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}}
+
+
+def _is(name: str, response: Mapping[str, Any]) -> bool:
+    """Whether nothing but this schema is declared."""
+    schemas = [kind.get("schema") for kind in response.get("content", {}).values()]
+    return schemas == [{"$ref": f"#/components/schemas/{name}"}]
+
+
+def _takes_anything(operation: Mapping[str, Any]) -> bool:
+    plain = {"type", "title"}
+    schemas = [parameter["schema"] for parameter in operation.get("parameters", ())]
+    return "requestBody" not in operation and all(
+        schema.get("type") == "string" and schema.keys() <= plain for schema in schemas
+    )

@@ -136,3 +136,17 @@ def test_meta_is_answered_only_when_it_knows_the_verify_token() -> None:
     for mode, token in (("subscribe", "other"), ("subscribe", ""), ("unsubscribe", "new"), ("", "new")):
         with pytest.raises(WrongSignature):
             meta.confirm(mode, token, ["old", "new"])
+
+
+def test_a_key_that_is_no_text_is_refused() -> None:
+    """A lone surrogate is valid JSON, and cannot be encoded."""
+    refused = request(rb'{"google_key": "\ud800", "lead_id": "1"}', {})
+    assert refusal(SAMPLES["google_ads"], refused) == "wrong"
+
+
+@pytest.mark.parametrize("host", ["leads.example.com:99999", "leads.example.com:x", "[leads"])
+def test_a_host_that_is_none_is_refused(host: str) -> None:
+    """Whoever sends a request writes its Host: what cannot be read must not fail the service."""
+    sample = SAMPLES["twilio"]
+    refused = request(sample.body, {"X-Twilio-Signature": "wrong"}, url=f"https://{host}/v1/partners/it")
+    assert refusal(sample, refused) == "wrong"

@@ -53,6 +53,12 @@ class _Submission(BaseModel):
 class LeadSubmission(_Submission):
     """A lead: somebody who wants to hear from sales, and can be reached by e-mail or phone."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [{"required": [way], "properties": {way: {"type": "string"}}} for way in ("email", "phone")]
+        }
+    )
+
     email: Line | None = None
     phone: Line | None = Field(None, description="With country code, or as dialled in `country`.")
 

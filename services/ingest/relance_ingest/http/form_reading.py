@@ -62,7 +62,7 @@ async def read_form(request: Request, files: Literal["refuse", "ignore"]) -> dic
 def _json_fields(body: bytes) -> dict[str, str]:
     try:
         given = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         detail = f"The body is not valid JSON: {error}. Nothing was stored."
         raise Problem(HTTPStatus.BAD_REQUEST, "Malformed JSON", detail) from error
     if not isinstance(given, dict):

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import AwareDatetime, BaseModel, Field
 
 from relance.clock import utc_now
-from relance.http.problems import Problem, ProblemDocument
+from relance.http.problems import Problem, declared
 from relance_ingest.http.forms import known_source
 from relance_ingest.spam.form_tokens import FormTokens
 
@@ -26,7 +26,7 @@ class FormToken(BaseModel):
 @router.get(
     "/v1/forms/{source}/token",
     summary="A token for a form that was just loaded",
-    responses={status: {"model": ProblemDocument} for status in (404, 503)},
+    responses=declared(404, 503),
 )
 async def form_token(request: Request, response: Response, source: str) -> FormToken:
     """Of one form, for one submission. Not to be cached. No limit counts it: whoever looks at a page loads a form."""

@@ -70,7 +70,8 @@ class FormReceipt(Receipt):
         **_refused(400, 401, 403, 404, 413, 415, 422, 429, 503),
         303: {"description": "Accepted; the browser goes on to a page that says so"},
     },
-    openapi_extra=_BODY,
+    # Without a key, from a page whose origin the source lists.
+    openapi_extra=_BODY | {"security": [{}]},
 )
 async def submit_form(
     request: Request,

@@ -11,11 +11,11 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from pydantic import BaseModel, Field
 
 from relance.clock import utc_now
-from relance.http.problems import Problem
+from relance.http.problems import Problem, declared
 from relance_ingest import metrics
 from relance_ingest.acceptance import KeyUsedTwice, NewLead
 from relance_ingest.http.admission import admit
-from relance_ingest.http.receipts import REFUSALS, committed
+from relance_ingest.http.receipts import committed
 from relance_ingest.partners import PARTNERS, meta
 from relance_ingest.partners.new_leads import new_call, new_lead
 from relance_ingest.partners.partner import (
@@ -65,8 +65,7 @@ class PartnerReceipt(BaseModel):
     response_model=PartnerReceipt,
     responses={
         200: {"content": {"text/xml": {"schema": {"type": "string"}}}, "description": "Kept (Twilio is told in XML)"},
-        404: REFUSALS[422],
-        **{status: REFUSALS[status] for status in (401, 413, 422, 429, 503)},
+        **declared(401, 404, 413, 422, 429, 503),
     },
     openapi_extra=_BODY,
 )
@@ -104,7 +103,7 @@ async def receive(request: Request, source: str) -> Response:
     PATH + "{source}",
     summary="Answer Meta's verification of this address",
     response_class=PlainTextResponse,
-    responses=dict.fromkeys((401, 404, 422), REFUSALS[422]),
+    responses=declared(401, 404, 422, 503),
 )
 async def confirm(
     request: Request,

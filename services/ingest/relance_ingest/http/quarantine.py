@@ -14,7 +14,7 @@ from relance.database import Database
 from relance.events import CallDetails, Contact
 from relance.events.data import Channel
 from relance.http.operators import OperatorOnly
-from relance.http.problems import Problem, ProblemDocument
+from relance.http.problems import Problem, declared
 from relance.ids import LeadId
 from relance.storable import STORABLE
 from relance_ingest.domain.suspicion import WORDS, Suspicion
@@ -107,10 +107,6 @@ class DecidedMany(BaseModel):
     more: bool = Field(description="Whether the limit of one request was reached: ask again.")
 
 
-def _problems(*statuses: int) -> dict[int | str, dict[str, object]]:
-    return {status: {"model": ProblemDocument, "description": HTTPStatus(status).phrase} for status in statuses}
-
-
 def quarantine_api(database: Database, operator_only: OperatorOnly, on_released: Callable[[], None]) -> APIRouter:
     """`/v1/quarantine`; `on_released` is told that there is something to publish."""
 
@@ -121,7 +117,7 @@ def quarantine_api(database: Database, operator_only: OperatorOnly, on_released:
         prefix="/v1/quarantine",
         tags=["quarantine"],
         dependencies=[Depends(operator_only), Depends(not_stored)],
-        responses=_problems(401, 422, 503),
+        responses=declared(401, 422, 503),
     )
 
     @router.get("", summary="Suspected leads, newest first")
@@ -138,25 +134,25 @@ def quarantine_api(database: Database, operator_only: OperatorOnly, on_released:
         leads = [_shown(row) for row in rows]
         return Quarantine(leads=leads, next=leads[-1].lead_id if len(leads) == limit else None)
 
-    @router.post("/{lead_id}/release", summary="Route it after all", responses=_problems(400, 404, 409))
+    @router.post("/{lead_id}/release", summary="Route it after all", responses=declared(400, 404, 409, 413))
     async def release(lead_id: UUID, given: Release) -> Quarantined:
         async with database.transaction() as connection:
             shown = await _decide_one(connection, LeadId(lead_id), Decision(State.RELEASED, given.by, given.reason))
         on_released()
         return shown
 
-    @router.post("/{lead_id}/discard", summary="Mark it as spam for good", responses=_problems(400, 404, 409))
+    @router.post("/{lead_id}/discard", summary="Mark it as spam for good", responses=declared(400, 404, 409, 413))
     async def discard(lead_id: UUID, given: Discard) -> Quarantined:
         async with database.transaction() as connection:
             return await _decide_one(connection, LeadId(lead_id), Decision(State.DISCARDED, given.by, given.reason))
 
-    @router.post("/release", summary=f"Release the oldest {MOST_AT_ONCE} of a filter", responses=_problems(400))
+    @router.post("/release", summary=f"Release the oldest {MOST_AT_ONCE} of a filter", responses=declared(400, 413))
     async def release_many(given: ReleaseMany) -> DecidedMany:
         decided = await _decide_many(database, given.which, Decision(State.RELEASED, given.by, given.reason))
         on_released()
         return decided
 
-    @router.post("/discard", summary=f"Discard the oldest {MOST_AT_ONCE} of a filter", responses=_problems(400))
+    @router.post("/discard", summary=f"Discard the oldest {MOST_AT_ONCE} of a filter", responses=declared(400, 413))
     async def discard_many(given: DiscardMany) -> DecidedMany:
         return await _decide_many(database, given.which, Decision(State.DISCARDED, given.by, given.reason))
 

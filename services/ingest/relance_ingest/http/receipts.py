@@ -9,7 +9,7 @@ from fastapi import Header, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from relance.http.problems import FieldFault, Problem, ProblemDocument, invalid_fields, unavailable
+from relance.http.problems import FieldFault, Problem, declared, invalid_fields, unavailable
 from relance_ingest import metrics
 from relance_ingest.acceptance import Acceptance, Accepted, KeyUsedTwice, NewLead, Overloaded
 from relance_ingest.domain.submissions import FieldError, IdempotencyKey
@@ -29,10 +29,7 @@ IDEMPOTENT: dict[str, Any] = {
 }
 """`openapi_extra` of what reads the header with `idempotency_key`."""
 
-REFUSALS: dict[int | str, dict[str, object]] = {
-    status: {"model": ProblemDocument, "description": HTTPStatus(status).phrase}
-    for status in (400, 401, 413, 422, 429, 503)
-}
+REFUSALS = declared(400, 401, 413, 422, 429, 503)
 
 
 class Receipt(BaseModel):

@@ -29,8 +29,12 @@ def must_match(given: Sequence[str], expected: Sequence[str]) -> None:
     Raises:
         WrongSignature: nothing given is one of those expected.
     """
-    # As bytes: what came over the net need not be ASCII, which text would have to be.
-    matches = [hmac.compare_digest(ours.encode(), theirs.encode()) for theirs in given for ours in expected]
+    # As bytes: what came over the net need not be ASCII, which text would have to be, nor (in JSON) be text at all.
+    matches = [
+        hmac.compare_digest(ours.encode(), theirs.encode(errors="surrogatepass"))
+        for theirs in given
+        for ours in expected
+    ]
     if not any(matches):
         raise WrongSignature("wrong")
 

@@ -120,9 +120,13 @@ def _pairs(body: bytes) -> list[tuple[str, str]]:
 
 def _spellings(url: str) -> list[str]:
     """Twilio signs some URLs with their port and some without, whatever was configured."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return [url]  # without a public_url, its host is whatever the sender wrote
     if parts.scheme not in _PORTS or not parts.hostname:
         return [url]
     bare = parts._replace(netloc=parts.hostname).geturl()
-    full = parts._replace(netloc=f"{parts.hostname}:{parts.port or _PORTS[parts.scheme]}").geturl()
+    full = parts._replace(netloc=f"{parts.hostname}:{port or _PORTS[parts.scheme]}").geturl()
     return [bare, full]

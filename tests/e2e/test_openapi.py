@@ -1,0 +1,69 @@
+"""Ingest against its own OpenAPI document: Schemathesis makes requests of it, and holds the answers against it."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.system import KEYS, OPERATOR_TOKEN, running_system
+
+from relance_local.broker import Broker
+from relance_local.database_server import DatabaseServer
+from relance_local.services import INGEST
+
+SOURCES: dict[str, dict[str, Any]] = {
+    "website": {
+        "forms": {"origins": ["https://www.example.com"]},
+        "spam": {"limits": {"per_source": "1000000/minute", "per_address": "1000000/minute"}},
+    },
+    "webhooks": {"partner": {"kind": "standard_webhooks", "secret_from": "RELANCE_WEBHOOKS"}},
+}
+CONFIGURATION = f"""
+headers = {{ Authorization = "Bearer {KEYS["website"]}" }}
+# Nobody signs what is made up: the partner's operation is told 401 and no more.
+warnings = false
+
+[[operations]]
+include-path-regex = "^/v1/quarantine"
+headers = {{ Authorization = "Bearer {OPERATOR_TOKEN}" }}
+
+# JSON Schema cannot say which numbers can be dialled from a country, nor what a source's form calls its fields.
+[[operations]]
+include-path-regex = "^/v1/(leads|calls)$"
+checks.positive_data_acceptance.expected-statuses = [202, 422]
+
+[[operations]]
+include-path-regex = "^/v1/forms/"
+parameters = {{ "path.source" = "website" }}
+headers = {{ Origin = "https://www.example.com" }}
+checks.positive_data_acceptance.expected-statuses = [202, 204, 200, 422]
+
+[[operations]]
+include-path-regex = "^/v1/partners/"
+parameters = {{ "path.source" = "webhooks" }}
+"""
+
+
+async def test_ingest_answers_as_its_openapi_document_says(
+    real_parts: tuple[DatabaseServer, Broker], database: str, tmp_path: Path
+) -> None:
+    """Whatever is sent, right or wrong, gets a status, a media type and a document that are declared."""
+    configuration = tmp_path / "schemathesis.toml"
+    configuration.write_text(CONFIGURATION)
+    environment = {"DEMO_PAGE": "true", "WEBHOOKS": "whsec_c2VjcmV0IG9mIHRlc3RzLCBsb25nIGVub3VnaA=="}
+    async with running_system(
+        real_parts, database, tmp_path, services=[INGEST], sources=SOURCES, environment=environment
+    ) as system:
+        process = await asyncio.create_subprocess_exec(
+            Path(sys.executable).with_name("schemathesis"),
+            "--no-color",
+            *("--config-file", configuration, "run", system.url("ingest", "/openapi.json")),
+            # The same requests every time: a change that breaks nothing must not fail for bad luck.
+            "--generation-deterministic",
+            *("--max-examples", "50", "--phases", "examples,coverage,fuzzing", "--continue-on-failure"),
+            cwd=tmp_path,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said, _ = await process.communicate()
+    assert process.returncode == 0, said.decode()
