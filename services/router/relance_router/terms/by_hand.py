@@ -116,8 +116,9 @@ class TermsByHand:
                     "This release cannot read the configuration that the lead was assigned by. Reassign the lead."
                 )
             change = replace(standing, after=decide(_situation(standing)))
-            why = Why(what, order.by, order.reason)
-            await store_changes(connection, [change], why, compared_with=running.version, new_id=self._new_id)
+            await store_changes(
+                connection, [change], Why(what, order.by), compared_with=running.version, new_id=self._new_id
+            )
             done = Intervention(self._new_id(), order.lead, assignment.id, what, order.by, order.reason, details, now)
             await record(connection, done)
             await write_notifications(connection, [self._news(change, done, told)])
