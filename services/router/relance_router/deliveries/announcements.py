@@ -212,7 +212,8 @@ def _key(step: StepFired, endpoint: str) -> str:
     """One notification for each clock, step, occurrence and endpoint."""
     clock = "" if step.clock == "response" else f"{step.clock}:"
     key = f"{step.assignment_id}:step:{clock}{step.step}"
-    # As keys were while a step told one person, in one way, once: redelivered, such a step tells nobody twice.
+    # As keys of the response clock were while a step told one person, in one way, once: redelivered, it tells nobody
+    # twice.
     if step.occurrence == 1 and not step.via and step.action != "notify":
         return key
     return f"{key}:{step.occurrence}:{endpoint}"
