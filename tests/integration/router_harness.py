@@ -10,7 +10,7 @@ from tests.integration.events import NOW, envelope, lead
 from relance import inbox
 from relance.database import Database
 from relance.events import Envelope, LeadReceived, StepFired
-from relance.events.assignment import StepAction
+from relance.events.assignment import ClockName, StepAction
 from relance.ids import AssignmentId, EventId, LeadId, new_id
 from relance_router.answers.recording import AnswerRecorder
 from relance_router.configuration.versions import ConfigurationVersions
@@ -109,12 +109,19 @@ class Router:
         assert told == to_tell, "one notification per assignment"
 
 
-def step(assignment: dict[str, Any], action: StepAction, name: str | None = None, **more: Any) -> Envelope:
+def step(
+    assignment: dict[str, Any],
+    action: StepAction,
+    name: str | None = None,
+    *,
+    clock: ClockName = "response",
+    **more: Any,
+) -> Envelope:
     """The SLA monitor says that a step fell due; `more` is what else it says of it."""
     fired = StepFired(
         assignment_id=AssignmentId(assignment["id"]),
         lead_id=LeadId(assignment["lead_id"]),
-        clock="response",
+        clock=clock,
         step=name or action,
         action=action,
         rep=assignment["rep"],

@@ -138,14 +138,14 @@ async def test_a_decline_and_a_rejection_at_once_keep_the_books(router: Router) 
 
 
 async def test_a_decline_keeps_its_reason_from_the_list_and_the_reps_words(router: Router) -> None:
-    """The one is counted, the other is read."""
+    """The one is counted, the other is read, here alone: events are kept for ever."""
     assignment = await assigned(router, "open")
     await router.recorder.record(assignment, "declined", "lives in Vienna", "wrong_territory")
     assert await router.rows("SELECT reason, code FROM answers") == [
         {"reason": "lives in Vienna", "code": "wrong_territory"}
     ]
     (event,) = await router.rows("SELECT payload FROM outbox WHERE type = 'relance.response.recorded.v1'")
-    assert json.loads(event["payload"])["reason"] == "lives in Vienna"
+    assert "Vienna" not in event["payload"]
     with pytest.raises(BadReason):
         await router.recorder.record(assignment, "declined", None, "spam")
     with pytest.raises(UnknownAssignment):

@@ -97,6 +97,17 @@ async def test_a_repeated_step_is_told_each_time_and_a_redelivered_one_never_aga
     }  # fmt: skip
 
 
+async def test_steps_of_two_clocks_are_told_apart_also_where_they_have_one_name(router: Router) -> None:
+    """Within a policy names are different, but another policy may have been applied meanwhile."""
+    owned = await assignment(router)
+    remind = step(owned, "remind_rep", "remind")
+    contact = step(owned, "remind_rep", "remind", clock="contact")
+    for _ in range(2):
+        await router.handle([remind])
+        await router.handle([contact])
+    assert len(await router.rows(TOLD)) == 2
+
+
 async def test_who_has_none_of_the_ways_any_more_is_told_as_usually(router: Router) -> None:
     """A configuration applied meanwhile has taken them away: the step is still heard, once."""
     owned = await assignment(router)

@@ -1,7 +1,7 @@
 """The promise that transactions queue up and never deadlock: leads, then ignored leads, then teams, then reps.
 
-But for the last, each test holds a team's row, waits until the transaction under test waits for it, and looks at what
-that one holds.
+But for the last two, each test holds a team's row, waits until the transaction under test waits for it, and looks at
+what that one holds.
 """
 
 import asyncio
@@ -94,6 +94,26 @@ async def test_who_claims_has_counted_the_answer_before_waiting_for_the_line(rou
     (offer, *_) = await router.rows("SELECT o.* FROM offers o JOIN ignored_leads i ON i.rep = o.rep")
     async with waiting_for_the_team(router, router.recorder.record(offer["id"], "acknowledged", None)) as connection:
         assert await free_rows(connection, "ignored_leads", f"rep = '{offer['rep']}'") == 0
+
+
+async def test_managers_who_swap_leads_of_teams_that_share_nobody_do_not_wait_for_each_other(
+    open_database: OpenDatabase,
+) -> None:
+    """Neither rep is of the team that the other's lead is promised by, so no line orders the two."""
+    router = Router(open_database(ROUTER))
+    await router.apply(routing(Endpoints(), {"a": ["anna"], "b": ["ben"], "west": ["wim"], "east": ["eve"]}))
+    (west,), (east,) = await router.leads(1, "west"), await router.leads(1, "east")
+    reassign = router.reassignment.reassign
+    await reassign(Order(west.lead_id, "M", "why not"), "anna")
+    await reassign(Order(east.lead_id, "M", "why not"), "ben")
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks, router.database.transaction() as connection:
+        await connection.execute(text("SELECT FROM reps WHERE rep = 'anna' FOR UPDATE"))
+        for waiting, (given, to) in enumerate(((east, "anna"), (west, "ben")), start=1):
+            tasks.create_task(reassign(Order(given.lead_id, "M", "why not"), to))
+            while len(await router.rows(_WHO_WAITS)) < waiting:
+                pass
+    assert {(await router.owner(given.lead_id))["rep"] for given in (west, east)} == {"anna", "ben"}
+    await router.books()
 
 
 def company(window: str = "60s") -> str:

@@ -1,7 +1,7 @@
 """Promises of a manager who gives a lead to somebody else, on the real database."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -72,7 +72,7 @@ async def test_a_named_rep_gets_the_lead_at_once_and_the_former_one_is_told(rout
     assert len(await router.rows(pending)) == 1, "the former rep is not told any more that it is theirs"
     (ended,) = await router.rows("SELECT payload FROM outbox WHERE type = :type", type=AssignmentEnded.TYPE)
     end = AssignmentEnded.model_validate_json(ended["payload"])
-    assert (end.rep, end.reason, end.by, end.because) == (former["rep"], "reassigned", "maria", "knows the customer")
+    assert (end.rep, end.reason, end.by) == (former["rep"], "reassigned", "maria")
     (done,) = await router.rows("SELECT * FROM interventions")
     assert (done["what"], done["by"], done["assignment_id"]) == ("reassigned", "maria", former["id"])
     assert done["details"] == {"from": former["rep"], "to": "dan", "team": "more"}
@@ -83,6 +83,21 @@ async def test_a_named_rep_gets_the_lead_at_once_and_the_former_one_is_told(rout
     assert getattr(decision.explanation.outcome, "by", None) is By.MANAGER
     assert ENDED[(await router.recorder.look(former["id"])).state].sentence.startswith("A manager")
     await router.books()
+
+
+async def test_what_people_write_stands_in_no_event(router: Router) -> None:
+    """Events are kept for ever, and own words may name anybody: they stay in the router's books."""
+    (given,) = await router.leads(1)
+    order = Order(given.lead_id, "maria", "Mr Schmidt is ill")
+    await router.by_hand.extend(order, "response", timedelta(minutes=1))
+    await router.by_hand.hold(order, None)
+    await router.by_hand.release(order)
+    await router.reassignment.reassign(order, None)
+    await router.recorder.record((await router.owner(given.lead_id))["id"], "declined", "Mr Schmidt knows me")
+    written = "SELECT 1 FROM outbox WHERE payload LIKE '%Schmidt%'"
+    assert await router.rows(written) == []
+    kept = "SELECT reason FROM interventions UNION ALL SELECT reason FROM answers"
+    assert [row["reason"] for row in await router.rows(kept)] == [order.reason] * 4 + ["Mr Schmidt knows me"]
 
 
 async def test_a_rep_of_the_same_team_keeps_the_lead_in_it(router: Router) -> None:

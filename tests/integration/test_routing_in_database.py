@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import Counter
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,7 +12,7 @@ from tests.integration.conftest import OpenDatabase
 from tests.integration.router_harness import TEAM, Router, step
 from tests.system import Endpoints, routing
 
-from relance.events import AssignmentMade, StepFired
+from relance.events import AssignmentMade
 from relance.events.assignment import ClockName
 from relance_local.services import ROUTER
 from relance_router.domain.answers import Refused
@@ -235,11 +234,8 @@ async def test_each_clocks_steps_escalate_while_that_clock_is_waited_for(router:
     owner = await router.owner(given.lead_id)
 
     async def told(clock: ClockName, name: str) -> bool:
-        event = step(owner, "notify_manager", name)
-        assert isinstance(event.data, StepFired)
-        await router.handle([replace(event, data=event.data.model_copy(update={"clock": clock}))])
-        key = f"{owner['id']}:step:{name}"
-        return bool(await router.rows("SELECT 1 FROM notifications WHERE key = :key", key=key))
+        await router.handle([step(owner, "notify_manager", name, clock=clock)])
+        return bool(await router.rows("SELECT 1 FROM notifications WHERE details ->> 'step' = :name", name=name))
 
     assert await told("response", "a")
     await router.execute("UPDATE assignments SET state = 'acknowledged'")

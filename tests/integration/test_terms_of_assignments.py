@@ -18,7 +18,9 @@ from relance.calendars import deadline
 from relance.events import AssignmentTermsChanged, LeadReceived
 from relance.ids import AssignmentId, LeadId
 from relance_local.services import ROUTER
+from relance_router.configuration import routing_file, versions
 from relance_router.domain.answers import Recorded
+from relance_router.domain.configuration import Configuration
 from relance_router.domain.interventions import HoldOutOfReach, InterventionRefused
 from relance_router.routing.explanations import UnknownLead
 from relance_router.terms import applied
@@ -301,6 +303,26 @@ async def test_the_arm_of_a_split_keeps_its_promise(router: Router) -> None:
         (row["arm"], (50, 40)[row["arm"]]) for row in by_arm
     ]
     assert len(await told(router)) == sum(row["arm"] == 0 for row in by_arm)
+
+
+async def test_what_a_release_cannot_read_any_more_is_tried_once_and_gets_the_new_terms(
+    open_database: OpenDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not once for each assignment."""
+    await (before := Router(open_database(ROUTER))).apply(configured())
+    await before.leads(20)
+    await before.apply(configured(respond_within="2h"))
+    tried: list[str] = []
+
+    def parse(content: str, name: str) -> Configuration:
+        tried.append(name)
+        return routing_file.parse("written: by another release" if name == "configuration 1" else content, name)
+
+    monkeypatch.setattr(versions, "parse", parse)
+    after = Router(open_database(ROUTER))
+    await after.bring()
+    assert await windows(after) == {120 * MINUTE}
+    assert tried.count("configuration 1") <= 2
 
 
 async def test_a_lead_that_somebody_is_answering_is_not_waited_for(router: Router) -> None:

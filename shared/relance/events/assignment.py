@@ -90,7 +90,6 @@ class AssignmentTermsChanged(EventData):
     changed_at: UtcDatetime
     because: Literal["configuration", "extended", "held", "released"]
     by: str | None = Field(None, description="Who changed them by hand.")
-    reason: str | None = Field(None, description="Their own words.")
     response_window: Seconds = Field(description="Counted from when the assignment was made, extensions included.")
     contact_window: Seconds | None = None
     disposition_window: Seconds | None = None
@@ -115,7 +114,6 @@ class AssignmentEnded(EventData):
     reason: Literal["declined", "reassigned"]
     ended_at: UtcDatetime
     by: str | None = Field(None, description="Who gave the lead to somebody else by hand.")
-    because: str | None = Field(None, description="Their own words.")
 
 
 class LeadUnrouted(EventData):

@@ -2,8 +2,6 @@
 
 from typing import ClassVar, Literal
 
-from pydantic import Field
-
 from relance.events.data import Channel, EventData, UtcDatetime
 from relance.ids import AssignmentId, LeadId
 
@@ -16,7 +14,10 @@ LossReason = Literal["price", "competitor", "no_decision", "no_need", "other"]
 
 
 class ResponseRecorded(EventData):
-    """A rep answered for an assignment. Each answer is recorded once; the first one is the response."""
+    """A rep answered for an assignment. Each answer is recorded once; the first one is the response.
+
+    What people write in their own words stays with the router: this is kept for ever, and may not name anybody.
+    """
 
     TYPE: ClassVar[str] = "relance.response.recorded.v1"
 
@@ -25,7 +26,6 @@ class ResponseRecorded(EventData):
     rep: str
     answer: Answer
     responded_at: UtcDatetime
-    reason: str | None = Field(None, description="In the rep's own words.")
 
 
 class DispositionRecorded(EventData):

@@ -142,7 +142,7 @@ class AnswerRecorder:
         await connection.execute(_ANSWER, {"id": assignment, **vars(said), "now": seen.now})
         if offer is None:
             await answered(connection, rep)
-        await self._tell(connection, standing, _response(standing, said.answer, said.note))
+        await self._tell(connection, standing, _response(standing, said.answer))
         taken = AnswerTaken(verdict, verdict.state, seen.disposition)
         if running and verdict.state is AssignmentState.DECLINED:
             request = standing.owned.needs_another(Cause.DECLINED)
@@ -196,7 +196,7 @@ async def _stand(
     return change < 0
 
 
-def _response(standing: _Standing, given: Answer, note: str | None) -> ResponseRecorded:
+def _response(standing: _Standing, given: Answer) -> ResponseRecorded:
     owned = standing.owned
     return ResponseRecorded(
         assignment_id=owned.owner.assignment_id,
@@ -204,7 +204,6 @@ def _response(standing: _Standing, given: Answer, note: str | None) -> ResponseR
         rep=owned.owner.rep,
         answer=given,
         responded_at=standing.seen.now,
-        reason=note,
     )
 
 

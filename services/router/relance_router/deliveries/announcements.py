@@ -209,9 +209,11 @@ def _told(step: StepFired) -> list[str]:
 
 
 def _key(step: StepFired, endpoint: str) -> str:
-    """One notification for each step, occurrence and endpoint."""
-    key = f"{step.assignment_id}:step:{step.step}"
-    # As keys were while a step told one person, in one way, once: redelivered, such a step tells nobody twice.
+    """One notification for each clock, step, occurrence and endpoint."""
+    clock = "" if step.clock == "response" else f"{step.clock}:"
+    key = f"{step.assignment_id}:step:{clock}{step.step}"
+    # As keys of the response clock were while a step told one person, in one way, once: redelivered, it tells nobody
+    # twice.
     if step.occurrence == 1 and not step.via and step.action != "notify":
         return key
     return f"{key}:{step.occurrence}:{endpoint}"

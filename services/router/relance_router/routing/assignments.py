@@ -196,6 +196,5 @@ def _ended_event(ended: Ended, now: datetime, new_id: NewId) -> Envelope:
         reason="declined" if ended.state is AssignmentState.DECLINED else "reassigned",
         ended_at=now,
         by=hand.by if hand else None,
-        because=hand.because if hand else None,
     )
     return event(data, ended.request, now, new_id)

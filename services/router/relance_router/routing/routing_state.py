@@ -61,6 +61,8 @@ _STORE_CHANGES = text("""
     )
     INSERT INTO place_changes (team, number, rep, start, away_since, away_because) SELECT * FROM given
 """)
+# Who ends a lead need not hold the lines of its rep: a manager may have given it to somebody of any team.
+_LOCK_REPS = text("SELECT FROM reps WHERE rep = ANY(CAST(:reps AS text[])) ORDER BY rep FOR UPDATE")
 _MORE_IN_HAND = text("""
     INSERT INTO reps (rep, open_leads)
     SELECT * FROM unnest(CAST(:reps AS text[]), CAST(:more AS integer[])) AS given (rep, more) ORDER BY rep
@@ -130,6 +132,8 @@ class LockedState:
             await _store_lines(connection, changed)
         more = sorted((rep, leads) for rep, leads in self._in_hand.items() if leads > 0)
         less = sorted((rep, -leads) for rep, leads in self._in_hand.items() if leads < 0)
+        if less:
+            await connection.execute(_LOCK_REPS, {"reps": list(self._in_hand)})
         if more:
             await connection.execute(_MORE_IN_HAND, {"reps": [rep for rep, _ in more], "more": [n for _, n in more]})
         if less:

@@ -31,7 +31,7 @@ _BEHIND = """
 """
 _GROUPS = text(f"""
     SELECT DISTINCT coalesce(a.terms_of, a.configuration) AS terms_of, a.rule, a.arm, a.team, a.rep, a.state
-    FROM assignments a WHERE {_BEHIND} ORDER BY 1
+    FROM assignments a WHERE {_BEHIND}
 """)
 _MARK = text(f"""
     WITH behind AS (
@@ -107,8 +107,10 @@ class AppliedTerms:
     async def _unchanged(self, connection: AsyncConnection, running: Running) -> dict[str, list[object]]:
         names = ("before", "rules", "arms", "teams", "reps", "states", "terms_of", "compared_with")
         columns: dict[str, list[object]] = {name: [] for name in names}
-        for row in await connection.execute(_GROUPS, {"version": running.version}):
-            made_with = await former(connection, self._versions, row.terms_of)
+        groups = (await connection.execute(_GROUPS, {"version": running.version})).all()
+        formers = await former(connection, self._versions, (row.terms_of for row in groups))
+        for row in groups:
+            made_with = formers[row.terms_of]
             by = PromisedBy(row.rule, row.arm, row.team, row.rep)
             if made_with and arm_unknown(made_with, by):
                 continue
@@ -126,11 +128,12 @@ class AppliedTerms:
     async def _look(self, connection: AsyncConnection, running: Running) -> int:
         values = {"version": running.version, "batch": LOOKED_AT_AT_ONCE}
         found = [OpenAssignment.of(row) for row in await connection.execute(_LOOK, values)]
+        made_with = await former(connection, self._versions, (assignment.terms_of for assignment in found))
         now = await time_now(connection)
         news: list[Change] = []
         settled: list[tuple[object, ...]] = []
         for assignment in found:
-            change = await brought(connection, self._versions, running, assignment, now)
+            change = brought(made_with[assignment.terms_of], running, assignment, now)
             if change is None:
                 settled.append((assignment.id, assignment.by.arm, assignment.terms_of, running.version))
             elif change.before is not None and over(change.before, assignment.state):

@@ -120,11 +120,10 @@ class Change:
 
 @dataclass(frozen=True)
 class Why:
-    """Why terms change; `by` and `reason` say who did it by hand, and what for."""
+    """Why terms change; `by` says who did it by hand."""
 
     because: Literal["configuration", "extended", "held", "released"]
     by: str | None = None
-    reason: str | None = None
 
 
 async def time_now(connection: AsyncConnection) -> datetime:
@@ -171,7 +170,6 @@ def _event(change: Change, why: Why, new_id: NewId) -> Envelope:
         changed_at=change.at,
         because=why.because,
         by=why.by,
-        reason=why.reason,
         response_window=terms.whole_windows["response"],
         contact_window=terms.whole_windows.get("contact"),
         disposition_window=terms.whole_windows.get("disposition"),

@@ -22,7 +22,7 @@ from relance_router.domain.time_left import duration_words
 from relance_router.routing.explanations import UnknownLead
 from relance_router.terms.assignments import COLUMNS, Change, OpenAssignment, Why, store_changes, time_now
 from relance_router.terms.interventions import Intervention, interventions_of, record
-from relance_router.terms.promises import brought
+from relance_router.terms.promises import brought, former
 
 # Two statements: what is read of the assignment is what was committed while its lead was waited for.
 _LOCK_LEAD = text("SELECT id FROM leads WHERE id = :lead FOR UPDATE")
@@ -110,14 +110,16 @@ class TermsByHand:
             running = await self._versions.running(connection)
             assignment = await _lock(connection, order.lead)
             now = await time_now(connection)
-            standing = await brought(connection, self._versions, running, assignment, now)
+            made_with = await former(connection, self._versions, [assignment.terms_of])
+            standing = brought(made_with[assignment.terms_of], running, assignment, now)
             if standing is None:
                 raise InterventionRefused(
                     "This release cannot read the configuration that the lead was assigned by. Reassign the lead."
                 )
             change = replace(standing, after=decide(_situation(standing)))
-            why = Why(what, order.by, order.reason)
-            await store_changes(connection, [change], why, compared_with=running.version, new_id=self._new_id)
+            await store_changes(
+                connection, [change], Why(what, order.by), compared_with=running.version, new_id=self._new_id
+            )
             done = Intervention(self._new_id(), order.lead, assignment.id, what, order.by, order.reason, details, now)
             await record(connection, done)
             await write_notifications(connection, [self._news(change, done, told)])

@@ -1,5 +1,6 @@
 """What was promised for an open assignment, and what the configuration that runs promises for it."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -13,12 +14,17 @@ from relance_router.domain.terms import PromisedBy, over, terms_under
 from relance_router.terms.assignments import Change, OpenAssignment
 
 
-async def former(connection: AsyncConnection, versions: ConfigurationVersions, version: int) -> Configuration | None:
-    """A configuration that ran; None when this release cannot read it any more."""
-    try:
-        return (await versions.version(connection, version)).configuration
-    except ConfigurationRefused:
-        return None
+async def former(
+    connection: AsyncConnection, versions: ConfigurationVersions, wanted: Iterable[int]
+) -> Mapping[int, Configuration | None]:
+    """Configurations that ran, by version; None for what this release cannot read any more. Each is tried once."""
+    found: dict[int, Configuration | None] = {}
+    for version in sorted(set(wanted)):
+        try:
+            found[version] = (await versions.version(connection, version)).configuration
+        except ConfigurationRefused:
+            found[version] = None
+    return found
 
 
 def arm_unknown(made_with: Configuration, by: PromisedBy) -> bool:
@@ -27,19 +33,14 @@ def arm_unknown(made_with: Configuration, by: PromisedBy) -> bool:
     return by.arm is None and rule is not None and bool(rule.split)
 
 
-async def brought(
-    connection: AsyncConnection,
-    versions: ConfigurationVersions,
-    running: Running,
-    assignment: OpenAssignment,
-    now: datetime,
+def brought(
+    made_with: Configuration | None, running: Running, assignment: OpenAssignment, now: datetime
 ) -> Change | None:
-    """The change that gives an assignment the terms of the running version.
+    """The change that gives an assignment, whose terms are of `made_with`, those of the running version.
 
     It leaves those that it has when the version has none for it, or no clock runs any more: none begins anew. None when
     those cannot be read either.
     """
-    made_with = await former(connection, versions, assignment.terms_of)
     if made_with and arm_unknown(made_with, assignment.by):
         arm = arm_of(made_with.rules_by_id[assignment.by.rule], assignment.identity)
         assignment = replace(assignment, by=replace(assignment.by, arm=arm))

@@ -1,6 +1,6 @@
 """Steps that tell somebody who cannot be told so, or that are never told."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from relance.calendars import Calendar
 from relance_router.domain.configuration.configuration import Configuration
@@ -59,7 +59,7 @@ def _teams_by_policy(configuration: Configuration) -> Mapping[str, list[str]]:
     return found
 
 
-def _told(configuration: Configuration, step: PolicyStep, teams: list[str] | tuple[()]) -> Mapping[str, Reachable]:
+def _told(configuration: Configuration, step: PolicyStep, teams: Sequence[str]) -> Mapping[str, Reachable]:
     """Whom a step tells, by what the fault calls them."""
     if step.action == "notify":
         contacts = configuration.contacts_by_id
