@@ -20,7 +20,8 @@ from relance_sla_monitor.domain.clocks import Clock, FormerTerms, Step, StopCaus
 ClockKey = tuple[AssignmentId, ClockName]
 """An assignment has one clock of each name."""
 
-_STEPS = TypeAdapter(tuple[Step, ...])
+STEPS = TypeAdapter(tuple[Step, ...])
+"""The steps of a clock as they are stored."""
 
 
 @dataclass(frozen=True)
@@ -327,7 +328,7 @@ def _as_multirange(holds: Sequence[Hold]) -> str:
 
 
 def _steps(clock: Clock) -> str:
-    return _STEPS.dump_json(clock.steps, exclude_defaults=True).decode()
+    return STEPS.dump_json(clock.steps, exclude_defaults=True).decode()
 
 
 def _stored(row: Row[tuple[object, ...]], former: Sequence[FormerTerms] = ()) -> StoredClock:
@@ -335,7 +336,7 @@ def _stored(row: Row[tuple[object, ...]], former: Sequence[FormerTerms] = ()) ->
         name=row.clock,
         started_at=row.started_at,
         terms=_terms(row),
-        steps=_STEPS.validate_python(row.steps),
+        steps=STEPS.validate_python(row.steps),
         former=tuple(former),
         revision=row.revision,
         fired=row.fired,

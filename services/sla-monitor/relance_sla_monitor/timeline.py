@@ -7,13 +7,14 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path
-from pydantic import BaseModel, Field, TypeAdapter
+from pydantic import BaseModel, Field
 from sqlalchemy import RowMapping, text
 
 from relance.database import Database
 from relance.events.assignment import ClockName, StepAction
 from relance.http.operators import OperatorOnly
-from relance.http.problems import Problem, ProblemDocument
+from relance.http.problems import Problem, declared
+from relance_sla_monitor.clocks import STEPS
 from relance_sla_monitor.domain.clocks import Step
 
 State = Literal["running", "on_hold", "overdue", "kept", "late", "taken_away"]
@@ -120,7 +121,6 @@ _UNROUTED = text("""
         CASE WHEN given_at IS NULL OR given_at < unrouted_at THEN unrouted_at END AS unrouted_since
     FROM unrouted_leads WHERE lead_id = :lead_id
 """)
-_STEPS_OF_CLOCK = TypeAdapter(tuple[Step, ...])
 
 
 def timeline_api(database: Database, operator_only: OperatorOnly) -> APIRouter:
@@ -130,7 +130,7 @@ def timeline_api(database: Database, operator_only: OperatorOnly) -> APIRouter:
     @router.get(
         "/v1/leads/{lead_id}/clocks",
         summary="What happened with a lead",
-        responses={status: {"model": ProblemDocument} for status in (401, 404, 422, 503)},
+        responses=declared(401, 404, 422, 503),
     )
     async def clocks(lead_id: Annotated[UUID, Path()]) -> LeadClocks:
         found = await read_timeline(database, lead_id)
@@ -192,7 +192,7 @@ def _assignment(
 
 
 def _clock(row: RowMapping, fired: Sequence[RowMapping], former: Sequence[RowMapping]) -> ShownClock:
-    policy = _STEPS_OF_CLOCK.validate_python(row["steps"])
+    policy = STEPS.validate_python(row["steps"])
     return ShownClock(
         clock=row["clock"],
         state=_state(row),

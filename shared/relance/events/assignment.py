@@ -9,6 +9,8 @@ from relance.events.data import Channel, EventData, Seconds, UtcDatetime
 from relance.ids import AssignmentId, LeadId
 
 StepAction = Literal["remind_rep", "at_risk", "breach", "notify_manager", "notify", "reassign"]
+TELLING: frozenset[StepAction] = frozenset({"remind_rep", "notify_manager", "notify"})
+"""Actions that tell somebody, whom quiet hours leave alone."""
 Way = Literal["webhook", "slack", "teams", "email"]
 """How somebody is told."""
 

@@ -5,9 +5,8 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response, Security
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, ValidationError
 
 from relance.http.problems import Problem, invalid_fields
 from relance_ingest import metrics
@@ -15,7 +14,7 @@ from relance_ingest.acceptance import NewLead
 from relance_ingest.domain.field_mapping import MappedForm, mapped
 from relance_ingest.domain.languages import Language
 from relance_ingest.domain.origins import Page, onward, page_of
-from relance_ingest.domain.submissions import MOST_FIELDS, FieldError, IdempotencyKey, LeadSubmission
+from relance_ingest.domain.submissions import MOST_FIELDS, FieldError, LeadSubmission
 from relance_ingest.http import form_pages
 from relance_ingest.http.admission import admit
 from relance_ingest.http.authentication import presented_key, source_of_key
@@ -23,7 +22,7 @@ from relance_ingest.http.form_pages import wants_html, wants_json
 from relance_ingest.http.form_reading import FORM_KINDS, JSON, field_fault, read_form
 from relance_ingest.http.leads import new_lead
 from relance_ingest.http.page_wording import WORDING, fault_text
-from relance_ingest.http.receipts import IdempotencyHeader, Receipt, accept
+from relance_ingest.http.receipts import IdempotencyHeader, Receipt, accept, checked_key
 from relance_ingest.sources import Source, Sources
 from relance_ingest.sources.spam import FORM_LIMITS
 from relance_ingest.spam.evidence import taken_from
@@ -35,7 +34,6 @@ KEY_FIELD = "_key"
 """A form cannot send headers, so the source's key may come as this hidden field."""
 IDEMPOTENCY_FIELD = "_idempotency_key"
 REDIRECT_FIELD = "_redirect"
-_IDEMPOTENCY_KEY: TypeAdapter[str] = TypeAdapter(IdempotencyKey)
 _PREFLIGHT = {
     "Access-Control-Allow-Methods": "POST",
     "Access-Control-Allow-Headers": "Content-Type, Idempotency-Key",
@@ -93,7 +91,7 @@ async def submit_form(
     if (key or page is Page.UNKNOWN) and source_of_key(request.app.state.sources, key) is not known:
         raise Problem(HTTPStatus.UNAUTHORIZED, "Wrong API key", f"This key is not that of source {source!r}.")
     redirect = _redirect(request, known, form.pop(REDIRECT_FIELD, None))
-    form_key = _form_key(form.pop(IDEMPOTENCY_FIELD, None))
+    form_key = checked_key(form.pop(IDEMPOTENCY_FIELD, None) or None, "body", IDEMPOTENCY_FIELD)
     language = form_pages.visitors_language(request.headers)
     receipt = await accept(request, _lead(known, form, idempotency_key or form_key, language), evidence)
     if redirect and not wants_json(request.headers):
@@ -179,14 +177,6 @@ def _redirect(request: Request, source: Source, wanted: str | None) -> str | Non
         why = "It leads to another site than those in `forms.origins` and `thanks_url`. Write a whole address of one."
         raise invalid_fields([field_fault(REDIRECT_FIELD, why)])
     return allowed
-
-
-def _form_key(given: str | None) -> str | None:
-    try:
-        return _IDEMPOTENCY_KEY.validate_python(given) if given else None
-    except ValidationError as error:
-        faults = [{**fault, "loc": ("body", IDEMPOTENCY_FIELD)} for fault in error.errors()]
-        raise RequestValidationError(faults) from error
 
 
 def _lead(source: Source, form: Mapping[str, str], idempotency_key: str | None, language: Language) -> NewLead:

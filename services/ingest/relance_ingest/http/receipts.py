@@ -45,12 +45,19 @@ def idempotency_key(request: Request) -> str | None:
     Raises:
         RequestValidationError: the header is no key.
     """
-    given = request.headers.get(_HEADER)
+    return checked_key(request.headers.get(_HEADER), "header", _HEADER)
+
+
+def checked_key(given: str | None, *place: str) -> str | None:
+    """An idempotency key that stood at this place in the request.
+
+    Raises:
+        RequestValidationError: it is none.
+    """
     try:
         return None if given is None else _KEY.validate_python(given)
     except ValidationError as error:
-        faults = [{**fault, "loc": ("header", _HEADER)} for fault in error.errors()]
-        raise RequestValidationError(faults) from error
+        raise RequestValidationError([{**fault, "loc": place} for fault in error.errors()]) from error
 
 
 async def accept(request: Request, lead: NewLead, evidence: Evidence = NO_EVIDENCE) -> Receipt:

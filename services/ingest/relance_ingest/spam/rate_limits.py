@@ -6,6 +6,7 @@ import secrets
 import time
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 
 from limits import RateLimitItem
 from limits.aio.strategies import MovingWindowRateLimiter
@@ -30,6 +31,10 @@ class RateLimits:
     windows: MovingWindows = field(default_factory=MovingWindows)
     key: bytes = field(default_factory=lambda: secrets.token_bytes(16), repr=False)
 
+    @cached_property
+    def _limiter(self) -> MovingWindowRateLimiter:
+        return MovingWindowRateLimiter(self.windows)
+
     async def exceeded(self, source: str, limits: Limits, client_host: str) -> Exceeded | None:
         """Count one submission, or say which limit stands against it; what is refused is not counted.
 
@@ -37,7 +42,7 @@ class RateLimits:
         """
         of_address, of_source = limits.parsed()
         client = hashlib.blake2b(client_network(client_host).encode(), key=self.key, digest_size=12).hexdigest()
-        limiter = MovingWindowRateLimiter(self.windows)
+        limiter = self._limiter
         if not await limiter.test(of_source, source):
             return await _exceeded(limiter, "source", of_source, source)
         if not await limiter.hit(of_address, source, client):

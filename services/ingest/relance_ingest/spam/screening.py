@@ -44,7 +44,7 @@ class Screening:
             token=Token(age, sent_by_others=bool(token and others[token])) if evidence.token else None,
             captcha=await self.captchas.verdict(spam.captcha, evidence.captcha) if spam.captcha else Captcha.NOT_ASKED,
             disposable_email=_is_disposable(spam, lead.contact.email),
-            links=links_in([*lead.fields.values(), lead.contact.name or "", lead.contact.company or ""]),
+            links=_links(spam, lead),
             others_with_the_same_text=others[content] if content else 0,
         )
         return suspicions(signals, _tolerance(spam))
@@ -58,6 +58,12 @@ def _content(spam: Spam, lead: NewLead) -> bytes | None:
     if spam.repeated_content is None:
         return None
     return text_hash(lead.source, [lead.fields.get(name, "") for name in spam.repeated_content.fields])
+
+
+def _links(spam: Spam, lead: NewLead) -> int:
+    if spam.most_links is None:
+        return 0
+    return links_in([*lead.fields.values(), lead.contact.name or "", lead.contact.company or ""])
 
 
 def _is_disposable(spam: Spam, email: str | None) -> bool:

@@ -9,7 +9,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field
 
 from relance.events.response import Answer, Disposition
-from relance.http.problems import FieldFault, Problem, ProblemDocument, invalid_fields
+from relance.http.problems import FieldFault, Problem, declared, invalid_fields
 from relance.ids import AssignmentId
 from relance.storable import STORABLE
 from relance_router.answers.assignments import UnknownAssignment
@@ -81,7 +81,7 @@ def answer_api(recorder: AnswerRecorder, links: AnswerLinks) -> APIRouter:
         "/v1/assignments/{assignment_id}/{answer}",
         summary="Answer for an assignment, or say what its lead was worth",
         response_model_exclude_none=True,
-        responses={status: {"model": ProblemDocument} for status in (401, 403, 404, 409, 422, 503)},
+        responses=declared(401, 403, 404, 409, 422, 503),
     )
     async def answer_by_api(
         assignment: Annotated[AssignmentId, Depends(authorised)],

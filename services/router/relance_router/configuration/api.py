@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 
 from relance.database import Database
 from relance.http.operators import OperatorOnly
-from relance.http.problems import FieldFault, Problem, ProblemDocument
+from relance.http.problems import FieldFault, Problem, declared
 from relance.logs import get_logger
 from relance_router.configuration.documents import (
     Content,
@@ -28,8 +28,6 @@ from relance_router.configuration.versions import AppliedMeanwhile, Configuratio
 
 log = get_logger(__name__)
 
-_PROBLEM: dict[str, Any] = {"model": ProblemDocument}
-
 
 def configuration_api(
     database: Database, versions: ConfigurationVersions, operator_only: OperatorOnly, on_applied: Callable[[], None]
@@ -39,7 +37,7 @@ def configuration_api(
         prefix="/v1/configurations",
         tags=["configurations"],
         dependencies=[Depends(operator_only)],
-        responses=dict.fromkeys((401, 422, 503), _PROBLEM),
+        responses=declared(401, 422, 503),
     )
     _add_reading(router, database)
     _add_changing(router, database, versions, on_applied)
@@ -55,11 +53,11 @@ def _add_reading(router: APIRouter, database: Database) -> None:
         async with database.transaction() as connection:
             return await read_history(connection, before=before, limit=limit)
 
-    @router.get("/running", summary="The version that runs", responses={404: _PROBLEM})
+    @router.get("/running", summary="The version that runs", responses=declared(404))
     async def running() -> VersionWithContent:
         return await _version(database, None)
 
-    @router.get("/{version}", summary="One version", responses={404: _PROBLEM})
+    @router.get("/{version}", summary="One version", responses=declared(404))
     async def one(version: Annotated[int, Path(ge=1, le=2**31 - 1)]) -> VersionWithContent:
         return await _version(database, version)
 
@@ -80,7 +78,7 @@ def _add_changing(
         summary="Apply a configuration: on every replica, from the same message on",
         description="Answers 201 with the new version, or 200 with the one that runs when its content is the same.",
         status_code=HTTPStatus.CREATED,
-        responses={200: {"model": Version}, 409: _PROBLEM},
+        responses={200: {"model": Version}, **declared(409)},
     )
     async def apply(body: NewConfiguration, response: Response) -> Version:
         with _refusals("/content"):
@@ -95,7 +93,7 @@ def _add_changing(
         summary="Run the content of an older version again, as a new version",
         description="Answers 201 with the new version, or 200 with the one that runs when its content is the same.",
         status_code=HTTPStatus.CREATED,
-        responses={200: {"model": Version}, 404: _PROBLEM, 409: _PROBLEM},
+        responses={200: {"model": Version}, **declared(404, 409)},
     )
     async def rollback(body: Rollback, response: Response) -> Version:
         with _refusals("/to"):

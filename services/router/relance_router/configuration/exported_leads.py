@@ -13,7 +13,7 @@ from relance.clock import utc_now
 from relance.database import Database
 from relance.events import LeadReceived
 from relance.http.operators import OperatorOnly
-from relance.http.problems import ProblemDocument
+from relance.http.problems import declared
 from relance.ids import first_id_at
 from relance_router.domain.lead_facts import lead_facts
 from relance_router.domain.past_leads import PastLead
@@ -46,8 +46,7 @@ def export_api(database: Database, operator_only: OperatorOnly) -> APIRouter:
                 "content": {"application/x-ndjson": {"schema": PastLead.model_json_schema()}},
                 "description": "A lead a line, in the order of receipt. A connection that breaks off: not all of them.",
             },
-            401: {"model": ProblemDocument},
-            422: {"model": ProblemDocument},
+            **declared(401, 422),
         },
     )
     async def export(days: Annotated[int, Query(ge=1, le=3650)] = 7) -> StreamingResponse:

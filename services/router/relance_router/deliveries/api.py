@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from relance.database import Database
-from relance.http.problems import Problem, ProblemDocument
+from relance.http.problems import Problem, declared
 from relance_router.configuration.versions import ConfigurationVersions
 from relance_router.deliveries import records
 from relance_router.deliveries.couriers import Way
@@ -21,7 +21,6 @@ from relance_router.domain.delivery_ways import EmailState, State
 from relance_router.routing.leads import transaction_time
 
 _EVER = datetime(1, 1, 1, tzinfo=UTC)
-_PROBLEMS = (401, 404, 422, 503)
 
 
 class Delivery(BaseModel):
@@ -104,7 +103,7 @@ class Endpoints(BaseModel):
 
 def deliveries_api(database: Database, versions: ConfigurationVersions, on_replayed: Callable[[], None]) -> APIRouter:
     """`/v1/deliveries` and `/v1/endpoints`; `on_replayed` is told that there is something to send."""
-    router = APIRouter(tags=["deliveries"], responses={status: {"model": ProblemDocument} for status in _PROBLEMS})
+    router = APIRouter(tags=["deliveries"], responses=declared(401, 404, 422, 503))
 
     @router.get("/v1/deliveries", summary="Notifications, newest first")
     async def list_deliveries(
@@ -129,7 +128,7 @@ def deliveries_api(database: Database, versions: ConfigurationVersions, on_repla
         "/v1/deliveries/{notification_id}/replay",
         status_code=HTTPStatus.ACCEPTED,
         summary="Send a notification again",
-        responses={409: {"model": ProblemDocument}},
+        responses=declared(409),
     )
     async def replay_delivery(notification_id: UUID) -> DeliveryWithAttempts:
         async with database.transaction() as connection:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 
 from relance.http.operators import OperatorOnly
-from relance.http.problems import Problem, ProblemDocument
+from relance.http.problems import Problem, declared
 from relance.ids import LeadId
 from relance.storable import STORABLE
 from relance_router.domain.routing import Assigned, Held, HeldBecause, Offered
@@ -28,9 +28,7 @@ from relance_router.terms.documents import InterventionView
 Who = Annotated[
     Annotated[str, STORABLE], Field(min_length=1, max_length=100, description="Who does this, for the books.")
 ]
-REFUSALS: dict[int | str, dict[str, object]] = {
-    status: {"model": ProblemDocument, "description": HTTPStatus(status).phrase} for status in (401, 404, 422, 503)
-}
+REFUSALS = declared(401, 404, 422, 503)
 
 
 class Pausing(BaseModel):

@@ -41,6 +41,9 @@ _PLACES = text("""
 class UnknownLead(LookupError):
     """The router has no such lead."""
 
+    def __init__(self, lead: LeadId) -> None:
+        super().__init__(f"The router has no lead {lead}. Was it accepted, and is the router running?")
+
 
 @dataclass(frozen=True)
 class ExplainedDecision:
@@ -70,7 +73,7 @@ class Explanations:
         async with self._database.transaction() as connection:
             rows = (await connection.execute(_DECISIONS, {"id": lead})).all()
             if not rows:
-                raise UnknownLead(f"The router has no lead {lead}. Was it accepted, and is the router running?")
+                raise UnknownLead(lead)
             return [
                 ExplainedDecision(
                     AssignmentId(row.assignment_id) if row.assignment_id else None,

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends
 
 from relance.http.operators import OperatorOnly
-from relance.http.problems import FieldFault, Problem, ProblemDocument, invalid_fields
+from relance.http.problems import FieldFault, Problem, ProblemDocument, declared, invalid_fields
 from relance.ids import LeadId
 from relance_router.domain.interventions import HoldOutOfReach, InterventionRefused
 from relance_router.domain.routing import Offered
@@ -31,9 +31,7 @@ from relance_router.terms.documents import (
 )
 from relance_router.terms.reassigning import Reassigned, Reassignment
 
-_REFUSALS: dict[int | str, dict[str, object]] = {
-    status: {"model": ProblemDocument, "description": HTTPStatus(status).phrase} for status in (401, 404, 422, 503)
-}
+_REFUSALS = declared(401, 404, 422, 503)
 _CONFLICT: dict[int | str, dict[str, object]] = {
     409: {"model": ProblemDocument, "description": "As things stand it cannot be done; says why."}
 }

@@ -95,7 +95,7 @@ class TermsByHand:
         """
         async with self._database.transaction() as connection:
             if (await connection.execute(_KNOWN, {"lead": lead})).one_or_none() is None:
-                raise _unknown(lead)
+                raise UnknownLead(lead)
             return await interventions_of(connection, lead)
 
     async def _change(
@@ -150,7 +150,7 @@ async def lock_lead_row(connection: AsyncConnection, lead: LeadId) -> None:
         UnknownLead: the router has not got it.
     """
     if (await connection.execute(_LOCK_LEAD, {"lead": lead})).one_or_none() is None:
-        raise _unknown(lead)
+        raise UnknownLead(lead)
 
 
 async def _lock(connection: AsyncConnection, lead: LeadId) -> OpenAssignment:
@@ -170,7 +170,3 @@ def _situation(standing: Change) -> Situation:
         running=assignment.running,
         now=standing.at,
     )
-
-
-def _unknown(lead: LeadId) -> UnknownLead:
-    return UnknownLead(f"The router has no lead {lead}. Was it accepted, and is the router running?")

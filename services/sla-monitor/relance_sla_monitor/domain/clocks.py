@@ -15,7 +15,7 @@ from typing import Literal, get_args
 
 from relance.calendars import Calendar, Hold, deadline, next_opening, used
 from relance.events import AssignmentMade, AssignmentTermsChanged, EscalationStep
-from relance.events.assignment import ClockName, StepAction, Way
+from relance.events.assignment import TELLING, ClockName, StepAction, Way
 from relance.events.response import Answer, Disposition
 
 StopCause = Answer | Disposition | Literal["reassigned"]
@@ -32,10 +32,6 @@ STOPPED_BY: Mapping[ClockName, frozenset[StopCause]] = {
     "disposition": _DISPOSITIONS | _ENDS,
 }
 """What stops each clock. A lead that the rep no longer owns is nothing to wait for."""
-
-
-_TELLS: frozenset[StepAction] = frozenset({"remind_rep", "notify_manager", "notify"})
-"""Actions that reach somebody, whom quiet hours leave alone."""
 
 
 @dataclass(frozen=True)
@@ -215,7 +211,7 @@ def _occurrences(
         moment = due(window * step.window_fraction + step.delay + repeated * every)
         if moment is None:
             return
-        if quiet_outside and step.action in _TELLS and not step.urgent:
+        if quiet_outside and step.action in TELLING and not step.urgent:
             # Hours that never come silence nobody.
             moment = next_opening(quiet_outside, moment) or moment
         yield Step(step.name, step.action, moment, 1 + repeated, step.to, step.via)

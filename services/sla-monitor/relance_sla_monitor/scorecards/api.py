@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from relance.clock import utc_now
 from relance.database import Database
 from relance.http.operators import OperatorOnly
-from relance.http.problems import FieldFault, ProblemDocument, invalid_fields
+from relance.http.problems import FieldFault, declared, invalid_fields
 from relance.storable import STORABLE
 from relance_sla_monitor.scorecards.csv_text import csv_pieces
 from relance_sla_monitor.scorecards.figures import FIGURES, MARKETING, SALES
@@ -24,7 +24,6 @@ from relance_sla_monitor.scorecards.spend import (
     LAST_DAY,
 )
 
-_PROBLEMS = (401, 422, 503)
 _DEFAULT_DAYS = timedelta(weeks=13)
 _SALES_COLUMNS = (*SALES, "share_in_window", "response_seconds_median", "response_seconds_p90")
 _MARKETING_COLUMNS = (*MARKETING, "acceptance_rate", "spent", "currency", "cost_per_accepted", "cost_per_won")
@@ -109,7 +108,7 @@ def scorecards_api(database: Database, operator_only: OperatorOnly) -> APIRouter
     router = APIRouter(
         tags=["scorecards"],
         dependencies=[Depends(operator_only)],
-        responses={status: {"model": ProblemDocument} for status in _PROBLEMS},
+        responses=declared(401, 422, 503),
     )
     scorecards = Scorecards(database)
     csv_too: dict[int | str, dict[str, object]] = {200: {"model": Scorecard, "content": {"text/csv": {}}}}

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from relance.database import Database
 from relance.http.operators import OperatorOnly
-from relance.http.problems import Problem, ProblemDocument, invalid_fields
+from relance.http.problems import Problem, declared, invalid_fields
 from relance.storable import STORABLE
 from relance_sla_monitor.scorecards.spend import (
     InvalidSpend,
@@ -42,7 +42,7 @@ def spend_api(database: Database, operator_only: OperatorOnly) -> APIRouter:
     router = APIRouter(
         tags=["scorecards"],
         dependencies=[Depends(operator_only)],
-        responses={status: {"model": ProblemDocument} for status in (401, 422, 503)},
+        responses=declared(401, 422, 503),
     )
 
     @router.post("/v1/spend", summary="Say what was spent on a source or campaign")
@@ -78,7 +78,7 @@ def spend_api(database: Database, operator_only: OperatorOnly) -> APIRouter:
         "/v1/spend/{spend_id}",
         status_code=HTTPStatus.NO_CONTENT,
         summary="Take back what was said to be spent",
-        responses={404: {"model": ProblemDocument}},
+        responses=declared(404),
     )
     async def removed_spend(spend_id: Annotated[int, Path(ge=1, le=_LARGEST)]) -> None:
         if not await remove_spend(database, spend_id):

@@ -7,7 +7,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from relance.events import EscalationStep
-from relance.events.assignment import ClockName, StepAction, Way
+from relance.events.assignment import TELLING, ClockName, StepAction, Way
 from relance_router.domain.configuration.field_types import (
     Document,
     Duration,
@@ -18,9 +18,6 @@ from relance_router.domain.configuration.field_types import (
     Window,
     YesNo,
 )
-
-TELLING: frozenset[StepAction] = frozenset({"remind_rep", "notify_manager", "notify"})
-"""The actions that tell somebody."""
 
 
 class Repeat(Document):

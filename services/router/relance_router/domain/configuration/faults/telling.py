@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from relance.calendars import Calendar
+from relance.events.assignment import TELLING
 from relance_router.domain.configuration.configuration import Configuration
 from relance_router.domain.configuration.contacts import Reachable
-from relance_router.domain.configuration.escalation import TELLING, PolicyStep
+from relance_router.domain.configuration.escalation import PolicyStep
 from relance_router.domain.configuration.faults.fault import Fault, Severity
 from relance_router.domain.configuration.faults.places import destinations
 from relance_router.domain.configuration.field_types import Path
