@@ -25,7 +25,7 @@ OTHER = "other"
 
 SECONDS = (5, 15, 30, 60, 120, 180, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400, 259200)
 RATIOS = (0.1, 0.25, 0.5, 0.8, 1, 1.25, 1.5, 2, 5, 10)
-"""Buckets, as the triggers have them."""
+"""Buckets, as the triggers have them; a rebuild counts by these."""
 
 _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtext('sla.tallies'))")
 # One statement, so that all of it sees the same clocks: one that stops meanwhile is open or stopped, never neither.

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relance.migrations import statements
+from relance_sla_monitor.figures import RATIOS, SECONDS
 
 REBUILT = ("calendars", "clocks", "former_terms", "stops", "steps", "dispositions", "unrouted_leads")
 """What topics tell."""
@@ -87,6 +88,31 @@ _FIRST_SEEN = """
     SELECT clock, team, source, coalesce(campaign, ''), 'started', '', 0 FROM clocks
     GROUP BY 1, 2, 3, 4 ORDER BY min(started_at), 1, 2, 3, 4
 """
+# As when a clock stops, which triggers count (0006, 0007): these are stored with their end.
+_ANSWERED = f"""
+    INSERT INTO {{schema}}.tally_changes (clock, team, source, campaign, what, detail, amount)
+    SELECT c.clock, c.team, c.source, coalesce(c.campaign, '') AS campaign, t.what, t.detail, sum(t.amount)
+    FROM clocks c,
+        LATERAL (SELECT extract(epoch FROM c.worked) AS seconds,
+            extract(epoch FROM c.worked) / nullif(extract(epoch FROM c.response_window), 0) AS ratio) taken,
+        LATERAL (VALUES
+            ('seconds', coalesce((SELECT min(le) FROM unnest(ARRAY[{", ".join(map(str, SECONDS))}]) le
+                WHERE le >= seconds)::text, '+Inf'), 1),
+            ('ratio', coalesce((SELECT min(le) FROM unnest(ARRAY[{", ".join(map(str, RATIOS))}]) le
+                WHERE le >= ratio)::text, '+Inf'), 1),
+            ('seconds', 'sum', coalesce(seconds, 0)),
+            ('ratio', 'sum', coalesce(ratio, 0))
+        ) t (what, detail, amount)
+    WHERE c.stopped_by <> 'reassigned'
+    GROUP BY 1, 2, 3, 4, 5, 6
+"""
+# On hold when they were stopped, and so kept (0007).
+_KEPT_ON_HOLD = """
+    INSERT INTO {schema}.tally_changes (clock, team, source, campaign, what, detail, amount)
+    SELECT clock, team, source, coalesce(campaign, ''), 'kept', '', count(*) FROM clocks
+    WHERE stopped_at IS NOT NULL AND deadline IS NULL AND stopped_by <> 'reassigned'
+    GROUP BY 1, 2, 3, 4
+"""
 # Topics do not tell of an answer that was heard too late where no step had announced the breach; what was counted
 # before does. A counter that falls has begun anew to Prometheus, and everything in it has happened again.
 _COUNTED_BEFORE = """
@@ -134,7 +160,8 @@ async def take_over(
         await connection.execute(text(f"INSERT INTO {schema}.{table} SELECT * FROM {table}"))
         if table == "calendars":
             await connection.execute(text(_FIRST_SEEN.format(schema=schema)))
-    await connection.execute(text(_WITHDRAWN.format(schema=schema)))
+    for counted in (_ANSWERED, _KEPT_ON_HOLD, _WITHDRAWN):
+        await connection.execute(text(counted.format(schema=schema)))
     await connection.execute(text(_INBOX.format(schema=schema)), {"oldest": oldest})
     columns = {
         "topics": [topic for topic, _ in reached],
