@@ -1,22 +1,21 @@
 """What topics hold of the past, read from its beginning by somebody who is in no consumer group."""
 
-import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 
+import stamina
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, for_code
 
-from relance.backoff import Backoff
 from relance.settings import ServiceSettings
 
 BATCH = 1000
 _POLL_MS = 500
-_ATTEMPTS = 5
+_ATTEMPTS = 6
 
 
 @dataclass(frozen=True)
@@ -66,17 +65,11 @@ class History:
             raise for_code(code)(f"Kafka does not say who is in group {self._group}")
         return len(members)
 
+    # A new broker has no coordinators until somebody asks for one.
+    @stamina.retry(on=lambda error: isinstance(error, KafkaError) and error.retriable, attempts=_ATTEMPTS)
     async def _described(self) -> Sequence[object]:
-        backoff = Backoff()
-        for _ in range(_ATTEMPTS):
-            try:
-                return await self._admin.describe_consumer_groups([self._group])
-            except KafkaError as error:
-                # A new broker has no coordinators until somebody asks for one.
-                if not error.retriable:
-                    raise
-                await asyncio.sleep(backoff.advance().total_seconds())
-        return await self._admin.describe_consumer_groups([self._group])
+        found: Sequence[object] = await self._admin.describe_consumer_groups([self._group])
+        return found
 
     async def extents(self, topics: Iterable[str]) -> dict[TopicPartition, Extent]:
         """How far each partition of these topics (full names) reaches.
