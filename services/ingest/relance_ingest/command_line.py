@@ -6,7 +6,6 @@ Exit status: 0 done; 1 the answer is no; 2 it could not be asked (service not re
 """
 
 import asyncio
-import getpass
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from relance.operator_options import AsJson, Token, user
 from relance_ingest.domain.suspicion import Suspicion
 from relance_ingest.spam.quarantine import State
 
@@ -27,19 +27,10 @@ _NOT_ASKED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.SERVICE_UNAVAILABLE}
 _console = Console(highlight=False, soft_wrap=True)
 
 
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"  # a container's user may have no name
-
-
 Url = Annotated[str, typer.Option(envvar="RELANCE_URL", help="Where ingest is.")]
-Token = Annotated[str, typer.Option(envvar="RELANCE_OPERATOR_TOKEN", help="The operators' token.", show_default=False)]
 By = Annotated[
-    str, typer.Option(envvar="RELANCE_OPERATOR", default_factory=_user, help="Who answers for it; you, if not given.")
+    str, typer.Option(envvar="RELANCE_OPERATOR", default_factory=user, help="Who answers for it; you, if not given.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON document, for programs.")]
 Lead = Annotated[
     UUID | None,
     typer.Argument(help="One lead. Without it: those that wait and match, 1000 at once.", show_default=False),

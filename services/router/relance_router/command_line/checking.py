@@ -7,7 +7,8 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from relance_router.command_line.options import AsJson, File
+from relance.operator_options import AsJson
+from relance_router.command_line.options import File
 from relance_router.command_line.output import Failed, Status, console, errors, failures_told, tell
 from relance_router.configuration.routing_file import LineFault
 from relance_router.configuration.routing_file import check as check_text

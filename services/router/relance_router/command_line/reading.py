@@ -6,8 +6,9 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from relance.operator_options import AsJson, Token
 from relance_router.command_line.checking import read
-from relance_router.command_line.options import DEFAULT_URL, AsJson, File, Token, Url
+from relance_router.command_line.options import DEFAULT_URL, File, Url
 from relance_router.command_line.output import (
     Failed,
     Status,

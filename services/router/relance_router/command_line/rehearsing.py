@@ -13,8 +13,9 @@ import typer
 from pydantic import ValidationError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from relance.operator_options import AsJson, Token
 from relance_router.command_line.checking import checked, read, warn
-from relance_router.command_line.options import DEFAULT_URL, AsJson, File, Token, Url
+from relance_router.command_line.options import DEFAULT_URL, File, Url
 from relance_router.command_line.output import (
     Failed,
     Status,
