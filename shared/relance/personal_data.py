@@ -95,6 +95,9 @@ class PersonalData:
         return True
 
 
+NOT_SEALED = PersonalData()
+
+
 def _are_keys(keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
     for place, key in enumerate(keys, start=1):
         try:
