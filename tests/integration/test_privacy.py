@@ -17,8 +17,10 @@ from relance.database import Database
 from relance.events import Contact, Envelope, ErasureDone
 from relance.ids import ErasureId, EventId, LeadId, first_id_at, new_id
 from relance.personal_data import NOT_SEALED, PersonalData
+from relance.resealing import reseal
 from relance_ingest.acceptance import Acceptance, Accepted, NewLead, release
 from relance_ingest.domain.pseudonyms import Pseudonyms
+from relance_ingest.encrypt_command import COLUMNS
 from relance_ingest.privacy import Erasures, Person, ProofHandler, Retention, Standing, erasures, finding
 from relance_ingest.spam import quarantine
 from relance_ingest.spam.quarantine import Decision, State
@@ -377,3 +379,30 @@ async def test_sealed_leads_are_kept_told_revised_released_exported_and_erased_l
     erased = await erasing(ingest_database, SEALED).standing(found)
     assert erased is not None
     assert (len(erased.lead_ids), erased.reason) == (2, "ticket 4711")
+
+
+async def test_switching_on_changing_keys_and_switching_off_store_everything_anew(ingest_database: Database) -> None:
+    """Each from wherever the one before was interrupted."""
+    old, new = (SecretStr(Fernet.generate_key().decode()) for _ in range(2))
+    acceptance = accepting(ingest_database)
+    await acceptance.accept(a_lead(idempotency_key="k"))
+    await acceptance.accept(a_lead("ben@example.com", suspicions=("honeypot",)))
+    await acceptance.accept(a_lead("anna@example.com"))
+    await erase(ingest_database, Person("anna@example.com", None))
+    async with ingest_database.transaction() as connection:
+        (suspect,) = await quarantine.page(connection, quarantine.Filter(), before=None, limit=1)
+        await quarantine.decide(connection, [suspect.id], Decision(State.DISCARDED, "oona", "casino"))
+    before = await rows(ingest_database, "SELECT data FROM leads ORDER BY id")
+    for keys in ((old,), (new, old), (SecretStr(""), new)):
+        personal_data = PersonalData(keys)
+        for expected in (4, 0):
+            stored = [
+                stored for column in COLUMNS async for _, stored in reseal(ingest_database, column, personal_data)
+            ]
+            assert sum(stored) == expected
+        leads = await rows(ingest_database, "SELECT data FROM leads ORDER BY id")
+        assert [personal_data.open_document(lead["data"]) for lead in leads] == [lead["data"] for lead in before]
+        (decision,) = await rows(ingest_database, "SELECT reason FROM quarantine_decisions")
+        assert personal_data.open(decision["reason"]) == "casino"
+        assert (decision["reason"] == "casino") == (not keys[0].get_secret_value())
+    assert await rows(ingest_database, "SELECT data FROM leads ORDER BY id") == before
