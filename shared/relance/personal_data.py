@@ -82,6 +82,15 @@ class PersonalData:
         document: dict[str, Any] = json.loads(self.open(stored))
         return document
 
+    def open_json(self, stored: str) -> Any:  # noqa: ANN401 - any JSON
+        """The value of any jsonb column, opened when it is sealed.
+
+        Raises:
+            CannotOpen: none of the keys fits.
+        """
+        value = json.loads(stored)
+        return json.loads(self.open(value)) if isinstance(value, str) and value.startswith(_SEALED) else value
+
     def is_current(self, stored: Stored) -> bool:
         """Whether it is stored as it would be today: sealed with the first key, or plain when there is none."""
         if isinstance(stored, dict) or not stored.startswith(_SEALED):

@@ -1,5 +1,6 @@
 """The router: the one place where its parts are wired, and closed in reverse."""
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from functools import partial
@@ -7,6 +8,8 @@ from pathlib import Path
 
 import typer
 from fastapi import Depends, FastAPI
+from rich.console import Console
+from rich.progress import Progress
 
 from relance import ids, inbox, migrations, service
 from relance.clock import utc_now
@@ -18,6 +21,7 @@ from relance.http.serve import HttpServer, guarded
 from relance.kafka.consumer import BatchConsumer, Subscription
 from relance.kafka.publisher import KafkaPublisher
 from relance.outbox import OutboxRelay
+from relance.personal_data import PersonalData
 from relance.ticker import Ticker
 from relance_router.answers.api import answer_api
 from relance_router.answers.links import AnswerLinks
@@ -36,6 +40,8 @@ from relance_router.deliveries.mailer import Mailer, MailServer
 from relance_router.deliveries.sender import Sender
 from relance_router.deliveries.worker import DeliveryWorker
 from relance_router.domain.configuration import Format
+from relance_router.privacy.api import privacy_api
+from relance_router.privacy.sealing import seal_anew
 from relance_router.routing.api import routing_api
 from relance_router.routing.assigning import Assigner
 from relance_router.routing.explanations import Explanations
@@ -61,7 +67,7 @@ async def migrate(settings: RouterSettings) -> None:
 async def serve(settings: RouterSettings) -> None:
     """Run until SIGTERM."""
     async with AsyncExitStack() as closing:
-        database = Database.of(settings, SCHEMA)
+        database = Database.of(settings, SCHEMA, PersonalData(settings.personal_data_keys))
         closing.push_async_callback(database.close)
         versions = ConfigurationVersions(GROUP)
         if settings.routing_file:
@@ -116,7 +122,7 @@ async def serve(settings: RouterSettings) -> None:
             unrouted.nudge()
             terms.nudge()
 
-        handler = RoutingHandler(versions, assigner, ids.new_id)
+        handler = RoutingHandler(versions, assigner, ids.new_id, somebody_is_free)
         consumer = BatchConsumer(
             Subscription(GROUP, (Topic.RECEIVED, Topic.SLA), handler, committed), settings, database, publisher
         )
@@ -137,6 +143,7 @@ async def serve(settings: RouterSettings) -> None:
         operators = operator_only(settings.operator_token.get_secret_value())
         app.include_router(configuration_api(database, versions, operators, applied))
         app.include_router(export_api(database, operators))
+        app.include_router(privacy_api(database, operators))
         explanations = Explanations(database, versions)
         people = People(database, versions, ids.new_id)
         app.include_router(routing_api(explanations, people, operators, somebody_is_free, committed))
@@ -196,6 +203,28 @@ async def _seed(database: Database, versions: ConfigurationVersions, file: Path)
 
 
 command_line = service_commands("router", RouterSettings, serve=serve, migrate=migrate)
+
+
+@command_line.command()
+def encrypt() -> None:
+    """Seal all personal data anew with the first of RELANCE_PERSONAL_DATA_KEYS; without keys, store it as it is.
+
+    The service may run meanwhile, with these keys; broken off, it is begun again.
+    """
+    settings = load_settings(RouterSettings)
+    asyncio.run(_encrypt(settings))
+
+
+async def _encrypt(settings: RouterSettings) -> None:
+    personal_data = PersonalData(settings.personal_data_keys)
+    database = Database.of(settings, SCHEMA, personal_data)
+    try:
+        with Progress(console=Console(stderr=True)) as progress:
+            task = progress.add_task("Rows looked at", total=None)
+            changed = await seal_anew(database, personal_data, lambda rows: progress.advance(task, rows))
+    finally:
+        await database.close()
+    typer.echo(f"Stored anew: {', '.join(f'{rows} in {table}' for table, rows in changed.items())}.")
 
 
 @command_line.command()
