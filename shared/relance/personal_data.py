@@ -33,9 +33,9 @@ class PersonalData:
     """Seals what is written into columns of personal data, and opens what is read from them."""
 
     def __init__(self, keys: Sequence[SecretStr] = ()) -> None:
-        """Each key is one of Fernet's: 32 bytes in URL-safe base64."""
-        fernets = [Fernet(key.get_secret_value()) for key in keys]
-        self._first = fernets[0] if fernets else None
+        """Each key is one of Fernet's: 32 bytes in URL-safe base64. An empty first one seals nothing, to switch off."""
+        fernets = [Fernet(key.get_secret_value()) for key in keys if key.get_secret_value()]
+        self._first = fernets[0] if fernets and keys[0].get_secret_value() else None
         self._any = MultiFernet(fernets) if fernets else None
 
     def seal(self, words: str) -> str:
@@ -104,8 +104,13 @@ class PersonalData:
         return True
 
 
+NOT_SEALED = PersonalData()
+
+
 def _are_keys(keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
     for place, key in enumerate(keys, start=1):
+        if place == 1 and not key.get_secret_value():
+            continue
         try:
             Fernet(key.get_secret_value())
         except ValueError:
@@ -118,7 +123,7 @@ def _are_keys(keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
 PersonalDataKeys = Annotated[tuple[SecretStr, ...], AfterValidator(_are_keys)]
 """Type of the setting `personal_data_keys`."""
 KEYS = (
-    "Keys that seal personal data in the database, as a JSON list: the first seals, each opens. `openssl rand -base64 "
-    "32 | tr +/ -_` makes one. None: stored as it is. docs/privacy.md says how to change them."
+    "Keys that seal personal data in the database, as a JSON list: the first seals (an empty one nothing), each opens. "
+    "`openssl rand -base64 32 | tr +/ -_` makes one. None: stored as it is. docs/privacy.md says how to change them."
 )
 """The setting's description."""

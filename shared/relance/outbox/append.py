@@ -7,6 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relance.events import TOPICS, Envelope
+from relance.personal_data import NOT_SEALED, PersonalData
 
 # Rows take their ids in the order given: an event that follows another in the list follows it on the topic.
 APPEND = """
@@ -20,22 +21,25 @@ APPEND = """
 """
 
 
-def columns(events: Sequence[Envelope]) -> dict[str, list[object]]:
+def columns(events: Sequence[Envelope], personal_data: PersonalData = NOT_SEALED) -> dict[str, list[object]]:
     """The outbox rows of these events, as the arrays that `APPEND` takes.
 
-    `aggregate_type` is the topic and `aggregate_id` the Kafka key, as Debezium's outbox router reads them.
+    `aggregate_type` is the topic and `aggregate_id` the Kafka key, as Debezium's outbox router reads them (not
+    sealed ones: only `OutboxRelay` opens those).
     """
     return {
         "aggregate_types": [TOPICS[type(event.data)].value for event in events],
         "aggregate_ids": [event.subject for event in events],
         "types": [event.data.TYPE for event in events],
-        "payloads": [event.data.model_dump_json() for event in events],
+        "payloads": [personal_data.seal_document(event.data.model_dump_json()) for event in events],
         "headers": [json.dumps(event.headers()) for event in events],
         "occurred_ats": [event.time for event in events],
     }
 
 
-async def append(connection: AsyncConnection, events: Sequence[Envelope]) -> None:
+async def append(
+    connection: AsyncConnection, events: Sequence[Envelope], personal_data: PersonalData = NOT_SEALED
+) -> None:
     """Write events in one statement. Hold the lock on the lead's row, so that id order is commit order per lead."""
     if events:
-        await connection.execute(text(APPEND), columns(events))
+        await connection.execute(text(APPEND), columns(events, personal_data))

@@ -12,11 +12,12 @@ from relance.personal_data import CannotOpen, PersonalData, PersonalDataKeys
 
 OLD, NEW = (SecretStr(Fernet.generate_key().decode()) for _ in range(2))
 PLAIN, SEALED, ROTATED, OTHER = (PersonalData(keys) for keys in ((), (OLD,), (NEW, OLD), (NEW,)))
+ENDING = PersonalData((SecretStr(""), OLD))
 WORDS = st.text(st.characters(exclude_categories=["Cs"])) | st.builds(
     "{}{}".format, st.sampled_from(["sealed:", "plain:"]), st.text(st.characters(exclude_categories=["Cs"]))
 )
 DOCUMENTS = st.dictionaries(WORDS, WORDS)
-WAYS = st.sampled_from([PLAIN, SEALED, ROTATED, OTHER])
+WAYS = st.sampled_from([PLAIN, SEALED, ROTATED, OTHER, ENDING])
 
 
 @given(words=WORDS, way=WAYS)
@@ -34,10 +35,12 @@ def test_a_document_is_opened_as_it_was(document: dict[str, str], way: PersonalD
 
 
 @given(words=WORDS)
-def test_what_was_stored_before_is_read_after_switching_on_and_changing_keys(words: str) -> None:
-    """Neither needs a pause."""
+def test_what_was_stored_before_is_read_after_switching_on_changing_keys_and_switching_off(words: str) -> None:
+    """None needs a pause."""
     assert SEALED.open(PLAIN.seal(words)) == words
     assert ROTATED.open(SEALED.seal(words)) == words
+    assert ENDING.open(SEALED.seal(words)) == words
+    assert ENDING.seal(words) == PLAIN.seal(words)
     assert ROTATED.open_document(json.loads(SEALED.seal_document(json.dumps({"said": words})))) == {"said": words}
 
 

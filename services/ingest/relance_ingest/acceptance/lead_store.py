@@ -13,6 +13,7 @@ from relance.clock import Clock
 from relance.database import Database
 from relance.events import Envelope
 from relance.ids import LeadId, NewId
+from relance.personal_data import PersonalData
 from relance_ingest.acceptance.events import envelope, revised
 from relance_ingest.acceptance.new_lead import Accepted, KeyUsedTwice
 from relance_ingest.acceptance.submission import Submission
@@ -29,16 +30,19 @@ _INSERT = r"""
     WITH given AS (
         SELECT * FROM unnest(
             $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::text[], $8::timestamptz[],
-            $9::text[], $10::text[], $11::text[], $12::text[], $13::text[]
+            $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[]
         ) WITH ORDINALITY AS given (
             id, source, channel, campaign, idempotency_key, fingerprint, suspicions, occurred_at,
-            aggregate_type, aggregate_id, type, payload, headers, place
+            aggregate_type, aggregate_id, type, payload, headers, person_keys, place
         )
     ),
     added AS (
-        INSERT INTO leads (id, source, channel, campaign, idempotency_key, fingerprint, suspicions, received_at, data)
+        INSERT INTO leads (
+            id, source, channel, campaign, idempotency_key, fingerprint, suspicions, received_at, data, person_keys
+        )
         SELECT id, source, channel, campaign, idempotency_key, fingerprint,
-            string_to_array(suspicions, E'\x1f'), occurred_at, CAST(payload AS jsonb)
+            string_to_array(suspicions, E'\x1f'), occurred_at, CAST(payload AS jsonb),
+            string_to_array(person_keys, E'\x1f')
         FROM given ORDER BY source, idempotency_key, place
         ON CONFLICT (source, idempotency_key) DO NOTHING
         RETURNING id
@@ -58,14 +62,17 @@ _STORED = text("""
     )
     ORDER BY source, idempotency_key FOR UPDATE
 """)
-_REVISE = text("""
+_REVISE = text(r"""
     UPDATE leads
     SET channel = given.channel, campaign = given.campaign, fingerprint = given.fingerprint,
-        data = CAST(given.data AS jsonb) - 'revised_at', revised_at = given.at
+        data = CAST(given.data AS jsonb), revised_at = given.at,
+        person_keys = leads.person_keys || ARRAY(
+            SELECT unnest(string_to_array(given.person_keys, E'\x1f')) EXCEPT SELECT unnest(leads.person_keys)
+        )
     FROM unnest(
         CAST(:sources AS text[]), CAST(:keys AS text[]), CAST(:channels AS text[]), CAST(:campaigns AS text[]),
-        CAST(:fingerprints AS bytea[]), CAST(:data AS text[]), CAST(:ats AS timestamptz[])
-    ) AS given (source, idempotency_key, channel, campaign, fingerprint, data, at)
+        CAST(:fingerprints AS bytea[]), CAST(:data AS text[]), CAST(:ats AS timestamptz[]), CAST(:person_keys AS text[])
+    ) AS given (source, idempotency_key, channel, campaign, fingerprint, data, at, person_keys)
     WHERE leads.source = given.source AND leads.idempotency_key = given.idempotency_key
 """)
 
@@ -80,16 +87,19 @@ class _Revision:
 class LeadStore:
     """Keeps leads. What is told of each lead stands in the outbox in the order in which it was committed."""
 
-    def __init__(self, database: Database, new_id: NewId, clock: Clock, pseudonyms: Pseudonyms) -> None:
+    def __init__(
+        self, database: Database, new_id: NewId, clock: Clock, pseudonyms: Pseudonyms, personal_data: PersonalData
+    ) -> None:
         self._database = database
         self._new_id = new_id
         self._clock = clock
         self._pseudonyms = pseudonyms
+        self._personal_data = personal_data
 
     async def add(self, submissions: Sequence[Submission]) -> list[bool]:
         """Commit those whose key is new, in one statement; says of each whether it was."""
         async with self._database.driver() as connection:
-            rows = await connection.fetch(_INSERT, *_columns(submissions))
+            rows = await connection.fetch(_INSERT, *_columns(submissions, self._personal_data))
         if len(rows) == len(submissions):
             return [True] * len(submissions)
         added = {row["id"] for row in rows}
@@ -108,10 +118,10 @@ class LeadStore:
                 for submission, repetition in _in_turn(lead, list(same)):
                     outcomes[submission.id] = _outcome(LeadId(lead.id), repetition, submission)
                     if repetition is Repetition.REVISION:
-                        event = self._revised(submission, lead.data)
+                        event = self._revised(submission, self._personal_data.open_document(lead.data))
                         revisions.append(_Revision(submission, event, told=not lead.quarantined))
             if revisions:
-                await _revise(connection, revisions)
+                await _revise(connection, revisions, self._personal_data)
         return [outcomes[submission.id] for submission in again]
 
     def _revised(self, submission: Submission, stored: dict[str, Any]) -> Envelope:
@@ -135,8 +145,8 @@ def _outcome(lead_id: LeadId, repetition: Repetition, submission: Submission) ->
     return Accepted(lead_id, repeated=True, revised=repetition is Repetition.REVISION)
 
 
-def _columns(submissions: Sequence[Submission]) -> list[list[Any]]:
-    events = outbox.columns([each.event for each in submissions])
+def _columns(submissions: Sequence[Submission], personal_data: PersonalData) -> list[list[Any]]:
+    events = outbox.columns([each.event for each in submissions], personal_data)
     return [
         [each.id for each in submissions],
         [each.lead.source for each in submissions],
@@ -151,6 +161,7 @@ def _columns(submissions: Sequence[Submission]) -> list[list[Any]]:
         events["types"],
         events["payloads"],
         events["headers"],
+        [_SEPARATOR.join(each.person_keys) for each in submissions],
     ]
 
 
@@ -160,7 +171,7 @@ async def _stored(connection: AsyncConnection, submissions: Sequence[Submission]
     return {(row.source, row.idempotency_key): row for row in await connection.execute(_STORED, given)}
 
 
-async def _revise(connection: AsyncConnection, revisions: Sequence[_Revision]) -> None:
+async def _revise(connection: AsyncConnection, revisions: Sequence[_Revision], personal_data: PersonalData) -> None:
     latest = list({revision.submission.key: revision for revision in revisions}.values())
     columns = {
         "sources": [each.submission.key[0] for each in latest],
@@ -168,8 +179,11 @@ async def _revise(connection: AsyncConnection, revisions: Sequence[_Revision]) -
         "channels": [each.submission.lead.channel for each in latest],
         "campaigns": [each.submission.lead.campaign for each in latest],
         "fingerprints": [each.submission.fingerprint for each in latest],
-        "data": [each.event.data.model_dump_json() for each in latest],
+        "data": [
+            personal_data.seal_document(each.event.data.model_dump_json(exclude={"revised_at"})) for each in latest
+        ],
         "ats": [each.event.time for each in latest],
+        "person_keys": [_SEPARATOR.join(each.submission.person_keys) for each in latest],
     }
     await connection.execute(_REVISE, columns)
-    await outbox.append(connection, [each.event for each in revisions if each.told])
+    await outbox.append(connection, [each.event for each in revisions if each.told], personal_data)

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relance.database import Database, after_commit
 from relance.ids import LeadId
+from relance.personal_data import NOT_SEALED, PersonalData
 from relance_ingest import metrics
 from relance_ingest.acceptance import release
 from relance_ingest.domain.suspicion import Suspicion
@@ -47,7 +48,7 @@ _STATE = """
         ELSE 'waiting' END
 """
 _MATCHING = f"""
-    suspicions <> '{{}}'
+    suspicions <> '{{}}' AND erased_at IS NULL
     AND (CAST(:state AS text) IS NULL OR {_STATE} = :state)
     AND (CAST(:source AS text) IS NULL OR source = :source)
     AND (CAST(:suspicion AS text) IS NULL OR CAST(:suspicion AS text) = ANY(suspicions))
@@ -63,7 +64,7 @@ _PAGE = text(f"""
     {_LEADS} WHERE {_MATCHING} AND (CAST(:before AS uuid) IS NULL OR leads.id < :before)
     ORDER BY leads.id DESC LIMIT :limit
 """)
-_ONE = text(f"{_LEADS} WHERE leads.id = :id")
+_ONE = text(f"{_LEADS} WHERE leads.id = :id AND erased_at IS NULL")
 _IDS = text(f"SELECT id FROM leads WHERE {_MATCHING} ORDER BY id LIMIT :limit")
 _LOCK = text("SELECT id FROM leads WHERE id = :id FOR UPDATE")
 # Locked in one order, so that two who decide on the same leads do not stand in each other's way.
@@ -98,7 +99,7 @@ async def page(
 
 
 async def one(connection: AsyncConnection, lead_id: LeadId) -> Row[tuple[object, ...]] | None:
-    """A lead, suspected or not."""
+    """A lead, suspected or not; none when it was erased."""
     return (await connection.execute(_ONE, {"id": lead_id})).one_or_none()
 
 
@@ -112,14 +113,20 @@ async def lock(connection: AsyncConnection, lead_id: LeadId) -> None:
     await connection.execute(_LOCK, {"id": lead_id})
 
 
-async def decide(connection: AsyncConnection, lead_ids: Sequence[LeadId], decision: Decision) -> list[LeadId]:
+async def decide(
+    connection: AsyncConnection,
+    lead_ids: Sequence[LeadId],
+    decision: Decision,
+    personal_data: PersonalData = NOT_SEALED,
+) -> list[LeadId]:
     """Release or discard. Returns those for which that is news; a released lead is not discarded: it is told."""
     if decision.state is State.RELEASED:
-        decided = await release(connection, lead_ids)
+        decided = await release(connection, lead_ids, personal_data)
     else:
         decided = list((await connection.execute(_DISCARD, {"ids": list(lead_ids)})).scalars())
     if decided:
-        given = {"ids": decided, "decision": decision.state, "by": decision.by, "reason": decision.reason}
+        reason = personal_data.seal(decision.reason) if decision.reason else None
+        given = {"ids": decided, "decision": decision.state, "by": decision.by, "reason": reason}
         sources = (await connection.execute(_NOTE, given)).all()
         after_commit(connection, lambda: _count(decision.state, [(row.source, row.leads) for row in sources]))
     return decided
