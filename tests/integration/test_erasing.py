@@ -90,7 +90,9 @@ async def contacted(router: Router, lead: LeadReceived) -> None:
 
 
 async def declined(router: Router, lead: LeadReceived) -> None:
-    await router.recorder.record((await _owner(router, lead))["id"], "declined", "Wanda is my aunt", "conflict_of_interest")
+    await router.recorder.record(
+        (await _owner(router, lead))["id"], "declined", "Wanda is my aunt", "conflict_of_interest"
+    )
 
 
 async def rejected(router: Router, lead: LeadReceived) -> None:
