@@ -38,17 +38,20 @@ class Database:
         timeout: timedelta,
         personal_data: PersonalData | None = None,
     ) -> None:
-        """`timeout` bounds the wait for a connection, for the connect itself, and for each statement."""
+        """`timeout` bounds the wait for a connection, for the connect itself, and for each statement.
+
+        `personal_data` opens what is read from jsonb columns; `sealed` seals what is written.
+        """
         seconds = timeout.total_seconds()
         self.schema = schema
-        self._personal_data = personal_data or PersonalData()
+        self.personal_data = personal_data or PersonalData()
         self.engine: AsyncEngine = create_async_engine(
             str(url),
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=seconds,
             pool_use_lifo=True,
-            json_deserializer=self._personal_data.open_json,
+            json_deserializer=self.personal_data.open_json,
             connect_args={
                 "timeout": seconds,
                 "command_timeout": seconds,
@@ -80,7 +83,7 @@ class Database:
         after: list[Callable[[], None]] = []
         async with self.engine.begin() as connection:
             connection.info[_AFTER_COMMIT] = after
-            connection.info[_PERSONAL_DATA] = self._personal_data
+            connection.info[_PERSONAL_DATA] = self.personal_data
             yield connection
         for call in after:
             call()

@@ -104,9 +104,6 @@ class PersonalData:
         return True
 
 
-NOT_SEALED = PersonalData()
-
-
 def _are_keys(keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
     for place, key in enumerate(keys, start=1):
         if place == 1 and not key.get_secret_value():

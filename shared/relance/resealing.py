@@ -11,7 +11,7 @@ from typing import Any, Literal
 from sqlalchemy import text
 
 from relance.database import Database
-from relance.personal_data import PersonalData
+from relance.personal_data import PersonalData, Stored
 
 BATCH = 500
 
@@ -43,7 +43,7 @@ async def reseal(
         CannotOpen: a row is sealed with a key that was not given.
     """
     select = text(f"""
-        SELECT {column.key} AS key, {column.name} AS stored, CAST({column.name} AS text) AS written FROM {column.table}
+        SELECT {column.key} AS key, CAST({column.name} AS text) AS written FROM {column.table}
         WHERE {column.name} IS NOT NULL
             AND (CAST(:after AS {column.key_type}) IS NULL OR {column.key} > CAST(:after AS {column.key_type}))
         ORDER BY {column.key} FETCH FIRST {BATCH} ROWS WITH TIES
@@ -58,12 +58,12 @@ async def reseal(
     while True:
         async with database.transaction() as connection:
             rows = (await connection.execute(select, {"after": after})).all()
-            stale = [row for row in rows if not personal_data.is_current(row.stored)]
+            stale = [row for row in rows if not personal_data.is_current(_stored(column, row.written))]
             if stale:
                 given = {
                     "keys": [row.key for row in stale],
                     "old": [row.written for row in stale],
-                    "new": [_anew(column, row.stored, personal_data) for row in stale],
+                    "new": [_anew(column, _stored(column, row.written), personal_data) for row in stale],
                 }
                 await connection.execute(update, given)
         if not rows:
@@ -72,7 +72,13 @@ async def reseal(
         yield len(rows), len(stale)
 
 
-def _anew(column: SealedColumn, stored: Any, personal_data: PersonalData) -> str:  # noqa: ANN401 - what drivers read
-    if column.type == "text":
+def _stored(column: SealedColumn, written: str) -> Stored:
+    # As text, because a database that has keys opens what is read from jsonb.
+    stored: Stored = json.loads(written) if column.type == "jsonb" else written
+    return stored
+
+
+def _anew(column: SealedColumn, stored: Stored, personal_data: PersonalData) -> str:
+    if isinstance(stored, str) and column.type == "text":
         return personal_data.seal(personal_data.open(stored))
     return personal_data.seal_document(json.dumps(personal_data.open_document(stored), ensure_ascii=False))

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer
-from tests.system import KEYS, OPERATOR_TOKEN, System
+from cryptography.fernet import Fernet
+from tests.system import KEYS, OPERATOR_TOKEN, System, running_system
 from typer.testing import CliRunner, Result
 
 from relance.clock import utc_now
@@ -15,8 +16,12 @@ from relance.events import Envelope, ErasureDone, ErasureRequested, Topic
 from relance.ids import EventId, new_id
 from relance.kafka.publisher import KafkaPublisher, Message
 from relance_ingest.main import command_line
-from relance_local.services import INGEST
+from relance_local.broker import Broker
+from relance_local.database_server import DatabaseServer
+from relance_local.services import INGEST, ROUTER, SLA_MONITOR
 
+LINKS = "look http://a.example and http://b.example and http://c.example"
+SOURCES: dict[str, dict[str, Any]] = {"website": {"spam": {"most_links": 2}}}
 MARIA = {"email": "maria.huber@example.com", "phone": "+49 30 901820"}
 
 
@@ -156,3 +161,58 @@ async def test_an_operator_erases_from_the_command_line(
     unproven = await ingest_only.post_lead(email=MARIA["email"])
     late = await type_in("erase", *her, "--yes", "--wait", "0")
     assert (late.exit_code, "waiting for router" in late.stdout) == (1, True), unproven
+
+
+async def test_a_person_is_exported_and_then_erased_across_all_services(
+    real_parts: tuple[DatabaseServer, Broker], database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With proof; afterwards no table of any schema holds them, and others are let be. The quarantined never left."""
+    environment = {"PERSONAL_DATA_KEYS": json.dumps(["", Fernet.generate_key().decode()])}
+    async with running_system(real_parts, database, tmp_path, sources=SOURCES, environment=environment) as system:
+        her: dict[str, Any] = {
+            **MARIA,
+            "name": "Maria Zuckermandl",
+            "fields": {"team": "sales", "message": "Zuckermandl calls back"},
+        }
+        answered, declined = [await system.post_lead(**her) for _ in range(2)]
+        quarantined = await system.post_lead(**{**her, "fields": {"message": LINKS}})
+        other = await system.post_lead(name="Ben Other", fields={"team": "sales"})
+        await system.answer(await system.told(answered), "contacted")
+        await system.answer(await system.told(declined), "decline", "Zuckermandl is my aunt")
+        await system.told(declined, times=2)
+        await system.told(other)
+        monkeypatch.setenv("RELANCE_OPERATOR_TOKEN", OPERATOR_TOKEN)
+        monkeypatch.setenv("RELANCE_URL", system.url(INGEST, ""))
+        monkeypatch.setenv("RELANCE_ROUTER_URL", system.url(ROUTER, ""))
+        monkeypatch.setenv("RELANCE_SLA_MONITOR_URL", system.url(SLA_MONITOR, ""))
+
+        async def type_in(*arguments: str) -> Any:
+            arguments = ("person", *arguments, "--email", MARIA["email"])
+            result = await asyncio.to_thread(CliRunner().invoke, command_line, arguments)
+            assert result.exit_code == 0, result.output
+            return json.loads(result.stdout)
+
+        exported = await type_in("export")
+        assert [lead["lead_id"] for lead in exported["ingest"]] == [answered, declined, quarantined]
+        assert "Zuckermandl is my aunt" in json.dumps(exported["router"])
+        assert "Ben Other" not in json.dumps(exported)
+        assert "Zuckermandl" in await _everything(system)
+        erased = await type_in("erase", "--yes", "--json")
+        assert {done["service"]: done["rows"]["leads"] for done in erased["done"]} == {"ingest": 3, "router": 2}
+        await system.wait_for_rows("SELECT 1 WHERE NOT EXISTS (SELECT FROM router.outbox)", role="router")
+        left = await _everything(system)
+        for word in ("zuckermandl", MARIA["email"], "49309018", "a.example"):
+            assert word not in left.lower(), word
+        assert "Ben Other" in left
+        assert (await type_in("export"))["ingest"] == []
+
+
+async def _everything(system: System) -> str:
+    """Every row of every table of the three services, as text."""
+    found: list[str] = []
+    for role in ("ingest", "router", "sla"):
+        tables = await system.rows("SELECT tablename FROM pg_tables WHERE schemaname = $1", role, role=role)
+        for name in (f"{role}.{table['tablename']}" for table in tables):
+            rows = await system.rows(f"SELECT CAST(t AS text) AS row FROM {name} t", role=role)
+            found += [f"{name} {row['row']}" for row in rows]
+    return "\n".join(found)

@@ -97,6 +97,8 @@ async def test_keys_change_while_the_router_runs(real_parts: tuple[DatabaseServe
     assert "leads.data" not in await traces(new.database)
     off, offs = keyed(real_parts, database, SecretStr(""), NEW)
     assert await stored_anew(off.database, offs) == 6
+    owners = [await plain.owner(lead.lead_id) for lead in leads]
+    assert [(await plain.recorder.look(owner["id"])).lead for owner in owners] == leads
     assert (await plain.recorder.look((await plain.owner(leads[0].lead_id))["id"])).lead == leads[0]
     for router in (plain, old, both, new, off):
         await router.database.close()

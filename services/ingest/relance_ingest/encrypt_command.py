@@ -41,7 +41,7 @@ def encrypt_command(schema: str) -> Callable[[], None]:
 
 async def _encrypt(settings: IngestSettings, schema: str) -> int:
     personal_data = PersonalData(settings.personal_data_keys)
-    database = Database.of(settings, schema)
+    database = Database.of(settings, schema, personal_data)
     stored_anew = 0
     try:
         with Progress(console=Console(stderr=True)) as progress:

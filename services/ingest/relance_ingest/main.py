@@ -98,13 +98,12 @@ async def serve(settings: IngestSettings) -> None:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from error
     async with AsyncExitStack() as closing:
-        database = Database.of(settings, SCHEMA)
+        database = Database.of(settings, SCHEMA, PersonalData(settings.personal_data_keys))
         closing.push_async_callback(database.close)
         publisher = KafkaPublisher(settings.kafka_bootstrap_servers, client_id="ingest")
         closing.push_async_callback(publisher.close)
         session = await closing.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
-        personal_data = PersonalData(settings.personal_data_keys)
-        relay = OutboxRelay(database, publisher, topic_prefix=settings.topic_prefix, personal_data=personal_data)
+        relay = OutboxRelay(database, publisher, topic_prefix=settings.topic_prefix)
         pseudonyms = Pseudonyms(_key(settings.identity_secret))
         acceptance = Acceptance(
             database,
@@ -112,7 +111,6 @@ async def serve(settings: IngestSettings) -> None:
             utc_now,
             relay.nudge,
             pseudonyms=pseudonyms,
-            personal_data=personal_data,
             waiting=settings.accept_waiting,
             patience=settings.accept_patience,
         )
@@ -126,11 +124,10 @@ async def serve(settings: IngestSettings) -> None:
             application(settings, sources, database, acceptance, screening), settings, known, references, retrieval
         )
         operators = operator_only(settings.operator_token.get_secret_value())
-        app.include_router(quarantine_api(database, operators, relay.nudge, personal_data))
+        app.include_router(quarantine_api(database, operators, relay.nudge))
         erasures = Erasures(
             database,
             pseudonyms,
-            personal_data,
             ids.new_id,
             utc_now,
             on_committed=relay.nudge,
@@ -141,7 +138,6 @@ async def serve(settings: IngestSettings) -> None:
             database,
             erasures,
             pseudonyms,
-            personal_data,
             operators,
             on_requested=erasing.nudge,
             messages_kept=settings.topic_retention_received,

@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
@@ -91,16 +92,16 @@ def export(
     """Write all that every service holds of a person as one JSON document, or nothing when one cannot be asked."""
     leads = _held(Operated(url, token), _person(email, phone))
     ids = [lead["lead_id"] for lead in leads]
-    others = {
-        "router": Operated(router_url, token, "The router", "--router-url or RELANCE_ROUTER_URL"),
-        "sla-monitor": Operated(
-            sla_monitor_url, token, "The SLA monitor", "--sla-monitor-url or RELANCE_SLA_MONITOR_URL"
-        ),
-    }
+    router = Operated(router_url, token, "The router", "--router-url or RELANCE_ROUTER_URL")
+    monitor = Operated(sla_monitor_url, token, "The SLA monitor", "--sla-monitor-url or RELANCE_SLA_MONITOR_URL")
     chunks = [ids[start : start + _LEADS_AT_ONCE] for start in range(0, len(ids), _LEADS_AT_ONCE)]
-    document = {"ingest": leads} | {
-        name: [other.ask("POST", "/v1/exports", body={"lead_ids": chunk}) for chunk in chunks]
-        for name, other in others.items()
+    routed = [router.ask("POST", "/v1/exports", body={"lead_ids": chunk})["leads"] for chunk in chunks]
+    # A lead that was never routed has no clocks.
+    clocks = [monitor.ask("GET", f"/v1/leads/{lead_id}/clocks", unknown=None) for lead_id in ids]
+    document = {
+        "ingest": leads,
+        "router": list(chain.from_iterable(routed)),
+        "sla-monitor": [each for each in clocks if each],
     }
     if to is None:
         tell(document)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from relance.database import sealed
 from relance.events import TOPICS, Envelope
-from relance.personal_data import NOT_SEALED, PersonalData
+from relance.personal_data import PersonalData
 
 # Rows take their ids in the order given: an event that follows another in the list follows it on the topic.
 APPEND = """
@@ -21,7 +22,7 @@ APPEND = """
 """
 
 
-def columns(events: Sequence[Envelope], personal_data: PersonalData = NOT_SEALED) -> dict[str, list[object]]:
+def columns(events: Sequence[Envelope], personal_data: PersonalData) -> dict[str, list[object]]:
     """The outbox rows of these events, as the arrays that `APPEND` takes.
 
     `aggregate_type` is the topic and `aggregate_id` the Kafka key, as Debezium's outbox router reads them (not
@@ -37,9 +38,7 @@ def columns(events: Sequence[Envelope], personal_data: PersonalData = NOT_SEALED
     }
 
 
-async def append(
-    connection: AsyncConnection, events: Sequence[Envelope], personal_data: PersonalData = NOT_SEALED
-) -> None:
+async def append(connection: AsyncConnection, events: Sequence[Envelope]) -> None:
     """Write events in one statement. Hold the lock on the lead's row, so that id order is commit order per lead."""
     if events:
-        await connection.execute(text(APPEND), columns(events, personal_data))
+        await connection.execute(text(APPEND), columns(events, sealed(connection)))

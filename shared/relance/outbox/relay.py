@@ -19,7 +19,6 @@ from relance.database import Database
 from relance.kafka.publisher import KafkaPublisher, Message
 from relance.logs import get_logger
 from relance.metrics import OUTBOX_AGE, OUTBOX_DEPTH, OUTBOX_PUBLISHED, OUTBOX_RELAY_FAULTS
-from relance.personal_data import NOT_SEALED, PersonalData
 from relance.ticker import Wake
 
 log = get_logger(__name__)
@@ -42,18 +41,10 @@ _MEASURE = text("""
 class OutboxRelay:
     """Publishes one schema's outbox. Of all replicas one is active, by advisory lock; the others stand by."""
 
-    def __init__(
-        self,
-        database: Database,
-        publisher: KafkaPublisher,
-        *,
-        topic_prefix: str,
-        personal_data: PersonalData = NOT_SEALED,
-    ) -> None:
+    def __init__(self, database: Database, publisher: KafkaPublisher, *, topic_prefix: str) -> None:
         self._database = database
         self._publisher = publisher
         self._topic_prefix = topic_prefix
-        self._personal_data = personal_data
         self._channel = f"{database.schema}_outbox"
         self._wake = Wake()
 
@@ -141,7 +132,7 @@ class OutboxRelay:
             Message(
                 topic=self._topic_prefix + row["aggregate_type"],
                 key=row["aggregate_id"].encode(),
-                value=self._personal_data.open_document_text(row["payload"]).encode(),
+                value=self._database.personal_data.open_document_text(row["payload"]).encode(),
                 headers=[(name, value.encode()) for name, value in row["headers"].items()],
             )
             for row in rows

@@ -6,7 +6,6 @@ from datetime import timedelta
 from relance.clock import Clock
 from relance.database import Database
 from relance.ids import NewId
-from relance.personal_data import NOT_SEALED, PersonalData
 from relance_ingest import metrics
 from relance_ingest.acceptance.group_commit import GroupCommit, Limits
 from relance_ingest.acceptance.lead_store import LeadStore, Outcome
@@ -30,13 +29,12 @@ class Acceptance:
         on_committed: Callable[[], None],
         *,
         pseudonyms: Pseudonyms,
-        personal_data: PersonalData = NOT_SEALED,
         waiting: int = 1000,
         patience: timedelta = timedelta(seconds=5),
         at_once: int = _AT_ONCE,
     ) -> None:
         """At most `waiting` submissions wait for their transaction, each no longer than `patience`."""
-        store = LeadStore(database, new_id, clock, pseudonyms, personal_data)
+        store = LeadStore(database, new_id, clock, pseudonyms)
         limits = Limits(_BATCH, at_once, waiting, patience)
         self._additions: GroupCommit[Submission, bool] = GroupCommit("additions", store.add, limits)
         # Apart, because these wait for locks on leads that are there: new leads must not wait with them.

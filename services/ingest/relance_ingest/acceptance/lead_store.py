@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relance import faults, outbox
 from relance.clock import Clock
-from relance.database import Database
+from relance.database import Database, sealed
 from relance.events import Envelope
 from relance.ids import LeadId, NewId
 from relance.personal_data import PersonalData
@@ -87,19 +87,16 @@ class _Revision:
 class LeadStore:
     """Keeps leads. What is told of each lead stands in the outbox in the order in which it was committed."""
 
-    def __init__(
-        self, database: Database, new_id: NewId, clock: Clock, pseudonyms: Pseudonyms, personal_data: PersonalData
-    ) -> None:
+    def __init__(self, database: Database, new_id: NewId, clock: Clock, pseudonyms: Pseudonyms) -> None:
         self._database = database
         self._new_id = new_id
         self._clock = clock
         self._pseudonyms = pseudonyms
-        self._personal_data = personal_data
 
     async def add(self, submissions: Sequence[Submission]) -> list[bool]:
         """Commit those whose key is new, in one statement; says of each whether it was."""
         async with self._database.driver() as connection:
-            rows = await connection.fetch(_INSERT, *_columns(submissions, self._personal_data))
+            rows = await connection.fetch(_INSERT, *_columns(submissions, self._database.personal_data))
         if len(rows) == len(submissions):
             return [True] * len(submissions)
         added = {row["id"] for row in rows}
@@ -118,10 +115,10 @@ class LeadStore:
                 for submission, repetition in _in_turn(lead, list(same)):
                     outcomes[submission.id] = _outcome(LeadId(lead.id), repetition, submission)
                     if repetition is Repetition.REVISION:
-                        event = self._revised(submission, self._personal_data.open_document(lead.data))
+                        event = self._revised(submission, lead.data)
                         revisions.append(_Revision(submission, event, told=not lead.quarantined))
             if revisions:
-                await _revise(connection, revisions, self._personal_data)
+                await _revise(connection, revisions)
         return [outcomes[submission.id] for submission in again]
 
     def _revised(self, submission: Submission, stored: dict[str, Any]) -> Envelope:
@@ -171,7 +168,7 @@ async def _stored(connection: AsyncConnection, submissions: Sequence[Submission]
     return {(row.source, row.idempotency_key): row for row in await connection.execute(_STORED, given)}
 
 
-async def _revise(connection: AsyncConnection, revisions: Sequence[_Revision], personal_data: PersonalData) -> None:
+async def _revise(connection: AsyncConnection, revisions: Sequence[_Revision]) -> None:
     latest = list({revision.submission.key: revision for revision in revisions}.values())
     columns = {
         "sources": [each.submission.key[0] for each in latest],
@@ -180,10 +177,10 @@ async def _revise(connection: AsyncConnection, revisions: Sequence[_Revision], p
         "campaigns": [each.submission.lead.campaign for each in latest],
         "fingerprints": [each.submission.fingerprint for each in latest],
         "data": [
-            personal_data.seal_document(each.event.data.model_dump_json(exclude={"revised_at"})) for each in latest
+            sealed(connection).seal_document(each.event.data.model_dump_json(exclude={"revised_at"})) for each in latest
         ],
         "ats": [each.event.time for each in latest],
         "person_keys": [_SEPARATOR.join(each.submission.person_keys) for each in latest],
     }
     await connection.execute(_REVISE, columns)
-    await outbox.append(connection, [each.event for each in revisions if each.told], personal_data)
+    await outbox.append(connection, [each.event for each in revisions if each.told])

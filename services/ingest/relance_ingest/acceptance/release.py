@@ -9,7 +9,6 @@ from relance import outbox, tracing
 from relance.clock import Clock, utc_now
 from relance.events import LeadReceived
 from relance.ids import LeadId, NewId, new_id
-from relance.personal_data import NOT_SEALED, PersonalData
 from relance_ingest.acceptance.events import envelope
 
 # Locked in one order, so that two who release the same leads do not stand in each other's way.
@@ -27,7 +26,6 @@ _RELEASE = text("""
 async def release(
     connection: AsyncConnection,
     lead_ids: Sequence[LeadId],
-    personal_data: PersonalData = NOT_SEALED,
     *,
     new_id: NewId = new_id,
     clock: Clock = utc_now,
@@ -35,7 +33,6 @@ async def release(
     """Tell these leads now. Returns those that were quarantined (or discarded) until now, and not erased."""
     now = clock()
     rows = (await connection.execute(_RELEASE, {"ids": list(lead_ids), "at": now})).all()
-    stored = [personal_data.open_document(row.data) for row in sorted(rows, key=lambda row: row.id)]
-    told = [LeadReceived.model_validate(data) for data in stored]
-    await outbox.append(connection, [envelope(data, now, tracing.current(), new_id) for data in told], personal_data)
+    told = [LeadReceived.model_validate(row.data) for row in sorted(rows, key=lambda row: row.id)]
+    await outbox.append(connection, [envelope(data, now, tracing.current(), new_id) for data in told])
     return [data.lead_id for data in told]

@@ -141,7 +141,6 @@ def privacy_api(
     database: Database,
     erasures: Erasures,
     pseudonyms: Pseudonyms,
-    personal_data: PersonalData,
     operator_only: OperatorOnly,
     *,
     on_requested: Callable[[], None],
@@ -177,7 +176,7 @@ def privacy_api(
         after = LeadId(given.after) if given.after else None
         async with database.transaction() as connection:
             rows = await finding.page(connection, keys, after=after, most=MOST_AT_ONCE)
-        leads = [_held(row, personal_data) for row in rows]
+        leads = [_held(row, database.personal_data) for row in rows]
         return Export(leads=leads, next=leads[-1].lead_id if len(leads) == MOST_AT_ONCE else None)
 
     return router
@@ -207,7 +206,7 @@ def _held(row: Row[Any], personal_data: PersonalData) -> HeldLead:
     return HeldLead.model_validate(
         {
             "person_keys": [],  # which leads from before have not
-            **personal_data.open_document(row.data),
+            **row.data,
             "idempotency_key": row.idempotency_key,
             "revised_at": row.revised_at,
             "suspicions": row.suspicions,

@@ -10,13 +10,12 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from relance.database import Database
+from relance.database import Database, sealed
 from relance.events import CallDetails, Contact
 from relance.events.data import Channel
 from relance.http.operators import OperatorOnly
 from relance.http.problems import Problem, declared
 from relance.ids import LeadId
-from relance.personal_data import PersonalData
 from relance.storable import STORABLE
 from relance_ingest.domain.suspicion import WORDS, Suspicion
 from relance_ingest.spam import quarantine
@@ -108,9 +107,7 @@ class DecidedMany(BaseModel):
     more: bool = Field(description="Whether the limit of one request was reached: ask again.")
 
 
-def quarantine_api(
-    database: Database, operator_only: OperatorOnly, on_released: Callable[[], None], personal_data: PersonalData
-) -> APIRouter:
+def quarantine_api(database: Database, operator_only: OperatorOnly, on_released: Callable[[], None]) -> APIRouter:
     """`/v1/quarantine`; `on_released` is told that there is something to publish."""
 
     def not_stored(response: Response) -> None:
@@ -134,14 +131,14 @@ def quarantine_api(
         which = Filter(state, source, reason)
         async with database.transaction() as connection:
             rows = await quarantine.page(connection, which, before=LeadId(before) if before else None, limit=limit)
-        leads = [_shown(row, personal_data) for row in rows]
+            leads = [_shown(connection, row) for row in rows]
         return Quarantine(leads=leads, next=leads[-1].lead_id if len(leads) == limit else None)
 
     @router.post("/{lead_id}/release", summary="Route it after all", responses=declared(400, 404, 409, 413))
     async def release(lead_id: UUID, given: Release) -> Quarantined:
         async with database.transaction() as connection:
             decision = Decision(State.RELEASED, given.by, given.reason)
-            shown = await _decide_one(connection, LeadId(lead_id), decision, personal_data)
+            shown = await _decide_one(connection, LeadId(lead_id), decision)
         on_released()
         return shown
 
@@ -149,26 +146,24 @@ def quarantine_api(
     async def discard(lead_id: UUID, given: Discard) -> Quarantined:
         async with database.transaction() as connection:
             decision = Decision(State.DISCARDED, given.by, given.reason)
-            return await _decide_one(connection, LeadId(lead_id), decision, personal_data)
+            return await _decide_one(connection, LeadId(lead_id), decision)
 
     @router.post("/release", summary=f"Release the oldest {MOST_AT_ONCE} of a filter", responses=declared(400, 413))
     async def release_many(given: ReleaseMany) -> DecidedMany:
         decision = Decision(State.RELEASED, given.by, given.reason)
-        decided = await _decide_many(database, given.which, decision, personal_data)
+        decided = await _decide_many(database, given.which, decision)
         on_released()
         return decided
 
     @router.post("/discard", summary=f"Discard the oldest {MOST_AT_ONCE} of a filter", responses=declared(400, 413))
     async def discard_many(given: DiscardMany) -> DecidedMany:
         decision = Decision(State.DISCARDED, given.by, given.reason)
-        return await _decide_many(database, given.which, decision, personal_data)
+        return await _decide_many(database, given.which, decision)
 
     return router
 
 
-async def _decide_one(
-    connection: AsyncConnection, lead_id: LeadId, decision: Decision, personal_data: PersonalData
-) -> Quarantined:
+async def _decide_one(connection: AsyncConnection, lead_id: LeadId, decision: Decision) -> Quarantined:
     """Decided already in the same way: nothing more happens."""
     await quarantine.lock(connection, lead_id)
     row = await quarantine.one(connection, lead_id)
@@ -180,26 +175,24 @@ async def _decide_one(
         raise Problem(
             HTTPStatus.CONFLICT, "Released", "This lead was released, and a rep has it. Ask them to reject it."
         )
-    if await quarantine.decide(connection, [lead_id], decision, personal_data):
+    if await quarantine.decide(connection, [lead_id], decision):
         row = await quarantine.one(connection, lead_id)
-    return _shown(row, personal_data)
+    return _shown(connection, row)
 
 
-async def _decide_many(
-    database: Database, which: Which, decision: Decision, personal_data: PersonalData
-) -> DecidedMany:
+async def _decide_many(database: Database, which: Which, decision: Decision) -> DecidedMany:
     filtered = Filter(State.WAITING, which.source, which.reason)
     async with database.transaction() as connection:
         lead_ids = await quarantine.matching(connection, filtered, MOST_AT_ONCE)
-        decided = await quarantine.decide(connection, lead_ids, decision, personal_data)
+        decided = await quarantine.decide(connection, lead_ids, decision)
     return DecidedMany(lead_ids=decided, more=len(lead_ids) == MOST_AT_ONCE)
 
 
-def _shown(row: Row[tuple[object, ...]] | None, personal_data: PersonalData) -> Quarantined:
+def _shown(connection: AsyncConnection, row: Row[tuple[object, ...]] | None) -> Quarantined:
     if row is None:
         raise LookupError("a locked lead is gone")
-    lead = personal_data.open_document(row.data)
-    reason = personal_data.open(row.reason) if row.reason else None
+    lead = row.data
+    reason = sealed(connection).open(row.reason) if row.reason else None
     return Quarantined(
         lead_id=row.id,
         state=State(row.state),

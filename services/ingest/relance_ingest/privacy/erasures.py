@@ -12,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from relance.clock import Clock
 from relance.database import Database
 from relance.ids import ErasureId, NewId
-from relance.personal_data import PersonalData
 from relance_ingest import metrics
 from relance_ingest.domain.erasure import LARGEST_PART, PROVING, parts
 from relance_ingest.domain.pseudonyms import Pseudonyms
@@ -88,7 +87,6 @@ class Erasures:
         self,
         database: Database,
         pseudonyms: Pseudonyms,
-        personal_data: PersonalData,
         new_id: NewId,
         clock: Clock,
         *,
@@ -98,7 +96,6 @@ class Erasures:
         """`on_committed` is told that there is something to publish."""
         self._database = database
         self._pseudonyms = pseudonyms
-        self._personal_data = personal_data
         self._new_id = new_id
         self._clock = clock
         self._on_committed = on_committed
@@ -110,7 +107,7 @@ class Erasures:
         given = {
             "id": erasure_id,
             "by": by,
-            "reason": self._personal_data.seal(reason) if reason else None,
+            "reason": self._database.personal_data.seal(reason) if reason else None,
             "at": self._clock(),
             "keys": person.keys(self._pseudonyms),
         }
@@ -155,7 +152,7 @@ class Erasures:
             erasure_id,
             row.because,
             row.requested_by,
-            self._personal_data.open(row.reason) if row.reason else None,
+            self._database.personal_data.open(row.reason) if row.reason else None,
             row.requested_at,
             row.lead_ids,
             proofs,

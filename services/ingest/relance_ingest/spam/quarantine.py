@@ -8,9 +8,8 @@ from enum import StrEnum
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from relance.database import Database, after_commit
+from relance.database import Database, after_commit, sealed
 from relance.ids import LeadId
-from relance.personal_data import NOT_SEALED, PersonalData
 from relance_ingest import metrics
 from relance_ingest.acceptance import release
 from relance_ingest.domain.suspicion import Suspicion
@@ -117,15 +116,14 @@ async def decide(
     connection: AsyncConnection,
     lead_ids: Sequence[LeadId],
     decision: Decision,
-    personal_data: PersonalData = NOT_SEALED,
 ) -> list[LeadId]:
     """Release or discard. Returns those for which that is news; a released lead is not discarded: it is told."""
     if decision.state is State.RELEASED:
-        decided = await release(connection, lead_ids, personal_data)
+        decided = await release(connection, lead_ids)
     else:
         decided = list((await connection.execute(_DISCARD, {"ids": list(lead_ids)})).scalars())
     if decided:
-        reason = personal_data.seal(decision.reason) if decision.reason else None
+        reason = sealed(connection).seal(decision.reason) if decision.reason else None
         given = {"ids": decided, "decision": decision.state, "by": decision.by, "reason": reason}
         sources = (await connection.execute(_NOTE, given)).all()
         after_commit(connection, lambda: _count(decision.state, [(row.source, row.leads) for row in sources]))
