@@ -18,7 +18,7 @@ BATCH = 500
 
 @dataclass(frozen=True)
 class SealedColumn:
-    """A column that holds personal data, and the one that orders its rows."""
+    """A column that holds personal data, and the one that orders its rows, of which several may share a key."""
 
     table: str
     name: str
@@ -46,7 +46,7 @@ async def reseal(
         SELECT {column.key} AS key, CAST({column.name} AS text) AS written FROM {column.table}
         WHERE {column.name} IS NOT NULL
             AND (CAST(:after AS {column.key_type}) IS NULL OR {column.key} > CAST(:after AS {column.key_type}))
-        ORDER BY {column.key} LIMIT {BATCH}
+        ORDER BY {column.key} FETCH FIRST {BATCH} ROWS WITH TIES
     """)
     update = text(f"""
         UPDATE {column.table} SET {column.name} = CAST(given.new AS {column.type})

@@ -16,7 +16,7 @@ from relance.database import Database
 from relance.events import EVENT_TYPES, Contact, Envelope, LeadReceived
 from relance.events.data import EventData
 from relance.ids import LeadId, new_id
-from relance_local.services import ROUTER, SLA_MONITOR
+from relance_local.services import ROUTER
 from relance_router.deliveries.records import replay
 from relance_router.domain.answers import AssignmentState, Refused
 from relance_router.domain.interventions import InterventionRefused
@@ -182,11 +182,12 @@ async def test_whatever_has_become_of_a_lead_nothing_says_who_it_was_and_the_boo
 
 async def test_the_rep_learns_that_the_lead_was_erased_and_can_do_nothing_more(router: Router) -> None:
     """By the page and by the API, also for leads that were decided, and for offers."""
+    (offered,) = await router.route([wandas("asked")])
+    offers = await router.rows("SELECT id FROM offers")
+    assert len(offers) == len(TEAM)
     (lead,) = await router.route([wandas()])
     await rejected(router, lead)
     owner = await _owner(router, lead)
-    (offered,) = await router.route([wandas("asked")])
-    offers = await router.rows("SELECT id FROM offers")
     await router.consume([erasure(lead.lead_id, offered.lead_id)])
     for assignment in (owner, *offers):
         seen = await router.recorder.look(assignment["id"])
@@ -257,7 +258,7 @@ async def test_one_proof_is_told_per_part_with_the_rows_of_its_leads(router: Rou
 
 async def test_the_monitor_waits_for_nobody_any_more(router: Router, open_database: OpenDatabase) -> None:
     """Its clocks stop by what the router says, and nothing falls due."""
-    monitor = Monitor(open_database(SLA_MONITOR))
+    monitor = Monitor(open_database("sla"))
     (lead,) = await router.route([wandas()])
     await router.consume([erasure(lead.lead_id)])
     rows = await router.rows("SELECT type, payload FROM outbox WHERE aggregate_type = 'leads.assignments' ORDER BY id")

@@ -1,6 +1,5 @@
 """The router: the one place where its parts are wired, and closed in reverse."""
 
-import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from functools import partial
@@ -8,8 +7,6 @@ from pathlib import Path
 
 import typer
 from fastapi import Depends, FastAPI
-from rich.console import Console
-from rich.progress import Progress
 
 from relance import ids, inbox, migrations, service
 from relance.clock import utc_now
@@ -40,8 +37,8 @@ from relance_router.deliveries.mailer import Mailer, MailServer
 from relance_router.deliveries.sender import Sender
 from relance_router.deliveries.worker import DeliveryWorker
 from relance_router.domain.configuration import Format
+from relance_router.encrypt_command import encrypt_command
 from relance_router.privacy.api import privacy_api
-from relance_router.privacy.sealing import seal_anew
 from relance_router.routing.api import routing_api
 from relance_router.routing.assigning import Assigner
 from relance_router.routing.explanations import Explanations
@@ -203,28 +200,7 @@ async def _seed(database: Database, versions: ConfigurationVersions, file: Path)
 
 
 command_line = service_commands("router", RouterSettings, serve=serve, migrate=migrate)
-
-
-@command_line.command()
-def encrypt() -> None:
-    """Seal all personal data anew with the first of RELANCE_PERSONAL_DATA_KEYS; without keys, store it as it is.
-
-    The service may run meanwhile, with these keys; broken off, it is begun again.
-    """
-    settings = load_settings(RouterSettings)
-    asyncio.run(_encrypt(settings))
-
-
-async def _encrypt(settings: RouterSettings) -> None:
-    personal_data = PersonalData(settings.personal_data_keys)
-    database = Database.of(settings, SCHEMA, personal_data)
-    try:
-        with Progress(console=Console(stderr=True)) as progress:
-            task = progress.add_task("Rows looked at", total=None)
-            changed = await seal_anew(database, personal_data, lambda rows: progress.advance(task, rows))
-    finally:
-        await database.close()
-    typer.echo(f"Stored anew: {', '.join(f'{rows} in {table}' for table, rows in changed.items())}.")
+command_line.command("encrypt")(encrypt_command(SCHEMA))
 
 
 @command_line.command()
