@@ -141,6 +141,7 @@ async def serve(settings: IngestSettings) -> None:
             operators,
             on_requested=erasing.nudge,
             messages_kept=settings.topic_retention_received,
+            dead_letters_kept=settings.topic_retention_dead_letters,
         )
         app.include_router(privacy)
         kept = {source.id: source.retention for source in sources if source.retention}

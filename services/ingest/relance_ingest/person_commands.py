@@ -140,6 +140,9 @@ def _show(erasure: dict[str, Any], *, as_json: bool) -> None:
         for done in erasure["done"]:
             rows = ", ".join(f"{table} {count}" for table, count in done["rows"].items())
             _console.print(f"    {done['service']}: {rows} ({done['erased_at'][:19]} UTC)")
-        _console.print(f"    Kafka may hold messages until {erasure['messages_until'][:19]} UTC")
+        _console.print(
+            f"    Kafka may hold messages until {erasure['messages_until'][:19]} UTC, and what could not be handled "
+            f"until {erasure['dead_letters_until'][:19]} UTC"
+        )
     if not erasure["complete"]:
         raise typer.Exit(1)

@@ -66,9 +66,9 @@ _REVISE = text(r"""
     UPDATE leads
     SET channel = given.channel, campaign = given.campaign, fingerprint = given.fingerprint,
         data = CAST(given.data AS jsonb), revised_at = given.at,
-        person_keys = leads.person_keys || ARRAY(
+        person_keys = CASE WHEN leads.person_keys IS NOT NULL THEN leads.person_keys || ARRAY(
             SELECT unnest(string_to_array(given.person_keys, E'\x1f')) EXCEPT SELECT unnest(leads.person_keys)
-        )
+        ) END
     FROM unnest(
         CAST(:sources AS text[]), CAST(:keys AS text[]), CAST(:channels AS text[]), CAST(:campaigns AS text[]),
         CAST(:fingerprints AS bytea[]), CAST(:data AS text[]), CAST(:ats AS timestamptz[]), CAST(:person_keys AS text[])

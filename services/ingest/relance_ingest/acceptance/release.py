@@ -24,11 +24,7 @@ _RELEASE = text("""
 
 
 async def release(
-    connection: AsyncConnection,
-    lead_ids: Sequence[LeadId],
-    *,
-    new_id: NewId = new_id,
-    clock: Clock = utc_now,
+    connection: AsyncConnection, lead_ids: Sequence[LeadId], *, new_id: NewId = new_id, clock: Clock = utc_now
 ) -> list[LeadId]:
     """Tell these leads now. Returns those that were quarantined (or discarded) until now, and not erased."""
     now = clock()

@@ -99,7 +99,10 @@ class Erasure(BaseModel):
     done: list[Done]
     lead_ids: list[UUID] = Field(description="What was erased.")
     messages_until: AwareDatetime = Field(
-        description="Until when Kafka may still hold messages about these leads, as its retention is set now."
+        description="Until when Kafka may still hold these leads as they came, as its retention is set now."
+    )
+    dead_letters_until: AwareDatetime = Field(
+        description="Until when it may hold messages about them that could not be handled."
     )
 
 
@@ -145,6 +148,7 @@ def privacy_api(
     *,
     on_requested: Callable[[], None],
     messages_kept: timedelta,
+    dead_letters_kept: timedelta,
 ) -> APIRouter:
     """`/v1/erasures` and `/v1/exports`; `on_requested` is told that there may be more to erase."""
 
@@ -158,17 +162,22 @@ def privacy_api(
         responses=declared(401, 422, 503),
     )
 
+    def shown(standing: Standing | None, erasure_id: UUID) -> Erasure:
+        if standing is None:
+            raise Problem(HTTPStatus.NOT_FOUND, "No such erasure", f"There is no erasure {erasure_id}.")
+        return _shown(standing, messages_kept, dead_letters_kept)
+
     @router.post(
         "/erasures", status_code=202, summary="Erase a person's leads everywhere", responses=declared(400, 413)
     )
     async def request(given: ErasureRequest) -> Erasure:
         erasure_id = await erasures.request(given.person(), given.by, given.reason)
         on_requested()
-        return _shown(await erasures.standing(erasure_id), erasure_id, messages_kept)
+        return shown(await erasures.standing(erasure_id), erasure_id)
 
     @router.get("/erasures/{erasure_id}", summary="How far an erasure is", responses=declared(404))
     async def standing(erasure_id: UUID) -> Erasure:
-        return _shown(await erasures.standing(ErasureId(erasure_id)), erasure_id, messages_kept)
+        return shown(await erasures.standing(ErasureId(erasure_id)), erasure_id)
 
     @router.post("/exports", summary="All that ingest holds of a person", responses=declared(400, 413))
     async def export(given: ExportRequest) -> Export:
@@ -182,9 +191,7 @@ def privacy_api(
     return router
 
 
-def _shown(standing: Standing | None, erasure_id: UUID, messages_kept: timedelta) -> Erasure:
-    if standing is None:
-        raise Problem(HTTPStatus.NOT_FOUND, "No such erasure", f"There is no erasure {erasure_id}.")
+def _shown(standing: Standing, messages_kept: timedelta, dead_letters_kept: timedelta) -> Erasure:
     return Erasure(
         erasure_id=standing.id,
         because=standing.because,
@@ -199,6 +206,7 @@ def _shown(standing: Standing | None, erasure_id: UUID, messages_kept: timedelta
         ],
         lead_ids=standing.lead_ids,
         messages_until=standing.requested_at + messages_kept,
+        dead_letters_until=standing.requested_at + dead_letters_kept,
     )
 
 

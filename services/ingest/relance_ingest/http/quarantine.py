@@ -137,28 +137,24 @@ def quarantine_api(database: Database, operator_only: OperatorOnly, on_released:
     @router.post("/{lead_id}/release", summary="Route it after all", responses=declared(400, 404, 409, 413))
     async def release(lead_id: UUID, given: Release) -> Quarantined:
         async with database.transaction() as connection:
-            decision = Decision(State.RELEASED, given.by, given.reason)
-            shown = await _decide_one(connection, LeadId(lead_id), decision)
+            shown = await _decide_one(connection, LeadId(lead_id), Decision(State.RELEASED, given.by, given.reason))
         on_released()
         return shown
 
     @router.post("/{lead_id}/discard", summary="Mark it as spam for good", responses=declared(400, 404, 409, 413))
     async def discard(lead_id: UUID, given: Discard) -> Quarantined:
         async with database.transaction() as connection:
-            decision = Decision(State.DISCARDED, given.by, given.reason)
-            return await _decide_one(connection, LeadId(lead_id), decision)
+            return await _decide_one(connection, LeadId(lead_id), Decision(State.DISCARDED, given.by, given.reason))
 
     @router.post("/release", summary=f"Release the oldest {MOST_AT_ONCE} of a filter", responses=declared(400, 413))
     async def release_many(given: ReleaseMany) -> DecidedMany:
-        decision = Decision(State.RELEASED, given.by, given.reason)
-        decided = await _decide_many(database, given.which, decision)
+        decided = await _decide_many(database, given.which, Decision(State.RELEASED, given.by, given.reason))
         on_released()
         return decided
 
     @router.post("/discard", summary=f"Discard the oldest {MOST_AT_ONCE} of a filter", responses=declared(400, 413))
     async def discard_many(given: DiscardMany) -> DecidedMany:
-        decision = Decision(State.DISCARDED, given.by, given.reason)
-        return await _decide_many(database, given.which, decision)
+        return await _decide_many(database, given.which, Decision(State.DISCARDED, given.by, given.reason))
 
     return router
 

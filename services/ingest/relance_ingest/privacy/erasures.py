@@ -120,6 +120,7 @@ class Erasures:
     async def turn(self) -> timedelta:
         """Go on with one that is not through, or measure what waits for proofs; returns when to do it again."""
         async with self._database.transaction() as connection:
+            await finding.fill(connection)
             went_on = await self._erase_some(connection, None)
             row = (await connection.execute(_MEASURE)).one()
         metrics.ERASURES_OPEN.set(row.open)

@@ -45,9 +45,14 @@ class Person:
         )
 
 
+async def fill(connection: AsyncConnection) -> None:
+    """Have every lead found. Must be done before their data is sealed."""
+    await connection.execute(_FILL)
+
+
 async def lock(connection: AsyncConnection, keys: Sequence[str], most: int) -> list[tuple[LeadId, str]]:
     """Some leads of the person, and the key of each one's events. Nobody changes them before this transaction ends."""
-    await connection.execute(_FILL)
+    await fill(connection)
     rows = await connection.execute(_LOCK, {"keys": list(keys), "most": most})
     return [(LeadId(row.id), row.key) for row in rows]
 
@@ -56,5 +61,5 @@ async def page(
     connection: AsyncConnection, keys: Sequence[str], *, after: LeadId | None, most: int
 ) -> Sequence[Row[tuple[object, ...]]]:
     """All that is held of the person, oldest first."""
-    await connection.execute(_FILL)
+    await fill(connection)
     return (await connection.execute(_PAGE, {"keys": list(keys), "after": after, "most": most})).all()

@@ -112,11 +112,7 @@ async def lock(connection: AsyncConnection, lead_id: LeadId) -> None:
     await connection.execute(_LOCK, {"id": lead_id})
 
 
-async def decide(
-    connection: AsyncConnection,
-    lead_ids: Sequence[LeadId],
-    decision: Decision,
-) -> list[LeadId]:
+async def decide(connection: AsyncConnection, lead_ids: Sequence[LeadId], decision: Decision) -> list[LeadId]:
     """Release or discard. Returns those for which that is news; a released lead is not discarded: it is told."""
     if decision.state is State.RELEASED:
         decided = await release(connection, lead_ids)
