@@ -1,10 +1,10 @@
 """Events for tests."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from relance import tracing
-from relance.events import Contact, Envelope, LeadReceived
+from relance.events import Contact, Envelope, LeadReceived, LeadRevised
 from relance.ids import EventId, LeadId, new_id
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
@@ -30,7 +30,12 @@ def lead(
     )
 
 
-def envelope(data: LeadReceived | None = None) -> Envelope:
+def revised(given: LeadReceived, *, minutes: float = 1, **changed: object) -> LeadRevised:
+    """More is known of a lead, so many minutes after `NOW`."""
+    return LeadRevised.model_validate({**given.model_dump(), **changed, "revised_at": NOW + timedelta(minutes=minutes)})
+
+
+def envelope(data: LeadReceived | LeadRevised | None = None) -> Envelope:
     """An event about it, keyed by lead."""
     received = data or lead()
     return Envelope(EventId(new_id()), "relance/tests", str(received.lead_id), NOW, tracing.child_of(None), received)

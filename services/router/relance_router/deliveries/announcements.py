@@ -8,7 +8,7 @@ from uuid import UUID
 
 from relance import tracing
 from relance.events import StepFired
-from relance.ids import AssignmentId, LeadId, NewId, NotificationId
+from relance.ids import AssignmentId, EventId, LeadId, NewId, NotificationId
 from relance_router.deliveries.endpoints import contact_endpoint, manager_endpoint, rep_endpoint, told_by
 from relance_router.domain.configuration import Configuration
 
@@ -57,6 +57,29 @@ def assigned(
             "at": utc(assigned_at),
             "respond_by": utc(respond_by),
         },
+        traceparent=tracing.child_of(traceparent),
+        lead_id=lead,
+        assignment_id=assignment,
+    )
+
+
+def updated(
+    event: EventId,
+    assignment: AssignmentId,
+    lead: LeadId,
+    *,
+    rep: str,
+    at: datetime,
+    traceparent: str,
+    new_id: NewId,
+) -> NewNotification:
+    """More is known of the rep's lead, as `event` says."""
+    return NewNotification(
+        id=NotificationId(new_id()),
+        key=f"{event}:updated",
+        type="lead.updated",
+        endpoint=rep_endpoint(rep),
+        details={"rep": rep, "at": utc(at)},
         traceparent=tracing.child_of(traceparent),
         lead_id=lead,
         assignment_id=assignment,

@@ -46,6 +46,7 @@ _WORDS = {
     "lead.reminder disposition": ("Reminder: what is a lead of {rep} worth?", "Nobody has said so yet."),
     "lead.escalated disposition": ("{rep} has not said what a lead is worth", "Team {team} promised to by now."),
     "lead.offered": ("A lead to claim in team {team}", "Whoever claims it first gets it."),
+    "lead.updated": ("More is known of a lead of {rep}", "This is all of it, as it is now."),
     "lead.taken_away": ("Your lead has gone to somebody else", "{by} has given it to somebody else."),
     "lead.taken": ("The lead is taken", "Somebody else has claimed it: there is nothing left to do."),
     "lead.changed extended": ("More time for a lead of {rep}", "There are {more} more."),
@@ -69,12 +70,14 @@ _UNSAID = {"at", "ordinal", "occurrence", "change", "more"}
 _BUTTONS = {"acknowledge": "I have it", "contacted": "I reached them", "decline": "Not mine"}
 _CLAIM = {"acknowledge": "I take it"}
 
+_TO_THE_OWNER = {"lead.assigned", "lead.updated"}
 _NTH = ("Second", "Third", "Fourth", "Fifth", "Sixth", "Seventh", "Eighth", "Ninth", "Tenth")
 
 ANSWERS: Mapping[str, Mapping[str, str]] = {
     "lead.assigned": _BUTTONS,
     "lead.reminder": _BUTTONS,
     "lead.changed": _BUTTONS,
+    "lead.updated": _BUTTONS,
     "lead.offered": _CLAIM,
 }
 """The types that can be answered: each answer as the API calls it, and its button's label."""
@@ -82,7 +85,7 @@ ANSWERS: Mapping[str, Mapping[str, str]] = {
 
 def tells_the_person(type_: str) -> bool:
     """Whether the message says who the lead is: only to whom it is given. Everybody else hears what names it."""
-    return type_ == "lead.assigned"
+    return type_ in _TO_THE_OWNER
 
 
 def wording(notification: Claimed, links: AnswerLinks) -> Wording:

@@ -17,14 +17,18 @@ from relance_router.domain.fair_choice import Place
 from relance_router.domain.lead_facts import lead_facts
 from relance_router.terms.interventions import Intervention, interventions_of
 
+# The lead as it was known then: it may have been revised since.
 _DECISIONS = text("""
-    SELECT CAST(:id AS uuid) AS lead_id, l.data, a.id AS assignment_id, a.rep, a.state, a.assigned_at AS decided_at,
-        a.ended_at, a.configuration, a.explanation
-    FROM leads l JOIN assignments a ON a.lead_id = l.id WHERE l.id = :id
-    UNION ALL
-    SELECT CAST(:id AS uuid), l.data, NULL, NULL, u.reason, u.tried_at, NULL, u.configuration, u.explanation
-    FROM leads l JOIN unrouted u ON u.lead_id = l.id WHERE l.id = :id
-    ORDER BY decided_at, assignment_id
+    SELECT coalesce(replaced.data, l.data) AS data, d.*
+    FROM leads l JOIN (
+        SELECT lead_id, id AS assignment_id, state, assigned_at AS decided_at, ended_at, configuration, explanation
+        FROM assignments WHERE lead_id = :id
+        UNION ALL
+        SELECT lead_id, NULL, reason, tried_at, NULL, configuration, explanation FROM unrouted WHERE lead_id = :id
+    ) d ON d.lead_id = l.id
+    LEFT JOIN replaced_leads replaced ON replaced.lead_id = l.id
+        AND replaced.revision = CAST(coalesce(d.explanation ->> 'revision', '0') AS integer)
+    ORDER BY d.decided_at, d.assignment_id
 """)
 # A step into the index for each rep: a line's changes are as many as its leads.
 _PLACES = text("""

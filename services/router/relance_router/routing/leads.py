@@ -38,7 +38,7 @@ _HAD_IT = """
 """
 _LOCK_OWNED = text(f"""
     SELECT a.id AS assignment_id, a.state, a.rep, a.team, a.weight, a.disposition, a.assigned_at, a.revision,
-        a.respond_by, a.contact_by, a.decide_by, l.data, l.traceparent, {_HAD_IT}
+        a.respond_by, a.contact_by, a.decide_by, l.data, l.revision AS lead_revision, l.traceparent, {_HAD_IT}
     FROM assignments a JOIN leads l ON l.id = a.lead_id
     WHERE a.id = ANY(CAST(:ids AS uuid[]))
     ORDER BY l.id
@@ -47,7 +47,7 @@ _LOCK_OWNED = text(f"""
 # A lead is tried again when its time has come, when somebody of its teams is free, under another configuration, and in
 # any case now and then: two seconds after the first try, five minutes at most. An offer is left alone until it ends.
 _LOCK_UNROUTED = text(f"""
-    SELECT l.data, l.traceparent, u.reason, {_DECLINED}, {_HAD_IT}
+    SELECT l.data, l.revision, l.traceparent, u.reason, {_DECLINED}, {_HAD_IT}
     FROM unrouted u JOIN leads l ON l.id = u.lead_id
     WHERE u.until <= now()
         OR u.reason <> 'offered' AND (
@@ -60,10 +60,29 @@ _LOCK_UNROUTED = text(f"""
     LIMIT :batch
     FOR UPDATE OF l, u SKIP LOCKED
 """)
+# But for those that are offered: an offer is left alone until it ends.
+_LOCK_STANDING = text(f"""
+    SELECT l.data, l.revision, l.traceparent, {_DECLINED}, {_HAD_IT}
+    FROM unrouted u JOIN leads l ON l.id = u.lead_id
+    WHERE u.lead_id = ANY(CAST(:ids AS uuid[])) AND u.reason <> 'offered'
+    ORDER BY l.id FOR UPDATE OF l, u
+""")
+_LOCK = text("SELECT FROM leads WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE")
+_OWNERS = text("""
+    SELECT id, lead_id, rep FROM assignments WHERE lead_id = ANY(CAST(:ids AS uuid[])) AND ended_at IS NULL
+""")
 _LOCK_LEAD = text(f"""
-    SELECT l.data, l.traceparent, {_DECLINED}, {_HAD_IT}
+    SELECT l.data, l.revision, l.traceparent, {_DECLINED}, {_HAD_IT}
     FROM leads l WHERE l.id = :id FOR UPDATE
 """)
+
+
+@dataclass(frozen=True)
+class OwnerNow:
+    """Who has a lead."""
+
+    assignment_id: AssignmentId
+    rep: str
 
 
 @dataclass(frozen=True)
@@ -76,6 +95,7 @@ class OwnedLead:
     owner: Owner
     assigned_at: datetime
     lead: LeadReceived
+    lead_revision: int
     traceparent: str
     had_it: tuple[str, ...]
     changed: Deadlines
@@ -83,7 +103,7 @@ class OwnedLead:
 
     def needs_another(self, cause: Cause) -> Request:
         """The request to give it to somebody else."""
-        return Request(cause, self.lead, self.traceparent, self.had_it, self.owner)
+        return Request(cause, self.lead, self.traceparent, self.had_it, self.owner, revision=self.lead_revision)
 
 
 async def keep(connection: AsyncConnection, configuration: Configuration, requests: Sequence[Request]) -> set[LeadId]:
@@ -114,6 +134,7 @@ async def lock_owned(connection: AsyncConnection, assignments: Sequence[Assignme
             ),
             assigned_at=row.assigned_at,
             lead=_lead(row),
+            lead_revision=row.lead_revision,
             traceparent=row.traceparent,
             had_it=tuple(row.had_it),
             changed={"response": row.respond_by, "contact": row.contact_by, "disposition": row.decide_by}
@@ -140,15 +161,45 @@ async def lock_unrouted(
             row.traceparent,
             tuple(row.had_it),
             declined=tuple(row.declined),
+            revision=row.revision,
         )
         for row in rows
     ]
 
 
+async def lock_standing(connection: AsyncConnection, leads: Sequence[LeadId]) -> list[Request]:
+    """Those of these leads that stand unrouted, to be tried again now."""
+    rows = await connection.execute(_LOCK_STANDING, {"ids": list(leads)})
+    return [
+        Request(
+            Cause.RETRIED,
+            _lead(row),
+            row.traceparent,
+            tuple(row.had_it),
+            declined=tuple(row.declined),
+            revision=row.revision,
+        )
+        for row in rows
+    ]
+
+
+async def lock_leads(connection: AsyncConnection, leads: Collection[LeadId]) -> None:
+    """Lock leads in their order, before anything is read of them."""
+    await connection.execute(_LOCK, {"ids": list(leads)})
+
+
+async def owners_now(connection: AsyncConnection, leads: Collection[LeadId]) -> dict[LeadId, OwnerNow]:
+    """Who has these leads; nobody has those that are missing."""
+    rows = await connection.execute(_OWNERS, {"ids": list(leads)})
+    return {LeadId(row.lead_id): OwnerNow(AssignmentId(row.id), row.rep) for row in rows}
+
+
 async def lock_lead(connection: AsyncConnection, lead: LeadId, cause: Cause) -> Request:
     """Lock one lead that stands unrouted, to give it an owner."""
     row = (await connection.execute(_LOCK_LEAD, {"id": lead})).one()
-    return Request(cause, _lead(row), row.traceparent, tuple(row.had_it), declined=tuple(row.declined))
+    return Request(
+        cause, _lead(row), row.traceparent, tuple(row.had_it), declined=tuple(row.declined), revision=row.revision
+    )
 
 
 async def transaction_time(connection: AsyncConnection) -> datetime:

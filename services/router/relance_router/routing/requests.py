@@ -61,6 +61,8 @@ class Request:
     owner: Owner | None = None
     declined: tuple[str, ...] = ()
     """Reps who declined an offer of it."""
+    revision: int = 0
+    """How often the lead was revised before."""
     hand: Hand | None = None
     """Of causes MOVED and GIVEN: who says so, and why."""
 
