@@ -16,7 +16,8 @@ def lead(
     team: str = "sales",
     lead_id: UUID | None = None,
     identity: str = "somebody",
-    email: str = "maria@example.com",
+    email: str | None = "maria@example.com",
+    phone: str | None = None,
 ) -> LeadReceived:
     """A lead."""
     return LeadReceived(
@@ -25,7 +26,8 @@ def lead(
         channel="form",
         received_at=NOW,
         identity_key=identity,
-        contact=Contact(email=email),
+        person_keys=tuple(f"pseudonym-of-{known}" for known in (email, phone) if known),
+        contact=Contact(email=email, phone=phone),
         fields={"team": team},
     )
 

@@ -70,6 +70,7 @@ def notification(type_: str, fields: dict[str, str] | None = None, **contact: st
         details={"at": NOW.isoformat(), **DETAILS[type_]},
         assignment_id=AssignmentId(new_id()) if about_lead else None,
         lead=lead if about_lead else None,
+        touches=(),
         traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
         by_email=False,
         attempts=1,

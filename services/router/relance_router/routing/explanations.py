@@ -30,6 +30,8 @@ _DECISIONS = text("""
         AND replaced.revision = CAST(coalesce(d.explanation ->> 'revision', '0') AS integer)
     ORDER BY d.decided_at, d.assignment_id
 """)
+_JOINING = text("SELECT joined, joining FROM leads WHERE id = :id")
+_TOUCHES = text("SELECT id, joining FROM leads WHERE joined = :id ORDER BY id")
 # A step into the index for each rep: a line's changes are as many as its leads.
 _PLACES = text("""
     SELECT given.team, c.rep, c.start, c.away_since, c.away_because
@@ -61,6 +63,15 @@ class ExplainedDecision:
     explanation: Explanation
 
 
+@dataclass(frozen=True)
+class Conversation:
+    """Of which lead a lead is a touch, or else its touches; the documents say how they were recognised."""
+
+    joined: LeadId | None
+    joining: Mapping[str, Any] | None
+    touches: Mapping[LeadId, Mapping[str, Any]]
+
+
 class Explanations:
     """Explains leads."""
 
@@ -69,14 +80,14 @@ class Explanations:
         self._versions = versions
 
     async def of_lead(self, lead: LeadId) -> list[ExplainedDecision]:
-        """Every decision that stands in the books for a lead, oldest first.
+        """Every decision that stands in the books for a lead, oldest first; of a touch there are none.
 
         Raises:
             UnknownLead: the router has not got it.
         """
         async with self._database.transaction() as connection:
             rows = (await connection.execute(_DECISIONS, {"id": lead})).all()
-            if not rows:
+            if not rows and (await connection.execute(_JOINING, {"id": lead})).one_or_none() is None:
                 raise UnknownLead(lead)
             return [
                 ExplainedDecision(
@@ -89,6 +100,19 @@ class Explanations:
                 )
                 for row in rows
             ]
+
+    async def conversation(self, lead: LeadId) -> Conversation:
+        """What the lead has joined, or what has joined it.
+
+        Raises:
+            UnknownLead: the router has not got it.
+        """
+        async with self._database.transaction() as connection:
+            row = (await connection.execute(_JOINING, {"id": lead})).one_or_none()
+            if row is None:
+                raise UnknownLead(lead)
+            touches = await connection.execute(_TOUCHES, {"id": lead})
+            return Conversation(row.joined, row.joining, {LeadId(touch.id): touch.joining for touch in touches})
 
     async def interventions(self, lead: LeadId) -> Sequence[Intervention]:
         """What was done to a lead by hand, the oldest first."""

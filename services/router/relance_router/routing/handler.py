@@ -12,12 +12,14 @@ from relance_router.configuration.versions import ConfigurationVersions, Running
 from relance_router.deliveries import announcements
 from relance_router.deliveries.notifications import write_notifications
 from relance_router.domain.answers import AssignmentState
+from relance_router.domain.same_person import Joining
 from relance_router.domain.terms import waits
 from relance_router.routing.assigning import Assigner
-from relance_router.routing.leads import OwnedLead, keep, lock_leads, lock_owned, lock_standing, transaction_time
+from relance_router.routing.leads import OwnedLead, keep, lock_owned, lock_standing, transaction_time
 from relance_router.routing.pauses import pause_who_ignores
 from relance_router.routing.requests import Cause, Request
 from relance_router.routing.revisions import Revision, newest_revisions, revise, tell_owners
+from relance_router.routing.touches import recognise, tell_touches
 
 
 class RoutingHandler:
@@ -40,19 +42,32 @@ class RoutingHandler:
         steps = [event.data for event in events if isinstance(event.data, StepFired)]
         now = await transaction_time(connection)
         # All leads are locked before the lines are.
-        if revisions:
-            await lock_leads(connection, revisions.keys() | {step.lead_id for step in steps})
         # A revision tells everything: one that is there before its lead, which was a dead letter, is the lead.
         given = {id_: Request(Cause.NEW, each.lead, each.traceparent) for id_, each in revisions.items()} | leads
-        new = await self._new(connection, running, list(given.values())) if given else []
+        lock_too = frozenset(revisions.keys() | {step.lead_id for step in steps}) if revisions else frozenset[LeadId]()
+        new, touches = await self._new(connection, running, list(given.values()), now, lock_too) if given else ([], [])
         if revisions:
             new = await self._revise(connection, running, revisions, new, now)
         ignored = await self._escalate(connection, running, steps, now) if steps else []
         await self._assigner.assign(connection, running, [*new, *ignored], now)
+        # Behind the assignments of leads that they joined in the same breath.
+        await tell_touches(connection, touches, now, self._new_id)
 
-    async def _new(self, connection: AsyncConnection, running: Running, leads: Sequence[Request]) -> list[Request]:
-        new = await keep(connection, running.configuration, leads)
-        return [request for request in leads if request.lead.lead_id in new]
+    async def _new(
+        self,
+        connection: AsyncConnection,
+        running: Running,
+        leads: Sequence[Request],
+        now: datetime,
+        lock_too: frozenset[LeadId],
+    ) -> tuple[list[Request], list[tuple[Request, Joining]]]:
+        """Store leads; returns those that need an owner, and the touches of others."""
+        newcomers = [request.lead for request in leads]
+        joinings = await recognise(connection, running.configuration, newcomers, now, lock_too=lock_too)
+        kept = await keep(connection, running.configuration, leads, joinings)
+        new = [request for request in leads if request.lead.lead_id in kept]
+        touches = [(request, joinings[request.lead.lead_id]) for request in new if request.lead.lead_id in joinings]
+        return [request for request in new if request.lead.lead_id not in joinings], touches
 
     async def _revise(
         self,

@@ -1,6 +1,7 @@
 """Leads as the router keeps them, and what the escalation policy asks for."""
 
-from collections.abc import Collection, Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,16 +15,18 @@ from relance_router.domain.configuration import Configuration
 from relance_router.domain.dispositions import in_hand
 from relance_router.domain.owners import company_domain
 from relance_router.domain.routing import HeldBecause
+from relance_router.domain.same_person import Joining
 from relance_router.domain.terms import Deadlines
 from relance_router.routing.requests import Cause, Owner, Request
 
 _KEEP = text("""
-    INSERT INTO leads (id, data, traceparent, identity, company_domain)
-    SELECT id, CAST(data AS jsonb), traceparent, identity, company_domain
+    INSERT INTO leads (id, data, traceparent, identity, company_domain, person_keys, joined, joining)
+    SELECT id, CAST(data AS jsonb), traceparent, identity, company_domain, string_to_array(keys, ' '), joined,
+        CAST(joining AS jsonb)
     FROM unnest(
         CAST(:ids AS uuid[]), CAST(:data AS text[]), CAST(:traceparents AS text[]), CAST(:identities AS text[]),
-        CAST(:companies AS text[])
-    ) AS given (id, data, traceparent, identity, company_domain)
+        CAST(:companies AS text[]), CAST(:keys AS text[]), CAST(:joined AS uuid[]), CAST(:joinings AS text[])
+    ) AS given (id, data, traceparent, identity, company_domain, keys, joined, joining)
     ORDER BY id
     ON CONFLICT DO NOTHING
     RETURNING id
@@ -67,9 +70,17 @@ _LOCK_STANDING = text(f"""
     WHERE u.lead_id = ANY(CAST(:ids AS uuid[])) AND u.reason <> 'offered'
     ORDER BY l.id FOR UPDATE OF l, u
 """)
-_LOCK = text("SELECT FROM leads WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE")
+_LOCK = text("""
+    SELECT FROM leads WHERE id IN (
+        SELECT unnest(CAST(:ids AS uuid[]))
+        UNION SELECT joined FROM leads WHERE id = ANY(CAST(:ids AS uuid[]))
+    )
+    ORDER BY id FOR UPDATE
+""")
 _OWNERS = text("""
-    SELECT id, lead_id, rep FROM assignments WHERE lead_id = ANY(CAST(:ids AS uuid[])) AND ended_at IS NULL
+    SELECT l.id, a.lead_id, a.id AS assignment_id, a.rep
+    FROM leads l JOIN assignments a ON a.lead_id = coalesce(l.joined, l.id)
+    WHERE l.id = ANY(CAST(:ids AS uuid[])) AND a.ended_at IS NULL
 """)
 _LOCK_LEAD = text(f"""
     SELECT l.data, l.revision, l.traceparent, {_DECLINED}, {_HAD_IT}
@@ -79,8 +90,9 @@ _LOCK_LEAD = text(f"""
 
 @dataclass(frozen=True)
 class OwnerNow:
-    """Who has a lead."""
+    """Who has a lead, or the lead that it joined."""
 
+    lead_id: LeadId
     assignment_id: AssignmentId
     rep: str
 
@@ -106,14 +118,24 @@ class OwnedLead:
         return Request(cause, self.lead, self.traceparent, self.had_it, self.owner, revision=self.lead_revision)
 
 
-async def keep(connection: AsyncConnection, configuration: Configuration, requests: Sequence[Request]) -> set[LeadId]:
-    """Store leads with their traceparents; returns those that were not there before."""
+async def keep(
+    connection: AsyncConnection,
+    configuration: Configuration,
+    requests: Sequence[Request],
+    joinings: Mapping[LeadId, Joining],
+) -> set[LeadId]:
+    """Store leads with their traceparents, and of whom they are touches; returns those that were not there before."""
+    joined = [joinings.get(request.lead.lead_id) for request in requests]
+    recognise = configuration.same_person is not None
     columns: dict[str, Sequence[object]] = {
         "ids": [request.lead.lead_id for request in requests],
         "data": [request.lead.model_dump_json() for request in requests],
         "traceparents": [request.traceparent for request in requests],
         "identities": [request.lead.identity_key for request in requests],
         "companies": [company_domain(configuration, request.facts) for request in requests],
+        "keys": [" ".join(request.lead.person_keys) if recognise else None for request in requests],
+        "joined": [each and each.joined for each in joined],
+        "joinings": [each and _joining(each) for each in joined],
     }
     return set((await connection.execute(_KEEP, columns)).scalars())
 
@@ -184,14 +206,14 @@ async def lock_standing(connection: AsyncConnection, leads: Sequence[LeadId]) ->
 
 
 async def lock_leads(connection: AsyncConnection, leads: Collection[LeadId]) -> None:
-    """Lock leads in their order, before anything is read of them."""
+    """Lock leads, and those that they joined, in their order; before anything is read of them."""
     await connection.execute(_LOCK, {"ids": list(leads)})
 
 
 async def owners_now(connection: AsyncConnection, leads: Collection[LeadId]) -> dict[LeadId, OwnerNow]:
-    """Who has these leads; nobody has those that are missing."""
+    """Who has these leads, or those that they joined; nobody has those that are missing."""
     rows = await connection.execute(_OWNERS, {"ids": list(leads)})
-    return {LeadId(row.lead_id): OwnerNow(AssignmentId(row.id), row.rep) for row in rows}
+    return {LeadId(row.id): OwnerNow(LeadId(row.lead_id), AssignmentId(row.assignment_id), row.rep) for row in rows}
 
 
 async def lock_lead(connection: AsyncConnection, lead: LeadId, cause: Cause) -> Request:
@@ -206,6 +228,15 @@ async def transaction_time(connection: AsyncConnection) -> datetime:
     """The database's clock: when this transaction began, in UTC."""
     now: datetime = (await connection.execute(text("SELECT now()"))).scalar_one()
     return now
+
+
+def _joining(joining: Joining) -> str:
+    return json.dumps(
+        {
+            "recognised_by": joining.recognised_by,
+            "considered": [{"lead_id": str(each.lead), "because": each.because} for each in joining.considered],
+        }
+    )
 
 
 def _lead(row: Row[tuple[object, ...]]) -> LeadReceived:

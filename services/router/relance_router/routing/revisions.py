@@ -20,19 +20,19 @@ from relance_router.routing.leads import owners_now
 _REVISE = text("""
     WITH newer AS (
         SELECT l.id, l.revision, l.data AS before, CAST(given.data AS jsonb) AS data, given.company_domain,
-            given.revised_at
+            given.revised_at, string_to_array(given.keys, ' ') AS person_keys
         FROM unnest(
             CAST(:ids AS uuid[]), CAST(:data AS text[]), CAST(:companies AS text[]),
-            CAST(:revised_at AS timestamptz[])
-        ) AS given (id, data, company_domain, revised_at)
+            CAST(:revised_at AS timestamptz[]), CAST(:keys AS text[])
+        ) AS given (id, data, company_domain, revised_at, keys)
         JOIN leads l ON l.id = given.id AND coalesce(l.revised_at, '-infinity') < given.revised_at
     ),
     replaced AS (
         INSERT INTO replaced_leads (lead_id, revision, data) SELECT id, revision, before FROM newer
     )
     UPDATE leads l SET
-        data = newer.data, company_domain = newer.company_domain, revised_at = newer.revised_at,
-        revision = newer.revision + 1
+        data = newer.data, person_keys = newer.person_keys, company_domain = newer.company_domain,
+        revised_at = newer.revised_at, revision = newer.revision + 1
     FROM newer WHERE l.id = newer.id
     RETURNING l.id, l.revision
 """)
@@ -69,6 +69,7 @@ async def revise(
         "data": [each.lead.model_dump_json() for each in revisions],
         "companies": [company_domain(configuration, lead_facts(each.lead)) for each in revisions],
         "revised_at": [each.revised_at for each in revisions],
+        "keys": [" ".join(each.lead.person_keys) if configuration.same_person else None for each in revisions],
     }
     return {LeadId(row.id): row.revision for row in await connection.execute(_REVISE, columns)}
 
@@ -80,7 +81,8 @@ async def tell_owners(connection: AsyncConnection, revisions: Sequence[Revision]
         announcements.updated(
             each.event,
             owner.assignment_id,
-            each.lead.lead_id,
+            owner.lead_id,
+            touch=None if owner.lead_id == each.lead.lead_id else each.lead.lead_id,
             rep=owner.rep,
             at=now,
             traceparent=each.traceparent,
