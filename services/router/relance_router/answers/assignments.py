@@ -35,7 +35,9 @@ _READ = text("""
 """)
 
 
-_TOUCHES = text("SELECT data FROM leads WHERE joined = :lead ORDER BY id")
+_TOUCHES = text("""
+    SELECT data FROM (SELECT id, data FROM leads WHERE joined = :lead ORDER BY id DESC LIMIT 50) newest ORDER BY id
+""")
 
 
 class UnknownAssignment(LookupError):
@@ -70,7 +72,7 @@ class SeenAssignment:
     lead: LeadReceived
     on_hold: OnHold | None = None
     touches: tuple[LeadReceived, ...] = ()
-    """Leads of the same person that have joined it, the oldest first."""
+    """Leads of the same person that have joined it, the newest fifty, the oldest of them first."""
 
     @property
     def disposition(self) -> Disposition | None:

@@ -28,7 +28,7 @@ class Claimed:
     assignment_id: AssignmentId | None
     lead: LeadReceived | None
     touches: tuple[LeadReceived, ...]
-    """Leads of the same person that have joined it, the oldest first."""
+    """Leads of the same person that have joined it, the newest twenty, the oldest of them first."""
     traceparent: str
     by_email: bool
     attempts: int
@@ -114,7 +114,12 @@ _CLAIM = """
     FROM taken WHERE n.id = taken.id AND taken.still_due
     RETURNING n.id, n.type, n.endpoint, n.details, n.assignment_id,
         (SELECT l.data FROM leads l WHERE l.id = n.lead_id) AS lead,
-        (SELECT jsonb_agg(t.data ORDER BY t.id) FROM leads t WHERE t.joined = n.lead_id) AS touches,
+        (
+            SELECT jsonb_agg(told.data ORDER BY told.id) FROM (
+                SELECT t.id, t.data FROM leads t WHERE t.joined = n.lead_id
+                ORDER BY CAST(t.id AS text) = n.details ->> 'touch' DESC NULLS LAST, t.id DESC LIMIT 20
+            ) told
+        ) AS touches,
         n.traceparent, n.{attempts} AS attempts, n.replays, now() - n.due_since AS age, now() AS claimed_at
 """
 # The claim is a lease: until it runs out nobody else takes the row, and after that anybody may. Each endpoint gives

@@ -44,7 +44,9 @@ class RoutingHandler:
         # All leads are locked before the lines are.
         # A revision tells everything: one that is there before its lead, which was a dead letter, is the lead.
         given = {id_: Request(Cause.NEW, each.lead, each.traceparent) for id_, each in revisions.items()} | leads
-        lock_too = frozenset(revisions.keys() | {step.lead_id for step in steps}) if revisions else frozenset[LeadId]()
+        lock_too: set[LeadId] = set()
+        if revisions or running.configuration.same_person:
+            lock_too = revisions.keys() | {step.lead_id for step in steps}
         new, touches = await self._new(connection, running, list(given.values()), now, lock_too) if given else ([], [])
         if revisions:
             new = await self._revise(connection, running, revisions, new, now)
@@ -59,7 +61,7 @@ class RoutingHandler:
         running: Running,
         leads: Sequence[Request],
         now: datetime,
-        lock_too: frozenset[LeadId],
+        lock_too: set[LeadId],
     ) -> tuple[list[Request], list[tuple[Request, Joining]]]:
         """Store leads; returns those that need an owner, and the touches of others."""
         newcomers = [request.lead for request in leads]

@@ -56,7 +56,7 @@ async def recognise(
     newcomers: Sequence[LeadReceived],
     now: datetime,
     *,
-    lock_too: frozenset[LeadId],
+    lock_too: set[LeadId],
 ) -> dict[LeadId, Joining]:
     """Which of these leads are touches of which others; locks the people and those other leads, and `lock_too`.
 
