@@ -13,7 +13,6 @@ from tests.integration.test_clocks_in_database import Monitor, assigned
 from tests.integration.test_timeline import unrouted
 
 from relance.database import Database
-from relance.events import AssignmentTermsChanged, EscalationStep, Hold
 from relance.ids import LeadId, new_id
 from relance_sla_monitor.board.live import LiveBoard, Shown
 from relance_sla_monitor.board.reading import READ, ROWS, Facts, Standing, read_facts
@@ -22,11 +21,12 @@ UTC_ZONE = ZoneInfo("UTC")
 # Deadlines are relative to noon, so that "today" is today at any hour of the test.
 CLOCK = """
     INSERT INTO clocks (assignment_id, clock, lead_id, ordinal, rep, team, source, channel, campaign, received_at,
-        started_at, response_window, deadline, steps, risk_at, stopped_at, stopped_by, traceparent, worked)
+        started_at, response_window, deadline, steps, stopped_at, stopped_by, traceparent, worked)
     SELECT gen_random_uuid(), 'response', gen_random_uuid(), 1, 'rep' || n % 9, 'team' || n % :teams, 'website', 'form',
         NULL, now(), now() - CAST(:age AS interval), interval '10 minutes',
         now() - CAST(:age AS interval) + CAST(:window AS interval) + n * interval '1 millisecond',
-        '[]', now() - CAST(:age AS interval) + CAST(:window AS interval) * 0.8,
+        jsonb_build_array(jsonb_build_object('name', 'at-risk', 'action', 'at_risk',
+            'due_at', now() - CAST(:age AS interval) + CAST(:window AS interval) * 0.8)),
         now() - CAST(:stopped AS interval), :by, '', CAST(:age AS interval) - CAST(:stopped AS interval)
     FROM generate_series(1, :count) AS n
 """
@@ -93,27 +93,6 @@ async def test_each_lead_is_counted_where_it_stands(database: Database) -> None:
     assert [lead.stopped_by for lead in facts.late] == ["declined"] * 5
     assert {(hour.team, hour.answers) for hour in facts.hours} == {("team0", 9), (None, 9)}
     assert {round(hour.median.total_seconds(), 3) for hour in facts.hours} == {0.5}
-
-
-async def test_what_is_on_hold_is_neither_at_risk_nor_overdue(database: Database) -> None:
-    """And is counted; a moment of risk stands with its clock, as its policy has it."""
-    monitor = Monitor(database)
-    steps = [
-        EscalationStep(name=f"at {share}", action="at_risk", window_fraction=share, delay=timedelta())
-        for share in (0.8, 0.5)
-    ]
-    running, held = (assigned(timedelta(minutes=6), escalation=steps) for _ in range(2))
-    await monitor.handle(running, held)
-    await monitor.handle(
-        AssignmentTermsChanged(
-            assignment_id=held.assignment_id, lead_id=held.lead_id, rep=held.rep, team=held.team, revision=1,
-            changed_at=held.assigned_at, because="held", by="manager", response_window=held.response_window,
-            escalation=tuple(steps), configuration=1, holds=(Hold(since=held.assigned_at, until=None),),
-        )
-    )  # fmt: skip
-    facts = await read_facts(database, UTC_ZONE)
-    assert facts.standings == (Standing("sales", open=2, at_risk=1, on_hold=1),)
-    assert [lead.risk_at for lead in facts.urgent] == [running.assigned_at + timedelta(minutes=5), None]
 
 
 async def test_one_reader_serves_all_who_look_and_rests_when_nobody_does() -> None:

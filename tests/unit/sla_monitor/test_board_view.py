@@ -82,13 +82,6 @@ def test_a_lead_on_hold_stands_last_and_counts_no_time() -> None:
     assert html.count("data-deadline") == 1
 
 
-def test_how_many_are_on_hold_is_told_when_some_are() -> None:
-    """Of the teams that are shown; nobody needs a figure of nothing."""
-    read = replace(facts(), standings=(Standing("sales", open=3, on_hold=2), Standing("world", open=4)))
-    tiles = {team: {tile.name: tile.value for tile in board(read, team, BERLIN).tiles} for team in (None, "world")}
-    assert (tiles[None]["on-hold"], "on-hold" in tiles["world"]) == ("2", False)
-
-
 def test_a_long_list_is_cut_and_says_how_many_more() -> None:
     """Nobody scrolls a wall."""
     shown = board(facts(*(lead(number, number * MINUTE) for number in range(1, ROWS + 6))), None, BERLIN)

@@ -54,7 +54,6 @@ class Standing:
     overdue: int = 0
     kept_today: int = 0
     breached_today: int = 0
-    on_hold: int = 0
 
 
 @dataclass(frozen=True)
@@ -103,30 +102,34 @@ READ = text(f"""
             count(*) AS open,
             count(*) FILTER (WHERE deadline > now() AND risk_at <= now() AND NOT {_ON_HOLD}) AS at_risk,
             count(*) FILTER (WHERE deadline <= now()) AS overdue,
-            count(*) FILTER (WHERE {_ON_HOLD}) AS on_hold,
             count(*) FILTER (WHERE deadline <= now() AND deadline >= midnight.at) AS overdue_today
         FROM midnight, clocks
+        CROSS JOIN LATERAL (
+            SELECT min(CAST(step ->> 'due_at' AS timestamptz)) AS risk_at
+            FROM jsonb_array_elements(steps) AS step WHERE step ->> 'action' = 'at_risk'
+        ) risk
         WHERE clock = 'response' AND stopped_at IS NULL
         GROUP BY team
     ),
-    held AS (
-        SELECT assignment_id FROM (
-            SELECT assignment_id, row_number() OVER (PARTITION BY team ORDER BY deadline) AS place FROM clocks
-            WHERE clock = 'response' AND stopped_at IS NULL AND holds <> '{{}}' AND {_ON_HOLD}
-        ) held WHERE place <= :rows
-    ),
-    first AS (
-        SELECT false AS on_hold, of_team.assignment_id FROM running CROSS JOIN LATERAL (
-            SELECT assignment_id FROM clocks
-            WHERE clock = 'response' AND team = running.team AND stopped_at IS NULL AND NOT {_ON_HOLD}
-            ORDER BY deadline LIMIT :rows
-        ) of_team
-        UNION ALL SELECT true, assignment_id FROM held
-    ),
     urgent AS (
-        SELECT c.lead_id, c.rep, c.team, c.source, c.channel, c.campaign, c.started_at, c.deadline, c.risk_at,
-            first.on_hold
-        FROM first JOIN clocks c ON c.assignment_id = first.assignment_id AND c.clock = 'response'
+        SELECT first.* FROM running CROSS JOIN LATERAL (
+            SELECT c.lead_id, c.rep, c.team, c.source, c.channel, c.campaign, c.started_at, c.deadline, (
+                SELECT min(CAST(step ->> 'due_at' AS timestamptz))
+                FROM jsonb_array_elements(c.steps) AS step WHERE step ->> 'action' = 'at_risk'
+            ) AS risk_at, held.on_hold
+            FROM (
+                (
+                    SELECT false AS on_hold, assignment_id FROM clocks
+                    WHERE clock = 'response' AND team = running.team AND stopped_at IS NULL AND NOT {_ON_HOLD}
+                    ORDER BY deadline LIMIT :rows
+                ) UNION ALL (
+                    SELECT true, assignment_id FROM clocks
+                    WHERE clock = 'response' AND team = running.team AND stopped_at IS NULL AND holds <> '{{}}'
+                        AND {_ON_HOLD}
+                    ORDER BY deadline LIMIT :rows
+                )
+            ) held JOIN clocks c ON c.assignment_id = held.assignment_id AND c.clock = 'response'
+        ) first
     ),
     stopped AS (
         SELECT clocks.*, stopped_at >= midnight.at AS today, stopped_at > deadline AND deadline >= midnight.at AS late
@@ -147,7 +150,7 @@ READ = text(f"""
     standings AS (
         SELECT team, coalesce(open, 0) AS open, coalesce(at_risk, 0) AS at_risk, coalesce(overdue, 0) AS overdue,
             coalesce(kept_today, 0) AS kept_today,
-            coalesce(overdue_today, 0) + coalesce(late_today, 0) AS breached_today, coalesce(on_hold, 0) AS on_hold
+            coalesce(overdue_today, 0) + coalesce(late_today, 0) AS breached_today
         FROM running FULL JOIN ended USING (team)
     ),
     waiting AS (
