@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Cookie, Header
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
 from relance.http.problems import RETRY_AFTER_SECONDS, declared, declared_pages
 from relance_sla_monitor.board.access import Access, BoardLinkExpired, BoardLinks, BoardRefused
@@ -67,7 +67,7 @@ def board_routes(live: LiveBoard, links: BoardLinks | None, pages: Pages) -> API
 
     @router.get(
         STREAM,
-        response_class=EventStream,
+        response_class=StreamingResponse,
         summary="Its changes, as Server-Sent Events: `board` (html) and `beat` (the time)",
         responses={
             200: {"content": {"text/event-stream": {}}, "description": "Until the link expires"},
