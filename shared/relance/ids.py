@@ -10,6 +10,7 @@ from uuid_utils.compat import uuid7
 LeadId = NewType("LeadId", UUID)
 AssignmentId = NewType("AssignmentId", UUID)
 EventId = NewType("EventId", UUID)
+ErasureId = NewType("ErasureId", UUID)
 NotificationId = NewType("NotificationId", UUID)
 """Sent as `webhook-id`: the same for every attempt at one notification, so that a receiver can drop repeats."""
 

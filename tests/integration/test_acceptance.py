@@ -17,6 +17,7 @@ from relance.database import Database
 from relance.events import Contact
 from relance.ids import LeadId, new_id
 from relance_ingest.acceptance import Acceptance, Accepted, KeyUsedTwice, NewLead, release
+from relance_ingest.domain.pseudonyms import Pseudonyms
 from relance_local.services import INGEST
 
 
@@ -29,7 +30,7 @@ def ingest_database(open_database: OpenDatabase) -> Database:
 @pytest.fixture
 def acceptance(ingest_database: Database) -> Acceptance:
     """Acceptance without a relay, so that the outbox can be looked at."""
-    return Acceptance(ingest_database, new_id, utc_now, lambda: None)
+    return Acceptance(ingest_database, new_id, utc_now, lambda: None, pseudonyms=Pseudonyms())
 
 
 def a_lead(*, said: str = "hello", source: str = "website", **how: Any) -> NewLead:
@@ -137,7 +138,7 @@ async def test_what_is_committed_together_is_as_if_it_had_come_one_by_one(
     ingest_database: Database, submissions: list[dict[str, Any]]
 ) -> None:
     """Answers, what is stored, and what is told of each lead; the oracle takes one after the other."""
-    acceptance = Acceptance(ingest_database, new_id, utc_now, lambda: None, at_once=1)
+    acceptance = Acceptance(ingest_database, new_id, utc_now, lambda: None, pseudonyms=Pseudonyms(), at_once=1)
     together, one_by_one = uuid.uuid4().hex, uuid.uuid4().hex
     found = await asyncio.gather(
         *(acceptance.accept(a_lead(source=together, **how)) for how in submissions), return_exceptions=True

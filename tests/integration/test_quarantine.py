@@ -14,6 +14,7 @@ from relance.events import Contact
 from relance.ids import LeadId, new_id
 from relance_ingest import metrics
 from relance_ingest.acceptance import Acceptance, NewLead
+from relance_ingest.domain.pseudonyms import Pseudonyms
 from relance_ingest.domain.suspicion import Suspicion
 from relance_ingest.spam import quarantine
 from relance_ingest.spam.quarantine import Decision, Filter, State, Waiting
@@ -33,7 +34,7 @@ def ingest_database(open_database: OpenDatabase) -> Database:
 
 async def quarantined(database: Database, *suspicions: str, source: str = "website") -> LeadId:
     """A lead that was suspected so."""
-    acceptance = Acceptance(database, new_id, utc_now, lambda: None)
+    acceptance = Acceptance(database, new_id, utc_now, lambda: None, pseudonyms=Pseudonyms())
     lead = NewLead(source, "form", None, Contact(email="maria@example.com"), {}, suspicions=suspicions)
     return (await acceptance.accept(lead)).lead_id
 

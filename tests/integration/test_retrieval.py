@@ -10,6 +10,7 @@ from tests.integration.conftest import OpenDatabase
 from relance.clock import utc_now
 from relance.ids import new_id
 from relance_ingest.acceptance import Acceptance
+from relance_ingest.domain.pseudonyms import Pseudonyms
 from relance_ingest.partners import meta
 from relance_ingest.partners.new_leads import new_lead
 from relance_ingest.partners.partner import PartnerLead
@@ -33,7 +34,7 @@ async def test_a_crash_between_committing_a_lead_and_forgetting_its_reference_do
     """The lease ends, the lead is fetched again, and its key says that it is there."""
     database = open_database(INGEST)
     store = ReferenceStore(database)
-    acceptance = Acceptance(database, new_id, utc_now, lambda: None)
+    acceptance = Acceptance(database, new_id, utc_now, lambda: None, pseudonyms=Pseudonyms())
     await store.keep("meta", ["123"])
 
     async def retrieve() -> Sequence[Any]:

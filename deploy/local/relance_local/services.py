@@ -45,6 +45,7 @@ class Configuration:
     operator_token: str = field(default_factory=lambda: secrets.token_hex(24), repr=False)
     board_secret: str = field(default_factory=lambda: secrets.token_hex(24), repr=False)
     form_token_secret: str = field(default_factory=lambda: secrets.token_hex(24), repr=False)
+    identity_secret: str = field(default_factory=lambda: secrets.token_hex(24), repr=False)
     environment: Mapping[str, str] = field(default_factory=dict)
     """Further settings for all three, named without their prefix."""
     launcher: Sequence[str] = ()
@@ -147,6 +148,7 @@ class Services:
             "BOARD_SECRET": configuration.board_secret,
             "BOARD_URL": self._board_url,
             "FORM_TOKEN_SECRET": configuration.form_token_secret,
+            "IDENTITY_SECRET": configuration.identity_secret,
             **configuration.environment,
         }
         return {f"RELANCE_{name}": value for name, value in settings.items()}

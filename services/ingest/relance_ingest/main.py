@@ -8,6 +8,7 @@ from pathlib import Path
 import aiohttp
 import typer
 from fastapi import FastAPI
+from pydantic import SecretStr
 
 from relance import ids, migrations, service
 from relance.clock import utc_now
@@ -20,6 +21,7 @@ from relance.outbox import OutboxRelay
 from relance.ticker import Ticker
 from relance_ingest.acceptance import Acceptance
 from relance_ingest.command_line import quarantine_commands
+from relance_ingest.domain.pseudonyms import Pseudonyms
 from relance_ingest.http import calls, demo, form_tokens, forms, leads, partners, snippet
 from relance_ingest.http.form_edge import FormEdge
 from relance_ingest.http.quarantine import quarantine_api
@@ -93,17 +95,19 @@ async def serve(settings: IngestSettings) -> None:
         closing.push_async_callback(publisher.close)
         session = await closing.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
         relay = OutboxRelay(database, publisher, topic_prefix=settings.topic_prefix)
+        pseudonyms = Pseudonyms(_key(settings.identity_secret))
         acceptance = Acceptance(
             database,
             ids.new_id,
             utc_now,
             relay.nudge,
+            pseudonyms=pseudonyms,
             waiting=settings.accept_waiting,
             patience=settings.accept_patience,
         )
         closing.push_async_callback(acceptance.drain)
         repetitions = Repetitions(database)
-        screening = Screening(tokens, CaptchaProviders(session, secrets), repetitions, utc_now)
+        screening = Screening(tokens, CaptchaProviders(session, secrets), repetitions, utc_now, pseudonyms)
         references = ReferenceStore(database)
         graph_api = GraphApi(session, str(settings.meta_graph_url))
         retrieval = Retrieval(references, graph_api, acceptance, sources, known)
@@ -123,6 +127,10 @@ async def serve(settings: IngestSettings) -> None:
             ],
             deadline=settings.shutdown_deadline,
         )
+
+
+def _key(secret: SecretStr | None) -> bytes | None:
+    return secret.get_secret_value().encode() if secret else None
 
 
 command_line = service_commands("ingest", IngestSettings, serve=serve, migrate=migrate)

@@ -21,6 +21,12 @@ class IngestSettings(ServiceSettings):
         description="Key that signs the tokens that forms fetch when they are loaded, the same for every replica; "
         "none: forms get no token.",
     )
+    identity_secret: SecretStr | None = Field(
+        None,
+        min_length=32,
+        description="Key of the pseudonyms by which one person's leads find each other, the same for every replica; "
+        "none: plain hashes, which can be guessed. With another key nobody from before is recognised.",
+    )
     figures_every: timedelta = Field(timedelta(seconds=15), description="How often to count what metrics report.")
     accept_waiting: PositiveInt = Field(
         1000, description="Submissions that may wait for a transaction; above it the answer is 503 with Retry-After."

@@ -1,7 +1,7 @@
 """Clocks in the database: started, found, stored; in sets."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -45,6 +45,10 @@ class StoredClock:
 Heard = tuple[StoredClock, Mapping[StopCause, datetime]]
 """A clock, with what has been heard of its assignment."""
 
+# In the order given, so that batches wait for each other and never in a circle.
+_LOCK_LEADS = text("""
+    SELECT pg_advisory_xact_lock(hashtextextended('sla ' || lead, 0)) FROM unnest(CAST(:leads AS text[])) AS lead
+""")
 _KEEP_CALENDARS = text("""
     INSERT INTO calendars (digest, calendar)
     SELECT * FROM unnest(CAST(:digests AS bytea[]), CAST(:calendars AS text[]))
@@ -174,6 +178,15 @@ _RECORD_STEPS = text("""
         CAST(:occurrences AS integer[]), CAST(:actions AS text[]), CAST(:dues AS timestamptz[])
     ) AS given (assignment_id, clock, step, occurrence, action, due_at)
 """)
+
+
+async def lock_leads(connection: AsyncConnection, leads: Set[str]) -> None:
+    """Let nobody else handle what is told of these leads, until the transaction ends.
+
+    Two topics tell of a lead, and two replicas may have them in hand: one that starts a clock while the other records
+    what stops it would see none of it, and nor would the other.
+    """
+    await connection.execute(_LOCK_LEADS, {"leads": sorted(leads)})
 
 
 async def start_clocks(connection: AsyncConnection, started: Sequence[tuple[AssignmentMade, Clock, str]]) -> None:

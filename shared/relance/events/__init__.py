@@ -11,7 +11,9 @@ from relance.events.assignment import (
 from relance.events.catalogue import EVENT_TYPES, TOPICS, Topic
 from relance.events.data import EventData
 from relance.events.envelope import Envelope, MalformedEvent
+from relance.events.erasure import ErasureDone, ErasureRequested
 from relance.events.lead import CallDetails, Contact, LeadReceived, LeadRevised
+from relance.events.person import LeadJoined, LeadSeparated
 from relance.events.response import DispositionRecorded, ResponseRecorded
 from relance.events.sla import BreachWithdrawn, StepFired
 
@@ -26,11 +28,15 @@ __all__ = [
     "Contact",
     "DispositionRecorded",
     "Envelope",
+    "ErasureDone",
+    "ErasureRequested",
     "EscalationStep",
     "EventData",
     "Hold",
+    "LeadJoined",
     "LeadReceived",
     "LeadRevised",
+    "LeadSeparated",
     "LeadUnrouted",
     "MalformedEvent",
     "ResponseRecorded",

@@ -40,6 +40,9 @@ class _Lead(EventData):
     campaign: str | None = None
     received_at: UtcDatetime
     identity_key: str = Field(description="Pseudonym of the person; one person's leads share it.")
+    person_keys: tuple[str, ...] = Field(
+        (), description="Pseudonyms of the e-mail address and of the phone number, of those that are known."
+    )
     contact: Contact
     fields: dict[str, str] = Field(default_factory=dict, description="Every other field as submitted.")
     call: CallDetails | None = None

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from relance_ingest.domain.contact_details import (
     _PLAIN_EMAIL,
     NotReachable,
-    identity_key,
     normal_email,
     normal_phone,
     phone_country,
@@ -74,10 +73,3 @@ def test_an_address_is_as_the_library_says_although_most_are_not_shown_to_it(val
     except NotReachable:
         found = None
     assert found == expected
-
-
-def test_one_person_has_one_identity_however_the_address_is_spelt() -> None:
-    """Case of letters is no difference; the e-mail address goes before the phone."""
-    upper, lower = normal_email("Anna@EXAMPLE.com"), normal_email("anna@example.com")
-    assert identity_key(upper, "+493012345678") == identity_key(lower, None)
-    assert identity_key(None, "+493012345678") != identity_key(None, "+493012345679")

@@ -11,6 +11,7 @@ from relance_ingest.acceptance.group_commit import GroupCommit, Limits
 from relance_ingest.acceptance.lead_store import LeadStore, Outcome
 from relance_ingest.acceptance.new_lead import Accepted, NewLead
 from relance_ingest.acceptance.submission import Submission, submission
+from relance_ingest.domain.pseudonyms import Pseudonyms
 
 _BATCH = 200
 _AT_ONCE = 2
@@ -27,18 +28,20 @@ class Acceptance:
         clock: Clock,
         on_committed: Callable[[], None],
         *,
+        pseudonyms: Pseudonyms,
         waiting: int = 1000,
         patience: timedelta = timedelta(seconds=5),
         at_once: int = _AT_ONCE,
     ) -> None:
         """At most `waiting` submissions wait for their transaction, each no longer than `patience`."""
-        store = LeadStore(database, new_id, clock)
+        store = LeadStore(database, new_id, clock, pseudonyms)
         limits = Limits(_BATCH, at_once, waiting, patience)
         self._additions: GroupCommit[Submission, bool] = GroupCommit("additions", store.add, limits)
         # Apart, because these wait for locks on leads that are there: new leads must not wait with them.
         self._repetitions: GroupCommit[Submission, Outcome] = GroupCommit("repetitions", store.repeat, limits)
         self._new_id = new_id
         self._clock = clock
+        self._pseudonyms = pseudonyms
         self._on_committed = on_committed
 
     async def accept(self, lead: NewLead) -> Accepted:
@@ -49,7 +52,7 @@ class Acceptance:
             Overloaded: too much is waiting to be committed; nothing was stored.
             Exception: one that `relance.faults` knows: the database is away.
         """
-        submitted = submission(lead, self._clock(), self._new_id)
+        submitted = submission(lead, self._clock(), self._new_id, self._pseudonyms)
         with metrics.ACCEPT_SECONDS.time():
             if await self._additions.submit(submitted):
                 outcome: Outcome = Accepted(submitted.id, repeated=False)

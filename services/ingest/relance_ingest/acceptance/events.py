@@ -6,31 +6,32 @@ from typing import Any
 from relance.events import Envelope, LeadReceived, LeadRevised
 from relance.ids import EventId, LeadId, NewId
 from relance_ingest.acceptance.new_lead import NewLead
-from relance_ingest.domain.contact_details import identity_key
+from relance_ingest.domain.pseudonyms import Pseudonyms
 
 SOURCE = "relance/ingest"
 
 
-def received(lead: NewLead, lead_id: LeadId, at: datetime) -> LeadReceived:
+def received(lead: NewLead, lead_id: LeadId, at: datetime, pseudonyms: Pseudonyms) -> LeadReceived:
     """The lead as it is first told, and stored."""
+    person_keys = pseudonyms.person_keys(lead.contact.email, lead.contact.phone)
     return LeadReceived(
         lead_id=lead_id,
         source=lead.source,
         channel=lead.channel,
         campaign=lead.campaign,
         received_at=at,
-        # Nobody knows who it is of whom there is neither: such leads must not pass for one person's.
-        identity_key=identity_key(lead.contact.email, lead.contact.phone or f"of lead {lead_id}"),
+        identity_key=person_keys[0] if person_keys else pseudonyms.of_nobody(str(lead_id)),
+        person_keys=person_keys,
         contact=lead.contact,
         fields=lead.fields,
         call=lead.call,
     )
 
 
-def revised(stored: dict[str, Any], lead: NewLead, at: datetime) -> LeadRevised:
+def revised(stored: dict[str, Any], lead: NewLead, at: datetime, pseudonyms: Pseudonyms) -> LeadRevised:
     """The stored lead (as `LeadReceived` in JSON) with what is now said of it.
 
-    It stays the same person's, whatever contact is given now: events of one lead must keep their order, and their key.
+    Its key stays the same, whatever contact is given now: events of one lead must keep their order.
     """
     return LeadRevised(
         lead_id=stored["lead_id"],
@@ -39,6 +40,7 @@ def revised(stored: dict[str, Any], lead: NewLead, at: datetime) -> LeadRevised:
         campaign=lead.campaign,
         received_at=stored["received_at"],
         identity_key=stored["identity_key"],
+        person_keys=pseudonyms.person_keys(lead.contact.email, lead.contact.phone),
         contact=lead.contact,
         fields=lead.fields,
         call=lead.call,

@@ -16,6 +16,7 @@ from relance.ids import LeadId, NewId
 from relance_ingest.acceptance.events import envelope, revised
 from relance_ingest.acceptance.new_lead import Accepted, KeyUsedTwice
 from relance_ingest.acceptance.submission import Submission
+from relance_ingest.domain.pseudonyms import Pseudonyms
 from relance_ingest.domain.repetitions import Repetition, repetitions
 
 Outcome = Accepted | KeyUsedTwice | faults.TryLater
@@ -79,10 +80,11 @@ class _Revision:
 class LeadStore:
     """Keeps leads. What is told of each lead stands in the outbox in the order in which it was committed."""
 
-    def __init__(self, database: Database, new_id: NewId, clock: Clock) -> None:
+    def __init__(self, database: Database, new_id: NewId, clock: Clock, pseudonyms: Pseudonyms) -> None:
         self._database = database
         self._new_id = new_id
         self._clock = clock
+        self._pseudonyms = pseudonyms
 
     async def add(self, submissions: Sequence[Submission]) -> list[bool]:
         """Commit those whose key is new, in one statement; says of each whether it was."""
@@ -114,7 +116,8 @@ class LeadStore:
 
     def _revised(self, submission: Submission, stored: dict[str, Any]) -> Envelope:
         now = self._clock()
-        return envelope(revised(stored, submission.lead, now), now, submission.event.traceparent, self._new_id)
+        event = revised(stored, submission.lead, now, self._pseudonyms)
+        return envelope(event, now, submission.event.traceparent, self._new_id)
 
 
 def _key(submission: Submission) -> tuple[str, str]:

@@ -10,6 +10,7 @@ from relance.events import Envelope
 from relance.ids import LeadId, NewId
 from relance_ingest.acceptance.events import envelope, received
 from relance_ingest.acceptance.new_lead import NewLead
+from relance_ingest.domain.pseudonyms import Pseudonyms
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,11 @@ class Submission:
     event: Envelope
 
 
-def submission(lead: NewLead, at: datetime, new_id: NewId) -> Submission:
+def submission(lead: NewLead, at: datetime, new_id: NewId, pseudonyms: Pseudonyms) -> Submission:
     """What is to be written of a lead that came at this moment."""
     lead_id = LeadId(new_id())
     key = (lead.source, lead.idempotency_key or str(lead_id))
-    event = envelope(received(lead, lead_id, at), at, tracing.current(), new_id)
+    event = envelope(received(lead, lead_id, at, pseudonyms), at, tracing.current(), new_id)
     return Submission(lead, lead_id, key, fingerprint(lead), event)
 
 

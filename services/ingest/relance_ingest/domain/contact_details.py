@@ -1,6 +1,5 @@
 """Phone numbers to E.164 and e-mail addresses to one spelling, so that one person is one person."""
 
-import hashlib
 import re
 
 import phonenumbers
@@ -74,9 +73,3 @@ def normal_email(value: str) -> str:
         return validate_email(value, check_deliverability=False).normalized
     except EmailNotValidError as error:
         raise NotReachable(str(error)) from error
-
-
-def identity_key(email: str | None, phone: str | None) -> str:
-    """A pseudonym for the person: by e-mail address when there is one, else by phone. Both must be normalised."""
-    who = f"email:{email.casefold()}" if email else f"phone:{phone}"
-    return hashlib.sha256(who.encode()).hexdigest()[:32]

@@ -7,7 +7,7 @@ from disposable_email_domains import blocklist
 
 from relance.clock import Clock
 from relance_ingest.acceptance import NewLead
-from relance_ingest.domain.contact_details import identity_key
+from relance_ingest.domain.pseudonyms import Pseudonyms
 from relance_ingest.domain.suspicion import Captcha, Signals, Suspicion, Token, Tolerance, suspicions
 from relance_ingest.domain.texts import is_disposable, links_in, text_hash
 from relance_ingest.sources.spam import NOT_LOOKED_AT, Spam
@@ -25,6 +25,7 @@ class Screening:
     captchas: CaptchaProviders
     repetitions: Repetitions
     clock: Clock
+    pseudonyms: Pseudonyms
 
     async def suspicions(self, spam: Spam, lead: NewLead, evidence: Evidence) -> tuple[Suspicion, ...]:
         """Every reason; none for an honest submission."""
@@ -36,7 +37,7 @@ class Screening:
         others = await self.repetitions.others(
             ({token: spam.form_token.max_age} if token else {})
             | ({content: spam.repeated_content.within} if content and spam.repeated_content else {}),
-            identity_key(lead.contact.email, lead.contact.phone),
+            "".join(self.pseudonyms.person_keys(lead.contact.email, lead.contact.phone)[:1]),
         )
         age = self.clock() - issued_at if issued_at else None
         signals = Signals(
