@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from relance import faults
+from relance.error_text import error_text
 from relance.logs import get_logger
 
 log = get_logger(__name__)
@@ -133,7 +134,7 @@ def install(app: FastAPI) -> None:
 
     async def _failed(_request: Request, error: Exception) -> JSONResponse:
         if faults.is_transient(error):
-            log.warning("dependency away", error=type(error).__name__)
+            log.warning("dependency away", error=error_text(error))
             return unavailable(
                 "The database cannot be reached just now, so this was not accepted: send it again."
             ).response()
