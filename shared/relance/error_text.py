@@ -12,6 +12,8 @@ from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError, StatementError
 
+from relance.validation_text import validation_text
+
 _ABOUT_CONNECTIONS = (OSError, TimeoutError, KafkaError, SQLAlchemyError)
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
@@ -45,10 +47,7 @@ def error_chain(exc_info: ExcInfo) -> list[dict[str, object]]:
 
 def _sentence(error: BaseException) -> str:
     if isinstance(error, ValidationError):
-        faults = error.errors(include_url=False, include_context=False, include_input=False)
-        # Only the first part of a place is surely a name of ours, and not a key that somebody sent.
-        places = {f"{fault['loc'][0] if fault['loc'] else 'all'} {fault['type']}" for fault in faults}
-        return f"{error.title}: {', '.join(sorted(places))}"
+        return validation_text(error)
     if isinstance(error, asyncpg.exceptions.PostgresError):
         names = (getattr(error, name, None) for name in ("sqlstate", "table_name", "column_name", "constraint_name"))
         return " ".join(filter(None, names))

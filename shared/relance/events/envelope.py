@@ -8,10 +8,10 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from relance import tracing
-from relance.error_text import error_text
 from relance.events.catalogue import EVENT_TYPES
 from relance.events.data import EventData
 from relance.ids import EventId, NewId
+from relance.validation_text import validation_text
 
 _REQUIRED = ("ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time")
 
@@ -96,7 +96,7 @@ class Envelope:
                 data=model.model_validate_json(value or b""),
             )
         except ValidationError as error:
-            raise MalformedEvent(f"{given['ce_type']}: {error_text(error)}") from error
+            raise MalformedEvent(f"{given['ce_type']}: {validation_text(error)}") from error
         except ValueError as error:
             raise MalformedEvent("unreadable header: ce_id is no UUID, or ce_time no time with its zone") from error
 
