@@ -285,7 +285,11 @@ async def poisoned(system: System) -> None:
         return envelope(told, utc_now(), tracing.current(), ids.new_id)
 
     good = message().to_message()
-    shapeless = json.loads(good.value) | {"contact": PERSON | {"Zebulon": "Quux"}, "received_at": "Zebulon"}
+    shapeless = json.loads(good.value) | {
+        "contact": PERSON | {"Zebulon": "Quux"},
+        "received_at": "Zebulon",
+        "plumbus": 1,
+    }
     poison = [
         good.value[:-30],
         json.dumps(shapeless).encode(),

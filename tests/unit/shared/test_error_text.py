@@ -5,7 +5,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from sqlalchemy.exc import DBAPIError
 
 from relance.error_text import error_chain, error_text
@@ -15,13 +15,15 @@ from relance.events import MalformedEvent
 class Person(BaseModel):
     """Somebody."""
 
+    model_config = ConfigDict(extra="forbid")
+
     email: int
     fields: dict[str, int]
 
 
 def invalid() -> ValidationError:
     try:
-        Person.model_validate({"email": "zebulon@quux.example", "fields": {"Zebulon": "Quux"}})
+        Person.model_validate({"email": "zebulon@quux.example", "fields": {"Zebulon": "Quux"}, "Plumbus": 1})
     except ValidationError as error:
         return error
     raise AssertionError
@@ -49,7 +51,7 @@ def by_sqlalchemy(cause: BaseException) -> DBAPIError:
 @pytest.mark.parametrize(
     ("error", "text"),
     [
-        (invalid(), "ValidationError: Person: email int_parsing, fields int_parsing"),
+        (invalid(), "ValidationError: Person: email int_parsing, extra_forbidden, fields int_parsing"),
         (refused(), "UniqueViolationError: 23505 leads leads_email_key"),
         (by_sqlalchemy(refused()), "UniqueViolationError: 23505 leads leads_email_key"),
         (ValueError("invalid literal for int() with base 10: 'Zebulon'"), "ValueError"),

@@ -113,7 +113,7 @@ class LeadStore:
                     outcomes |= {each.id: faults.TryLater("the lead of this key was erased just now") for each in same}
                     continue
                 in_turn = list(_in_turn(lead, list(same)))
-                outcomes |= {each.id: _outcome(LeadId(lead.id), found, each) for each, found in in_turn}
+                outcomes |= {each.id: _outcome(LeadId(lead.id), found) for each, found in in_turn}
                 saying_more = [each for each, found in in_turn if found is Repetition.REVISION]
                 revisions += self._revisions(lead, saying_more)
             if revisions:
@@ -145,9 +145,9 @@ def _in_turn(lead: Row[Any], submissions: Sequence[Submission]) -> Iterable[tupl
     return zip(submissions, repetitions(lead.fingerprint, submitted), strict=True)
 
 
-def _outcome(lead_id: LeadId, repetition: Repetition, submission: Submission) -> Outcome:
+def _outcome(lead_id: LeadId, repetition: Repetition) -> Outcome:
     if repetition is Repetition.OTHER:
-        return KeyUsedTwice(submission.key[1])
+        return KeyUsedTwice()
     return Accepted(lead_id, repeated=True, revised=repetition is Repetition.REVISION)
 
 

@@ -115,6 +115,7 @@ def answer_page(recorder: AnswerRecorder, links: AnswerLinks) -> APIRouter:
     @router.post(
         "/a/{token}",
         status_code=HTTPStatus.SEE_OTHER,
+        response_class=RedirectResponse,
         summary="The buttons of that page",
         responses=declared_pages(404, 409, 410, 422, 503),
         openapi_extra=_BODY,
