@@ -27,6 +27,7 @@ class Database:
         self.schema = schema
         self.engine: AsyncEngine = create_async_engine(
             str(url),
+            hide_parameters=True,
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=seconds,

@@ -25,6 +25,7 @@ from relance import faults, inbox
 from relance.backoff import Backoff
 from relance.clock import utc_now
 from relance.database import Database
+from relance.error_text import error_text
 from relance.events import Envelope, MalformedEvent, Topic
 from relance.kafka.dead_letters import DeadLetterLimit, dead_letter
 from relance.kafka.lag import LagReport
@@ -118,7 +119,7 @@ class BatchConsumer:
                 log.warning(
                     "consumer lost Kafka",
                     consumer=self._group,
-                    error=repr(errors.exceptions),
+                    error="; ".join(map(error_text, errors.exceptions)),
                     retry_in_seconds=delay.total_seconds(),
                 )
                 await self._pause(delay)
@@ -172,7 +173,7 @@ class BatchConsumer:
                 delay = backoff.advance()
                 log.warning(
                     "batch failed, trying it again",
-                    consumer=self._group, error=repr(error), retry_in_seconds=delay.total_seconds(),
+                    consumer=self._group, error=error_text(error), retry_in_seconds=delay.total_seconds(),
                 )  # fmt: skip
                 if not await self._wait_with_partitions_paused(consumer, polled, delay):
                     return False
@@ -269,7 +270,7 @@ class BatchConsumer:
             await consumer.commit(offsets)
         except (CommitFailedError, IllegalStateError) as error:
             # The partition has a new owner, who will see these messages again and find them handled.
-            log.warning("offsets not committed", consumer=self._group, error=repr(error))
+            log.warning("offsets not committed", consumer=self._group, error=error_text(error))
 
     async def _pause(self, delay: timedelta) -> None:
         try:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from relance.error_text import error_text
 from relance.logs import get_logger
 from relance.metrics import CONSUMER_LAG
 from relance.ticker import Wake
@@ -40,7 +41,7 @@ class LagReport:
                 async with asyncio.timeout(PATIENCE.total_seconds()):
                     await self._report(consumer)
             except (KafkaError, TimeoutError) as error:
-                log.warning("lag not known", consumer=self._group, error=repr(error))
+                log.warning("lag not known", consumer=self._group, error=error_text(error))
             await self._wake.sleep(EVERY)
 
     async def _report(self, consumer: AIOKafkaConsumer) -> None:
