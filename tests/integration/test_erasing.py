@@ -1,6 +1,7 @@
 """Promises of erasing in the router: nothing says who it was, nobody works on it, and the books stay right."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,9 +18,15 @@ from relance.events import EVENT_TYPES, Contact, Envelope, LeadReceived
 from relance.events.data import EventData
 from relance.ids import LeadId, new_id
 from relance_local.services import ROUTER
+from relance_router.deliveries.couriers import Attempt
+from relance_router.deliveries.delivery_log import LoggedAttempt
+from relance_router.deliveries.endpoints import rep_endpoint
+from relance_router.deliveries.notifications import Room, claim
 from relance_router.deliveries.records import replay
+from relance_router.deliveries.settling import Finished, store
 from relance_router.domain.answers import AssignmentState, Refused
 from relance_router.domain.interventions import InterventionRefused
+from relance_router.domain.retry_schedule import GiveUp, Outcome
 from relance_router.privacy.exporting import export
 from relance_router.routing.explanations import LeadErased
 from relance_router.terms.by_hand import Order
@@ -225,6 +232,36 @@ async def test_a_lead_that_comes_after_its_erasure_is_neither_kept_nor_assigned(
     await router.consume([envelope(together), erasure(together.lead_id)])
     assert await traces(router.database) == []
     assert await router.rows("SELECT id FROM assignments") == []
+    await router.books()
+
+
+async def test_what_is_under_way_meanwhile_leaves_no_words(router: Router) -> None:
+    """A tool that echoes what it was sent does so after the erasure, too."""
+    (lead,) = await router.route([wandas()])
+    async with router.database.transaction() as connection:
+        rooms = [Room(rep_endpoint(rep), 1) for rep in TEAM]
+        (claimed,) = await claim(connection, rooms, by_email=False, batch=1, lease=timedelta(minutes=1))
+    await router.consume([erasure(lead.lead_id)])
+    outcome = Outcome(422, "I do not like Wanda's Waschbär", response="No Wandas here")
+    logged = LoggedAttempt(claimed, Attempt("webhook", outcome), 0.1)
+    async with router.database.transaction() as connection:
+        await store(connection, [Finished(logged, GiveUp(outcome.error or ""), None, probe=False)], "")
+    assert await traces(router.database) == []
+    (attempt,) = await router.rows("SELECT status, error, response FROM delivery_attempts")
+    assert attempt == {"status": 422, "error": None, "response": None}
+    assert await router.rows("SELECT state FROM notifications") == [{"state": "cancelled"}]
+
+
+async def test_a_rep_who_has_gone_since_and_one_who_is_full_lose_their_leads_all_the_same(router: Router) -> None:
+    """Whoever the configuration no longer has is counted down, and who was full is given leads again."""
+    leads = await router.route([wandas() for _ in range(3 * len(TEAM))])
+    (waiting,) = await router.route([wandas()])
+    await router.apply(company().replace("anna", "amelie"))
+    await router.consume([erasure(*(lead.lead_id for lead in leads))])
+    assert await router.rows("SELECT sum(open_leads) AS held FROM reps") == [{"held": 0}]
+    router.unrouted.is_free(["sales"])
+    await router.unrouted.retry()
+    assert await router.owner(waiting.lead_id)
     await router.books()
 
 
