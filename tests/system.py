@@ -23,7 +23,7 @@ from relance.settings import ServiceSettings
 from relance_local.broker import Broker
 from relance_local.conditions import free_port, wait_until
 from relance_local.database_server import DatabaseServer
-from relance_local.services import NAMES, ROUTER, SLA_MONITOR, Configuration, Parts, Services
+from relance_local.services import NAMES, ROUTER, Configuration, Parts, Services
 from relance_router.deliveries.endpoints import signing_secret
 
 WEBHOOK_SECRET = "a master secret of tests, long enough"
@@ -273,7 +273,7 @@ async def _create_topics(server: DatabaseServer, broker: Broker, database: str, 
         topic_prefix=prefix,
         topic_partitions=4,
     )
-    await create_topics(settings, [ROUTER, SLA_MONITOR])
+    await create_topics(settings, NAMES)
 
 
 def _sources(further: Mapping[str, Mapping[str, Any]]) -> str:

@@ -8,9 +8,11 @@ import asyncpg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from relance.personal_data import PersonalData
 from relance.settings import AsyncpgUrl, ServiceSettings
 
 _AFTER_COMMIT = "relance.after_commit"
+_PERSONAL_DATA = "relance.personal_data"
 
 
 def after_commit(connection: AsyncConnection, call: Callable[[], None]) -> None:
@@ -18,13 +20,31 @@ def after_commit(connection: AsyncConnection, call: Callable[[], None]) -> None:
     connection.info[_AFTER_COMMIT].append(call)
 
 
+def sealed(connection: AsyncConnection) -> PersonalData:
+    """Seals what is written into columns of personal data, and opens text; jsonb is opened as it is read."""
+    found: PersonalData = connection.info[_PERSONAL_DATA]
+    return found
+
+
 class Database:
     """The service's own schema, reached by the service's own role."""
 
-    def __init__(self, url: AsyncpgUrl, *, schema: str, pool_size: int, timeout: timedelta) -> None:
-        """`timeout` bounds the wait for a connection, for the connect itself, and for each statement."""
+    def __init__(
+        self,
+        url: AsyncpgUrl,
+        *,
+        schema: str,
+        pool_size: int,
+        timeout: timedelta,
+        personal_data: PersonalData | None = None,
+    ) -> None:
+        """`timeout` bounds the wait for a connection, for the connect itself, and for each statement.
+
+        `personal_data` opens what is read from jsonb columns; `sealed` seals what is written.
+        """
         seconds = timeout.total_seconds()
         self.schema = schema
+        self.personal_data = personal_data or PersonalData()
         self.engine: AsyncEngine = create_async_engine(
             str(url),
             hide_parameters=True,
@@ -32,6 +52,7 @@ class Database:
             max_overflow=0,
             pool_timeout=seconds,
             pool_use_lifo=True,
+            json_deserializer=self.personal_data.open_json,
             connect_args={
                 "timeout": seconds,
                 "command_timeout": seconds,
@@ -47,13 +68,14 @@ class Database:
         )
 
     @classmethod
-    def of(cls, settings: ServiceSettings, schema: str) -> "Database":
+    def of(cls, settings: ServiceSettings, schema: str, personal_data: PersonalData | None = None) -> "Database":
         """As the settings say."""
         return cls(
             settings.database_url,
             schema=schema,
             pool_size=settings.database_pool_size,
             timeout=settings.database_timeout,
+            personal_data=personal_data,
         )
 
     @asynccontextmanager
@@ -62,6 +84,7 @@ class Database:
         after: list[Callable[[], None]] = []
         async with self.engine.begin() as connection:
             connection.info[_AFTER_COMMIT] = after
+            connection.info[_PERSONAL_DATA] = self.personal_data
             yield connection
         for call in after:
             call()

@@ -47,6 +47,12 @@ class ServiceSettings(BaseSettings):
         gt=timedelta(),
         description="How long Kafka keeps received leads, which hold contact data; `migrate` sets it.",
     )
+    topic_retention_dead_letters: timedelta = Field(
+        timedelta(days=30),
+        gt=timedelta(),
+        description="How long Kafka keeps messages that could not be handled, which may hold contact data; `migrate` "
+        "sets it, also on topics that are there.",
+    )
     consumer_batch: PositiveInt = Field(500, description="Messages handled in one transaction at most.")
     dead_letter_limit: PositiveInt = Field(
         100, description="Dead letters within one hour after which a consumer stops and alarms."

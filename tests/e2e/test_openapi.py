@@ -29,6 +29,12 @@ warnings = false
 include-path-regex = "^/v1/quarantine"
 headers = {{ Authorization = "Bearer {OPERATOR_TOKEN}" }}
 
+# Nor which addresses and numbers exist.
+[[operations]]
+include-path-regex = "^/v1/(erasures|exports)"
+headers = {{ Authorization = "Bearer {OPERATOR_TOKEN}" }}
+checks.positive_data_acceptance.expected-statuses = [200, 202, 404, 422]
+
 # JSON Schema cannot say which numbers can be dialled from a country, nor what a source's form calls its fields.
 [[operations]]
 include-path-regex = "^/v1/(leads|calls)$"

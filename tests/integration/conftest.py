@@ -11,13 +11,14 @@ from pydantic_core import MultiHostUrl
 from relance.database import Database
 from relance.kafka.publisher import KafkaPublisher
 from relance.kafka.topics import create_topics
+from relance.personal_data import PersonalData
 from relance.settings import ServiceSettings
 from relance_local.broker import Broker
 from relance_local.database_server import DatabaseServer
 from relance_local.services import ROUTER
 
-OpenDatabase = Callable[[str], Database]
-"""Opens the test's database as one service: by its schema, which is its role."""
+OpenDatabase = Callable[..., Database]
+"""Opens the test's database as one service: by its schema, which is its role; and by the keys of personal data."""
 
 
 @pytest.fixture
@@ -26,9 +27,10 @@ async def open_database(real_parts: tuple[DatabaseServer, Broker], database: str
     server, _ = real_parts
     async with AsyncExitStack() as closing:
 
-        def opened(schema: str) -> Database:
+        def opened(schema: str, personal_data: PersonalData | None = None) -> Database:
             url = MultiHostUrl(server.url(schema, database))
-            found = Database(url, schema=schema, pool_size=10, timeout=timedelta(seconds=5))
+            patience = timedelta(seconds=5)
+            found = Database(url, schema=schema, pool_size=10, timeout=patience, personal_data=personal_data)
             closing.push_async_callback(found.close)
             return found
 

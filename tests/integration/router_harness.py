@@ -9,9 +9,9 @@ from tests.integration.events import NOW, envelope, lead
 
 from relance import inbox
 from relance.database import Database
-from relance.events import Envelope, LeadReceived, StepFired
+from relance.events import Envelope, ErasureRequested, LeadReceived, StepFired
 from relance.events.assignment import ClockName, StepAction
-from relance.ids import AssignmentId, EventId, LeadId, new_id
+from relance.ids import AssignmentId, ErasureId, EventId, LeadId, new_id
 from relance_router.answers.recording import AnswerRecorder
 from relance_router.configuration.versions import ConfigurationVersions
 from relance_router.routing.assigning import Assigner
@@ -98,15 +98,24 @@ class Router:
             SELECT id FROM leads l WHERE
                 (SELECT count(*) FROM assignments a WHERE a.lead_id = l.id AND ended_at IS NULL)
                 + (SELECT count(*) FROM unrouted u WHERE u.lead_id = l.id) <> 1
+                AND erased_at IS NULL
         """)
-        assert nowhere == [], "every lead has one owner or stands unrouted"
-        for row in await self.rows("SELECT id FROM leads"):
+        assert nowhere == [], "every lead has one owner or stands unrouted, unless it was erased"
+        for row in await self.rows("SELECT id FROM leads WHERE erased_at IS NULL"):
             for decision in await self.explanations.of_lead(row["id"]):
                 assert decision.explanation.same, (decision, "made again, the decision is another")
         told = await self.rows("SELECT count(*) FROM notifications WHERE type = 'lead.assigned'")
         # Whoever claimed a lead knows already.
         to_tell = await self.rows("SELECT count(*) FROM assignments WHERE explanation -> 'chosen' ->> 'by' <> 'claim'")
         assert told == to_tell, "one notification per assignment"
+
+
+def erasure(*leads: LeadId, erasure_id: ErasureId | None = None, part: int = 0) -> Envelope:
+    """Ingest says that these leads are to be erased."""
+    data = ErasureRequested(
+        erasure_id=erasure_id or ErasureId(new_id()), part=part, lead_ids=leads, because="request", requested_at=NOW
+    )
+    return Envelope(EventId(new_id()), "relance/ingest", "somebody", NOW, "", data)
 
 
 def step(

@@ -16,7 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from tests.integration.conftest import OpenDatabase
 from tests.integration.events import envelope, lead
-from tests.integration.router_harness import TEAM, Router, step
+from tests.integration.router_harness import TEAM, Router, erasure, step
 from tests.system import Endpoints, routing
 
 from relance_local.services import ROUTER
@@ -68,6 +68,19 @@ async def test_who_declines_waits_for_the_line_without_holding_a_rep(router: Rou
     async with waiting_for_the_team(router, router.recorder.record(row["id"], "declined", None)) as connection:
         assert await free_rows(connection, "reps") == reps
         assert await free_rows(connection, "leads") == 1
+
+
+async def test_an_erasure_beside_new_leads_waits_for_the_line_without_holding_a_rep(router: Router) -> None:
+    """Although a rep loses a lead by it."""
+    row = await owned(router)
+    reps = len(await router.rows("SELECT rep FROM reps"))
+    batch = [erasure(row["lead_id"]), envelope(lead())]
+    async with waiting_for_the_team(router, router.handle(batch)) as connection:
+        assert await free_rows(connection, "reps") == reps
+    assert await router.rows(
+        "SELECT state FROM assignments WHERE lead_id = :id AND state = 'erased'", id=row["lead_id"]
+    )
+    await router.books()
 
 
 async def test_an_escalation_waits_for_the_line_without_holding_a_rep(router: Router) -> None:

@@ -23,7 +23,7 @@ from hypothesis.stateful import (
 )
 from pydantic_core import MultiHostUrl
 from tests.integration.events import envelope, lead
-from tests.integration.router_harness import TEAM, Router, step
+from tests.integration.router_harness import TEAM, Router, erasure, step
 from tests.system import Endpoints, routing
 from typing_extensions import override
 
@@ -39,6 +39,15 @@ PARTITIONS = 2
 _TABLES = """
     leads, assignments, answers, dispositions, unrouted, teams, places, place_changes, reps, pauses, offers,
     ignored_leads, notifications, interventions, outbox, inbox
+"""
+
+_NOT_FORGOTTEN = """
+    SELECT id FROM leads l WHERE erased_at IS NOT NULL AND (
+        identity IS NOT NULL OR company_domain IS NOT NULL OR CAST(data AS text) LIKE '%@%'
+        OR EXISTS (SELECT FROM unrouted WHERE lead_id = l.id)
+        OR EXISTS (SELECT FROM assignments WHERE lead_id = l.id AND ended_at IS NULL)
+        OR EXISTS (SELECT FROM notifications WHERE lead_id = l.id AND (state = 'pending' OR details <> '{}'))
+    )
 """
 
 
@@ -158,6 +167,14 @@ class Replicas(RuleBasedStateMachine):
 
         self.run(give())
 
+    @rule(choice=st.floats(0, 1, exclude_max=True), times=st.integers(1, 2))
+    def somebody_is_to_be_forgotten(self, choice: float, times: int) -> None:
+        leads = self.run(self.routers[0].rows("SELECT id FROM leads ORDER BY id"))
+        if leads:
+            event = erasure(leads[int(choice * len(leads))]["id"])
+            for place in range(times):
+                self.run(self.routers[place].consume([event]))
+
     @rule(rep=st.sampled_from(TEAM))
     def somebody_goes_on_leave_or_comes_back(self, rep: str) -> None:
         self.away ^= {rep}
@@ -187,6 +204,7 @@ class Replicas(RuleBasedStateMachine):
         self.run(self.routers[0].books())
         full = "SELECT rep FROM reps WHERE open_leads > 4"
         assert self.run(self.routers[0].rows(full)) == [], "nobody has more than they take"
+        assert self.run(self.routers[0].rows(_NOT_FORGOTTEN)) == [], "nobody knows or works on who was erased"
 
     @override
     def teardown(self) -> None:

@@ -6,7 +6,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from relance.events import Topic
-from relance.kafka.topics import create_topics
+from relance.kafka.topics import create_topics, dead_letter_topic
 from relance.settings import ServiceSettings
 from relance_local.conditions import wait_until
 
@@ -25,16 +25,33 @@ async def test_topics_keep_what_happened_for_ever_and_contact_data_for_days(sett
         assert {topic: await own_settings(admin, name) for topic, name in names.items()} == {
             topic: {"retention.ms": "604800000" if topic is Topic.RECEIVED else "-1"} for topic in Topic
         }
+        dead = dead_letter_topic(f"{settings.topic_prefix}tested")
+        assert (await own_settings(admin, dead))["retention.ms"] == "2592000000"
         grown = ConfigResource(ConfigResourceType.TOPIC, names[Topic.SLA], {"max.message.bytes": "2000000"})
         await admin.alter_configs([grown])
-        changed = settings.model_copy(update={"topic_retention_received": timedelta(days=2)})
+
+        async def grew() -> bool:
+            return await own_settings(admin, names[Topic.SLA]) == {"max.message.bytes": "2000000"}
+
+        await wait_until(grew, what="the broker to say what was set")
+        changed = settings.model_copy(
+            update={
+                "topic_retention_received": timedelta(days=2),
+                "topic_retention_dead_letters": timedelta(days=3),
+            }
+        )
         await create_topics(changed, ["tested"])
 
         async def shorter() -> bool:
-            return await own_settings(admin, names[Topic.RECEIVED]) == {"retention.ms": "172800000"}
+            return (
+                await own_settings(admin, names[Topic.RECEIVED]) == {"retention.ms": "172800000"}
+                and (await own_settings(admin, dead))["retention.ms"] == "259200000"
+                and await own_settings(admin, names[Topic.SLA])
+                == {"retention.ms": "-1", "max.message.bytes": "2000000"}
+            )
 
         # A broker takes up what its controller has accepted a moment later.
-        await wait_until(shorter, what="leads to be kept for two days")
-        assert await own_settings(admin, names[Topic.SLA]) == {"retention.ms": "-1", "max.message.bytes": "2000000"}
+        await wait_until(shorter, what="leads to be kept for two days, dead letters for three, and all else for ever")
+        assert "max.message.bytes" in await own_settings(admin, dead)
     finally:
         await admin.close()

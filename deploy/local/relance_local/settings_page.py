@@ -43,7 +43,7 @@ def _written(value: object) -> str:
         return f"{value.total_seconds():g} s"
     if value is None:
         return "none"
-    return "[]" if value == frozenset() else str(value)
+    return "[]" if value in (frozenset(), ()) else str(value)
 
 
 if __name__ == "__main__":

@@ -5,25 +5,19 @@ database, and passes the same checks: whatever it does is counted, noted with wh
 Exit status: 0 done; 1 the answer is no; 2 it could not be asked (service not reached, token refused).
 """
 
-import asyncio
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from http import HTTPStatus
-from typing import Annotated, Any, NoReturn
+from typing import Annotated
 from uuid import UUID
 
-import aiohttp
 import typer
 from rich.console import Console
 from rich.text import Text
 
 from relance.operator_options import AsJson, Token, user
 from relance_ingest.domain.suspicion import Suspicion
+from relance_ingest.operated import Operated, fail, tell
 from relance_ingest.spam.quarantine import State
 
-_PATIENCE = aiohttp.ClientTimeout(total=60)
-_NOT_ASKED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.SERVICE_UNAVAILABLE}
 _console = Console(highlight=False, soft_wrap=True)
 
 
@@ -41,37 +35,6 @@ Suspected = Annotated[
 ]
 Everything = Annotated[bool, typer.Option("--all", help="All that wait.")]
 _URL = "http://localhost:8080"
-_Document = Mapping[str, object] | None
-_Query = Mapping[str, str] | None
-
-
-@dataclass(frozen=True)
-class _Ingest:
-    url: str
-    token: str
-
-    def ask(self, method: str, path: str, *, body: _Document = None, query: _Query = None) -> Any:  # noqa: ANN401
-        """What it answers; whatever it refuses ends the command."""
-        try:
-            status, answer = asyncio.run(self._request(method, path, body, query))
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            _fail(
-                f"Ingest cannot be reached at {self.url} ({str(error) or type(error).__name__}). Is it running? Say "
-                "where with --url or RELANCE_URL.",
-                2,
-            )
-        if status >= HTTPStatus.BAD_REQUEST:
-            faults = [f"{each['pointer']}: {each['detail']}" for each in answer.get("errors") or ()]
-            _fail(" ".join([answer["detail"], *faults]), 2 if status in _NOT_ASKED else 1)
-        return answer
-
-    async def _request(self, method: str, path: str, body: _Document, query: _Query) -> tuple[int, Any]:
-        headers = {"Authorization": f"Bearer {self.token}"}
-        async with (
-            aiohttp.ClientSession(self.url, headers=headers, timeout=_PATIENCE) as session,
-            session.request(method, path, json=body, params=query) as response,
-        ):
-            return response.status, await response.json(content_type=None)
 
 
 quarantine_commands = typer.Typer(help="Suspected leads: look, release, discard.", no_args_is_help=True)
@@ -91,9 +54,9 @@ def list_leads(
     """Show suspected leads, newest first, with the person: somebody must judge it."""
     query = {"source": source, "reason": suspected, "state": state.value, "limit": str(limit)}
     given = {name: each for name, each in query.items() if each}
-    found = _Ingest(url, token).ask("GET", "/v1/quarantine", query=given)
+    found = Operated(url, token).ask("GET", "/v1/quarantine", query=given)
     if as_json:
-        _tell(found)
+        tell(found)
         return
     for lead in found["leads"]:
         contact = lead["contact"]
@@ -124,7 +87,7 @@ def release(
         "release",
         lead,
         body,
-        _Ingest(url, token),
+        Operated(url, token),
         source=source,
         suspected=suspected,
         everything=everything,
@@ -151,7 +114,7 @@ def discard(
         "discard",
         lead,
         body,
-        _Ingest(url, token),
+        Operated(url, token),
         source=source,
         suspected=suspected,
         everything=everything,
@@ -163,7 +126,7 @@ def _decide(
     verb: str,
     lead: UUID | None,
     body: Mapping[str, object],
-    ingest: _Ingest,
+    ingest: Operated,
     *,
     source: str | None,
     suspected: Suspicion | None,
@@ -171,7 +134,7 @@ def _decide(
     as_json: bool,
 ) -> None:
     if not (lead or source or suspected or everything):
-        _fail("Say which lead, or --source or --suspected, or --all that wait.", 2)
+        fail("Say which lead, or --source or --suspected, or --all that wait.", 2)
     if lead is not None:
         done = ingest.ask("POST", f"/v1/quarantine/{lead}/{verb}", body=body)
         count, more = 1, False
@@ -180,15 +143,6 @@ def _decide(
         done = ingest.ask("POST", f"/v1/quarantine/{verb}", body={**body, "which": which})
         count, more = len(done["lead_ids"]), done["more"]
     if as_json:
-        _tell(done)
+        tell(done)
     else:
         _console.print(f"{verb.removesuffix('e')}ed: {count}" + (". There are more: ask again." if more else ""))
-
-
-def _fail(sentence: str, status: int) -> NoReturn:
-    typer.echo(sentence, err=True)
-    raise typer.Exit(status)
-
-
-def _tell(document: object) -> None:
-    typer.echo(json.dumps(document, indent=2, ensure_ascii=False))

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -10,21 +11,28 @@ import typer
 from fastapi import FastAPI
 from pydantic import SecretStr
 
-from relance import ids, migrations, service
+from relance import ids, inbox, migrations, service
 from relance.clock import utc_now
 from relance.command_line import service_commands
 from relance.database import Database
+from relance.events import Topic
 from relance.http.operators import operator_only
 from relance.http.serve import HttpServer, guarded
+from relance.kafka.consumer import BatchConsumer, Subscription
 from relance.kafka.publisher import KafkaPublisher
 from relance.outbox import OutboxRelay
+from relance.personal_data import PersonalData
 from relance.ticker import Ticker
 from relance_ingest.acceptance import Acceptance
 from relance_ingest.command_line import quarantine_commands
 from relance_ingest.domain.pseudonyms import Pseudonyms
+from relance_ingest.encrypt_command import encrypt_command
 from relance_ingest.http import calls, demo, form_tokens, forms, leads, partners, snippet
 from relance_ingest.http.form_edge import FormEdge
+from relance_ingest.http.privacy import privacy_api
 from relance_ingest.http.quarantine import quarantine_api
+from relance_ingest.person_commands import person_commands
+from relance_ingest.privacy import Erasures, ProofHandler, Retention
 from relance_ingest.retrieval import GraphApi, ReferenceStore, Retrieval
 from relance_ingest.settings import IngestSettings
 from relance_ingest.sources import Credentials, Sources, SourcesRefused, credentials
@@ -36,12 +44,13 @@ from relance_ingest.spam.repetitions import Repetitions
 from relance_ingest.spam.screening import Screening
 
 SCHEMA = "ingest"
+GROUP = "ingest"
 
 
 async def migrate(settings: IngestSettings) -> None:
     """Prepare the schema and the topics."""
     folder = Path(__file__).parent / "migrations"
-    await migrations.prepare(settings, schema=SCHEMA, folder=folder, groups=[])
+    await migrations.prepare(settings, schema=SCHEMA, folder=folder, groups=[GROUP])
 
 
 def application(
@@ -89,7 +98,7 @@ async def serve(settings: IngestSettings) -> None:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from error
     async with AsyncExitStack() as closing:
-        database = Database.of(settings, SCHEMA)
+        database = Database.of(settings, SCHEMA, PersonalData(settings.personal_data_keys))
         closing.push_async_callback(database.close)
         publisher = KafkaPublisher(settings.kafka_bootstrap_servers, client_id="ingest")
         closing.push_async_callback(publisher.close)
@@ -116,11 +125,39 @@ async def serve(settings: IngestSettings) -> None:
         )
         operators = operator_only(settings.operator_token.get_secret_value())
         app.include_router(quarantine_api(database, operators, relay.nudge))
+        erasures = Erasures(
+            database,
+            pseudonyms,
+            ids.new_id,
+            utc_now,
+            on_committed=relay.nudge,
+            figures_every=settings.figures_every,
+        )
+        erasing = Ticker("erasures", erasures.turn)
+        privacy = privacy_api(
+            database,
+            erasures,
+            pseudonyms,
+            operators,
+            on_requested=erasing.nudge,
+            messages_kept=settings.topic_retention_received,
+            dead_letters_kept=settings.topic_retention_dead_letters,
+        )
+        app.include_router(privacy)
+        kept = {source.id: source.retention for source in sources if source.retention}
+        retention = Retention(database, kept, ids.new_id, utc_now, relay.nudge)
+        proofs = BatchConsumer(
+            Subscription(GROUP, (Topic.PRIVACY,), ProofHandler(), erasing.nudge), settings, database, publisher
+        )
         waiting = Waiting(database, settings.figures_every)
         await service.run(
             [
                 service.Part("http", HttpServer(app, settings)),
                 service.Part("retrieval", retrieval),
+                service.Part("proofs", proofs),
+                service.Part("erasures", erasing),
+                service.Part("retention", Ticker("retention", retention.turn)),
+                service.Part("inbox", Ticker("inbox", partial(inbox.forget, database))),
                 service.Part("quarantine", Ticker("quarantine", waiting.count)),
                 service.Part("repetitions", Ticker("repetitions", repetitions.forget)),
                 service.Part("relay", relay),
@@ -135,3 +172,5 @@ def _key(secret: SecretStr | None) -> bytes | None:
 
 command_line = service_commands("ingest", IngestSettings, serve=serve, migrate=migrate)
 command_line.add_typer(quarantine_commands, name="quarantine")
+command_line.add_typer(person_commands, name="person")
+command_line.command("encrypt")(encrypt_command(SCHEMA))

@@ -61,3 +61,7 @@ REFERENCES = Gauge(
     "relance_ingest_references", "Leads of which only the id was told, and that are not fetched yet.", ["state"]
 )
 RETRIEVED = Counter("relance_ingest_retrieved_total", "What came of fetching leads, by try.", ["source", "outcome"])
+ERASURES_OPEN = Gauge(
+    "relance_ingest_erasures_open", "Erasures that not every service has proven yet; of all replicas."
+)
+ERASURES_OLDEST = Gauge("relance_ingest_erasures_oldest_age_seconds", "How long the oldest of them has been open.")

@@ -18,6 +18,7 @@ from relance.http.serve import HttpServer, guarded
 from relance.kafka.consumer import BatchConsumer, Subscription
 from relance.kafka.publisher import KafkaPublisher
 from relance.outbox import OutboxRelay
+from relance.personal_data import PersonalData
 from relance.ticker import Ticker
 from relance_router.answers.api import answer_api
 from relance_router.answers.links import AnswerLinks
@@ -36,6 +37,8 @@ from relance_router.deliveries.mailer import Mailer, MailServer
 from relance_router.deliveries.sender import Sender
 from relance_router.deliveries.worker import DeliveryWorker
 from relance_router.domain.configuration import Format
+from relance_router.encrypt_command import encrypt_command
+from relance_router.privacy.api import privacy_api
 from relance_router.routing.api import routing_api
 from relance_router.routing.assigning import Assigner
 from relance_router.routing.explanations import Explanations
@@ -61,7 +64,7 @@ async def migrate(settings: RouterSettings) -> None:
 async def serve(settings: RouterSettings) -> None:
     """Run until SIGTERM."""
     async with AsyncExitStack() as closing:
-        database = Database.of(settings, SCHEMA)
+        database = Database.of(settings, SCHEMA, PersonalData(settings.personal_data_keys))
         closing.push_async_callback(database.close)
         versions = ConfigurationVersions(GROUP)
         if settings.routing_file:
@@ -116,7 +119,7 @@ async def serve(settings: RouterSettings) -> None:
             unrouted.nudge()
             terms.nudge()
 
-        handler = RoutingHandler(versions, assigner, ids.new_id)
+        handler = RoutingHandler(versions, assigner, ids.new_id, somebody_is_free)
         consumer = BatchConsumer(
             Subscription(GROUP, (Topic.RECEIVED, Topic.SLA), handler, committed), settings, database, publisher
         )
@@ -137,6 +140,7 @@ async def serve(settings: RouterSettings) -> None:
         operators = operator_only(settings.operator_token.get_secret_value())
         app.include_router(configuration_api(database, versions, operators, applied))
         app.include_router(export_api(database, operators))
+        app.include_router(privacy_api(database, operators))
         explanations = Explanations(database, versions)
         people = People(database, versions, ids.new_id)
         app.include_router(routing_api(explanations, people, operators, somebody_is_free, committed))
@@ -196,6 +200,7 @@ async def _seed(database: Database, versions: ConfigurationVersions, file: Path)
 
 
 command_line = service_commands("router", RouterSettings, serve=serve, migrate=migrate)
+command_line.command("encrypt")(encrypt_command(SCHEMA))
 
 
 @command_line.command()

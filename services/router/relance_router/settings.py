@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import AnyHttpUrl, EmailStr, Field, PositiveInt, SecretStr, ValidationInfo, field_validator
 
+from relance.personal_data import KEYS, PersonalDataKeys
 from relance.settings import ServiceSettings
 
 
@@ -34,6 +35,7 @@ class RouterSettings(ServiceSettings):
     operator_token: SecretStr = Field(
         min_length=32, description="Bearer token of operators, for the configuration API and `relance`."
     )
+    personal_data_keys: PersonalDataKeys = Field((), description=KEYS)
     webhook_allowed_hosts: frozenset[str] = Field(
         frozenset(),
         description='Hosts to which webhooks may go although their addresses are internal, as a JSON list: `["chat"]`.',

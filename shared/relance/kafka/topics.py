@@ -1,7 +1,7 @@
 """Creating topics, once, with their partition counts fixed: adding partitions later would move keys.
 
 How long they keep messages is set each time: what happened with leads for ever, so that it can be counted anew, and
-leads themselves, which hold contact data, for some days.
+leads themselves, which hold contact data, for some days. Dead letters may hold it too: long enough to be looked at.
 """
 
 from collections.abc import Iterable, Mapping
@@ -41,14 +41,16 @@ async def create_topics(settings: ServiceSettings, groups: Iterable[str]) -> Non
         NewTopic(name, settings.topic_partitions, settings.topic_replication, topic_configs={RETENTION: retention})
         for name, retention in kept.items()
     ]
+    forgotten = _milliseconds(settings.topic_retention_dead_letters)
+    dead = {dead_letter_topic(settings.topic_prefix + group): forgotten for group in groups}
     dead_letters = [
         NewTopic(
-            dead_letter_topic(settings.topic_prefix + group),
+            name,
             1,
             settings.topic_replication,
-            topic_configs={"max.message.bytes": str(MAX_MESSAGE_BYTES), RETENTION: _milliseconds(None)},
+            topic_configs={"max.message.bytes": str(MAX_MESSAGE_BYTES), RETENTION: retention},
         )
-        for group in groups
+        for name, retention in dead.items()
     ]
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
     await admin.start()
@@ -61,7 +63,7 @@ async def create_topics(settings: ServiceSettings, groups: Iterable[str]) -> Non
                 there.add(name)
             elif code:
                 raise error(f"Kafka refused to create topic {name}")
-        await _keep(admin, {name: retention for name, retention in kept.items() if name in there})
+        await _keep(admin, {name: retention for name, retention in (kept | dead).items() if name in there})
     finally:
         await admin.close()
 

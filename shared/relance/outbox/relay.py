@@ -133,7 +133,7 @@ class OutboxRelay:
             Message(
                 topic=self._topic_prefix + row["aggregate_type"],
                 key=row["aggregate_id"].encode(),
-                value=row["payload"].encode(),
+                value=self._database.personal_data.open_document_text(row["payload"]).encode(),
                 headers=[(name, value.encode()) for name, value in row["headers"].items()],
             )
             for row in rows

@@ -10,9 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relance import faults, outbox
 from relance.clock import Clock
-from relance.database import Database
+from relance.database import Database, sealed
 from relance.events import Envelope
 from relance.ids import LeadId, NewId
+from relance.personal_data import PersonalData
 from relance_ingest.acceptance.events import envelope, received, revised
 from relance_ingest.acceptance.new_lead import Accepted, KeyUsedTwice
 from relance_ingest.acceptance.submission import Submission
@@ -30,16 +31,19 @@ _INSERT = r"""
     WITH given AS (
         SELECT * FROM unnest(
             $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::text[], $8::timestamptz[],
-            $9::text[], $10::text[], $11::text[], $12::text[], $13::text[]
+            $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[]
         ) WITH ORDINALITY AS given (
             id, source, channel, campaign, idempotency_key, fingerprint, suspicions, occurred_at,
-            aggregate_type, aggregate_id, type, payload, headers, place
+            aggregate_type, aggregate_id, type, payload, headers, person_keys, place
         )
     ),
     added AS (
-        INSERT INTO leads (id, source, channel, campaign, idempotency_key, fingerprint, suspicions, received_at, data)
+        INSERT INTO leads (
+            id, source, channel, campaign, idempotency_key, fingerprint, suspicions, received_at, data, person_keys
+        )
         SELECT id, source, channel, campaign, idempotency_key, fingerprint,
-            string_to_array(suspicions, E'\x1f'), occurred_at, CAST(payload AS jsonb)
+            string_to_array(suspicions, E'\x1f'), occurred_at, CAST(payload AS jsonb),
+            string_to_array(person_keys, E'\x1f')
         FROM given ORDER BY source, idempotency_key, place
         ON CONFLICT (source, idempotency_key) DO NOTHING
         RETURNING id
@@ -61,16 +65,19 @@ _STORED = text("""
     )
     ORDER BY id FOR UPDATE
 """)
-_REVISE = text("""
+_REVISE = text(r"""
     UPDATE leads
     SET channel = given.channel, campaign = given.campaign, fingerprint = given.fingerprint,
-        data = CAST(given.data AS jsonb) - 'revised_at', revised_at = given.at,
-        released_at = CASE WHEN given.mended THEN given.at ELSE leads.released_at END
+        data = CAST(given.data AS jsonb), revised_at = given.at,
+        released_at = CASE WHEN given.mended THEN given.at ELSE leads.released_at END,
+        person_keys = CASE WHEN leads.person_keys IS NOT NULL THEN leads.person_keys || ARRAY(
+            SELECT unnest(string_to_array(given.person_keys, E'\x1f')) EXCEPT SELECT unnest(leads.person_keys)
+        ) END
     FROM unnest(
         CAST(:sources AS text[]), CAST(:keys AS text[]), CAST(:channels AS text[]), CAST(:campaigns AS text[]),
         CAST(:fingerprints AS bytea[]), CAST(:data AS text[]), CAST(:ats AS timestamptz[]),
-        CAST(:mendeds AS boolean[])
-    ) AS given (source, idempotency_key, channel, campaign, fingerprint, data, at, mended)
+        CAST(:mendeds AS boolean[]), CAST(:person_keys AS text[])
+    ) AS given (source, idempotency_key, channel, campaign, fingerprint, data, at, mended, person_keys)
     WHERE leads.source = given.source AND leads.idempotency_key = given.idempotency_key
 """)
 
@@ -96,7 +103,7 @@ class LeadStore:
     async def add(self, submissions: Sequence[Submission]) -> list[bool]:
         """Commit those whose key is new, in one statement; says of each whether it was."""
         async with self._database.driver() as connection:
-            rows = await connection.fetch(_INSERT, *_columns(submissions))
+            rows = await connection.fetch(_INSERT, *_columns(submissions, self._database.personal_data))
         if len(rows) == len(submissions):
             return [True] * len(submissions)
         added = {row["id"] for row in rows}
@@ -151,8 +158,8 @@ def _outcome(lead_id: LeadId, repetition: Repetition) -> Outcome:
     return Accepted(lead_id, repeated=True, revised=repetition is Repetition.REVISION)
 
 
-def _columns(submissions: Sequence[Submission]) -> list[list[Any]]:
-    events = outbox.columns([each.event for each in submissions])
+def _columns(submissions: Sequence[Submission], personal_data: PersonalData) -> list[list[Any]]:
+    events = outbox.columns([each.event for each in submissions], personal_data)
     return [
         [each.id for each in submissions],
         [each.lead.source for each in submissions],
@@ -167,6 +174,7 @@ def _columns(submissions: Sequence[Submission]) -> list[list[Any]]:
         events["types"],
         events["payloads"],
         events["headers"],
+        [_SEPARATOR.join(each.person_keys) for each in submissions],
     ]
 
 
@@ -185,9 +193,12 @@ async def _revise(connection: AsyncConnection, revisions: Sequence[_Revision]) -
         "channels": [each.submission.lead.channel for each in latest],
         "campaigns": [each.submission.lead.campaign for each in latest],
         "fingerprints": [each.submission.fingerprint for each in latest],
-        "data": [each.event.data.model_dump_json() for each in latest],
+        "data": [
+            sealed(connection).seal_document(each.event.data.model_dump_json(exclude={"revised_at"})) for each in latest
+        ],
         "ats": [each.event.time for each in latest],
         "mendeds": [each.submission.key in mended_keys for each in latest],
+        "person_keys": [_SEPARATOR.join(each.submission.person_keys) for each in latest],
     }
     await connection.execute(_REVISE, columns)
     await outbox.append(connection, [each.event for each in revisions if each.told])

@@ -15,7 +15,7 @@ from relance_ingest.acceptance.events import envelope
 _RELEASE = text("""
     WITH quarantined AS (
         SELECT id FROM leads
-        WHERE id = ANY(CAST(:ids AS uuid[])) AND suspicions <> '{}' AND released_at IS NULL
+        WHERE id = ANY(CAST(:ids AS uuid[])) AND suspicions <> '{}' AND released_at IS NULL AND erased_at IS NULL
         ORDER BY id FOR UPDATE
     )
     UPDATE leads SET released_at = :at, discarded_at = NULL FROM quarantined WHERE leads.id = quarantined.id
@@ -26,7 +26,7 @@ _RELEASE = text("""
 async def release(
     connection: AsyncConnection, lead_ids: Sequence[LeadId], *, new_id: NewId = new_id, clock: Clock = utc_now
 ) -> list[LeadId]:
-    """Tell these leads now. Returns those that were quarantined (or discarded) until now; the others are let be."""
+    """Tell these leads now. Returns those that were quarantined (or discarded) until now, and not erased."""
     now = clock()
     rows = (await connection.execute(_RELEASE, {"ids": list(lead_ids), "at": now})).all()
     told = [LeadReceived.model_validate(row.data) for row in sorted(rows, key=lambda row: row.id)]

@@ -23,14 +23,17 @@ class Submission:
     """Source and idempotency key."""
     fingerprint: bytes
     event: Envelope
+    person_keys: tuple[str, ...]
+    """Those of the event; the first is the key of all events of the lead, also when nobody is known."""
 
 
 def submission(lead: NewLead, at: datetime, new_id: NewId, pseudonyms: Pseudonyms) -> Submission:
     """What is to be written of a lead that came at this moment."""
     lead_id = LeadId(new_id())
     key = (lead.source, lead.idempotency_key or str(lead_id))
-    event = envelope(received(lead, lead_id, at, pseudonyms), at, tracing.current(), new_id)
-    return Submission(lead, lead_id, key, fingerprint(lead), event)
+    told = received(lead, lead_id, at, pseudonyms)
+    event = envelope(told, at, tracing.current(), new_id)
+    return Submission(lead, lead_id, key, fingerprint(lead), event, told.person_keys or (told.identity_key,))
 
 
 def fingerprint(lead: NewLead) -> bytes:

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from relance.database import Database
+from relance.database import Database, sealed
 from relance.events import CallDetails, Contact
 from relance.events.data import Channel
 from relance.http.operators import OperatorOnly
@@ -131,7 +131,7 @@ def quarantine_api(database: Database, operator_only: OperatorOnly, on_released:
         which = Filter(state, source, reason)
         async with database.transaction() as connection:
             rows = await quarantine.page(connection, which, before=LeadId(before) if before else None, limit=limit)
-        leads = [_shown(row) for row in rows]
+            leads = [_shown(connection, row) for row in rows]
         return Quarantine(leads=leads, next=leads[-1].lead_id if len(leads) == limit else None)
 
     @router.post("/{lead_id}/release", summary="Route it after all", responses=declared(404, 409))
@@ -173,7 +173,7 @@ async def _decide_one(connection: AsyncConnection, lead_id: LeadId, decision: De
         )
     if await quarantine.decide(connection, [lead_id], decision):
         row = await quarantine.one(connection, lead_id)
-    return _shown(row)
+    return _shown(connection, row)
 
 
 async def _decide_many(database: Database, which: Which, decision: Decision) -> DecidedMany:
@@ -184,15 +184,16 @@ async def _decide_many(database: Database, which: Which, decision: Decision) -> 
     return DecidedMany(lead_ids=decided, more=len(lead_ids) == MOST_AT_ONCE)
 
 
-def _shown(row: Row[tuple[object, ...]] | None) -> Quarantined:
+def _shown(connection: AsyncConnection, row: Row[tuple[object, ...]] | None) -> Quarantined:
     if row is None:
         raise LookupError("a locked lead is gone")
     lead = row.data
+    reason = sealed(connection).open(row.reason) if row.reason else None
     return Quarantined(
         lead_id=row.id,
         state=State(row.state),
         reasons=[Reason(reason=each, words=WORDS.get(each, each)) for each in row.suspicions],
-        decided=Decided(by=row.decided_by, reason=row.reason, at=row.decided_at) if row.decided_by else None,
+        decided=Decided(by=row.decided_by, reason=reason, at=row.decided_at) if row.decided_by else None,
         **{
             name: lead.get(name)
             for name in ("source", "channel", "campaign", "received_at", "contact", "fields", "call")

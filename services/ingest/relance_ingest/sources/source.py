@@ -1,5 +1,6 @@
 """One source, as sources.yaml says it."""
 
+from datetime import timedelta
 from typing import Annotated, Self
 
 from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -27,6 +28,10 @@ class Source(BaseModel):
     spam: Spam = NOT_LOOKED_AT
     thanks_url: AnyHttpUrl | None = Field(None, description="Where a browser goes after its form was accepted.")
     forms: Forms = Forms()
+    retention: Annotated[timedelta, Field(ge=timedelta(days=1), le=timedelta(days=36_500))] | None = Field(
+        None,
+        description="How long its leads are kept before they are erased everywhere, such as `P365D`; none: for ever.",
+    )
     partner: PartnerSource | None = Field(None, description="Whose payloads and signatures it comes with.")
 
     @model_validator(mode="after")

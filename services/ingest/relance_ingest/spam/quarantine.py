@@ -8,7 +8,7 @@ from enum import StrEnum
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from relance.database import Database, after_commit
+from relance.database import Database, after_commit, sealed
 from relance.ids import LeadId
 from relance_ingest import metrics
 from relance_ingest.acceptance import release
@@ -47,7 +47,7 @@ _STATE = """
         ELSE 'waiting' END
 """
 _MATCHING = f"""
-    suspicions <> '{{}}'
+    suspicions <> '{{}}' AND erased_at IS NULL
     AND (CAST(:state AS text) IS NULL OR {_STATE} = :state)
     AND (CAST(:source AS text) IS NULL OR source = :source)
     AND (CAST(:suspicion AS text) IS NULL OR CAST(:suspicion AS text) = ANY(suspicions))
@@ -63,7 +63,7 @@ _PAGE = text(f"""
     {_LEADS} WHERE {_MATCHING} AND (CAST(:before AS uuid) IS NULL OR leads.id < :before)
     ORDER BY leads.id DESC LIMIT :limit
 """)
-_ONE = text(f"{_LEADS} WHERE leads.id = :id")
+_ONE = text(f"{_LEADS} WHERE leads.id = :id AND erased_at IS NULL")
 _IDS = text(f"SELECT id FROM leads WHERE {_MATCHING} ORDER BY id LIMIT :limit")
 _LOCK = text("SELECT id FROM leads WHERE id = :id FOR UPDATE")
 # Locked in one order, so that two who decide on the same leads do not stand in each other's way.
@@ -98,7 +98,7 @@ async def page(
 
 
 async def one(connection: AsyncConnection, lead_id: LeadId) -> Row[tuple[object, ...]] | None:
-    """A lead, suspected or not."""
+    """A lead, suspected or not; none when it was erased."""
     return (await connection.execute(_ONE, {"id": lead_id})).one_or_none()
 
 
@@ -119,7 +119,8 @@ async def decide(connection: AsyncConnection, lead_ids: Sequence[LeadId], decisi
     else:
         decided = list((await connection.execute(_DISCARD, {"ids": list(lead_ids)})).scalars())
     if decided:
-        given = {"ids": decided, "decision": decision.state, "by": decision.by, "reason": decision.reason}
+        reason = sealed(connection).seal(decision.reason) if decision.reason else None
+        given = {"ids": decided, "decision": decision.state, "by": decision.by, "reason": reason}
         sources = (await connection.execute(_NOTE, given)).all()
         after_commit(connection, lambda: _count(decision.state, [(row.source, row.leads) for row in sources]))
     return decided

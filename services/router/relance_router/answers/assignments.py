@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from relance.database import sealed
 from relance.events import Hold, LeadReceived
 from relance.events.response import Disposition
 from relance.ids import AssignmentId
@@ -16,7 +17,8 @@ from relance_router.domain.terms import hold_at
 from relance_router.routing.offers import state_of_offer
 
 _READ = text("""
-    SELECT true AS assigned, a.state, a.rep, a.why, a.respond_by, a.disposition, d.reason, d.note, l.data, now() AS now,
+    SELECT true AS assigned, CASE WHEN l.erased_at IS NULL THEN a.state ELSE 'erased' END AS state,
+        a.rep, a.why, a.respond_by, a.disposition, d.reason, d.note, l.data, now() AS now,
         a.holds, h.by AS held_by, h.reason AS held_because
     FROM assignments a
     JOIN leads l ON l.id = a.lead_id
@@ -29,7 +31,8 @@ _READ = text("""
     ) h ON a.holds <> '[]'
     WHERE a.id = :id
     UNION ALL
-    SELECT false, o.state, o.rep, 'offered to team ' || o.team || ': the first to claim it gets it', o.until,
+    SELECT false, CASE WHEN l.erased_at IS NULL THEN o.state ELSE 'erased' END,
+        o.rep, 'offered to team ' || o.team || ': the first to claim it gets it', o.until,
         NULL, NULL, NULL, l.data, now(), '[]', NULL, NULL
     FROM offers o JOIN leads l ON l.id = o.lead_id WHERE o.id = :id AND o.state <> 'claimed'
 """)
@@ -82,9 +85,10 @@ async def read_assignment(connection: AsyncConnection, assignment: AssignmentId)
     row = (await connection.execute(_READ, {"id": assignment})).one_or_none()
     if row is None:
         raise UnknownAssignment(assignment)
+    note = None if row.note is None else sealed(connection).open(row.note)
     return SeenAssignment(
         state=AssignmentState(row.state) if row.assigned else state_of_offer(row.state),
-        judgement=Judgement(row.disposition, row.reason, row.note) if row.disposition else None,
+        judgement=Judgement(row.disposition, row.reason, note) if row.disposition else None,
         rep=row.rep,
         why=row.why,
         respond_by=row.respond_by,

@@ -7,7 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relance import outbox
-from relance.database import Database
+from relance.database import Database, sealed
 from relance.events import DispositionRecorded, ResponseRecorded
 from relance.events.data import EventData
 from relance.events.response import Answer, Disposition
@@ -139,7 +139,8 @@ class AnswerRecorder:
         verdict = answer(seen.state, said.answer, seen.disposition)
         if not isinstance(verdict, Recorded):
             return AnswerTaken(verdict, seen.state, seen.disposition), None
-        await connection.execute(_ANSWER, {"id": assignment, **vars(said), "now": seen.now})
+        values = {"id": assignment, **vars(said), "note": _sealed(connection, said.note), "now": seen.now}
+        await connection.execute(_ANSWER, values)
         if offer is None:
             await answered(connection, rep)
         await self._tell(connection, standing, _response(standing, said.answer))
@@ -163,7 +164,8 @@ class AnswerRecorder:
             verdict = dispose(seen.state, seen.judgement, said)
             if not isinstance(verdict, Recorded):
                 return AnswerTaken(verdict, seen.state, seen.disposition)
-            values = {"id": assignment, "disposition": said.disposition, "reason": said.reason, "note": said.note}
+            note = _sealed(connection, said.note)
+            values = {"id": assignment, "disposition": said.disposition, "reason": said.reason, "note": note}
             await connection.execute(_DISPOSITION, {**values, "now": seen.now})
             await self._tell(connection, standing, _disposition(standing, said))
             freed = await _stand(connection, standing, verdict.state, said.disposition)
@@ -173,6 +175,10 @@ class AnswerRecorder:
 
     async def _tell(self, connection: AsyncConnection, standing: _Standing, data: EventData) -> None:
         await outbox.append(connection, [event(data, standing.owned, standing.seen.now, self._new_id)])
+
+
+def _sealed(connection: AsyncConnection, words: str | None) -> str | None:
+    return None if words is None else sealed(connection).seal(words)
 
 
 async def _lock(connection: AsyncConnection, assignment: AssignmentId) -> _Standing:

@@ -29,7 +29,7 @@ _LEADS = text("""
         (SELECT count(*) FROM assignments WHERE lead_id = l.id AND state = 'declined') AS declines,
         (SELECT count(*) FROM assignments WHERE lead_id = l.id AND state = 'reassigned') AS reassignments
     FROM leads l LEFT JOIN assignments a ON a.lead_id = l.id AND a.ordinal = 1
-    WHERE l.id > :after ORDER BY l.id LIMIT :chunk
+    WHERE l.id > :after AND l.erased_at IS NULL ORDER BY l.id LIMIT :chunk
 """)
 
 

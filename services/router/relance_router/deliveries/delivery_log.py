@@ -1,7 +1,7 @@
 """Every attempt, as a row that operators read. Written with the outcome; without personal data."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relance.database import Database
+from relance.ids import NotificationId
 from relance_router.deliveries.couriers import Attempt
 from relance_router.deliveries.notifications import Claimed
 
@@ -48,8 +49,10 @@ async def forget(database: Database) -> timedelta:
     return FORGET_EVERY
 
 
-async def write_attempts(connection: AsyncConnection, attempts: Sequence[LoggedAttempt]) -> None:
-    """Store attempts, in one statement."""
+async def write_attempts(
+    connection: AsyncConnection, attempts: Sequence[LoggedAttempt], erased: Collection[NotificationId]
+) -> None:
+    """Store attempts, in one statement; those of leads that were erased meanwhile without words."""
     columns = {
         "ids": [each.notification.id for each in attempts],
         "replays": [each.notification.replays for each in attempts],
@@ -57,20 +60,20 @@ async def write_attempts(connection: AsyncConnection, attempts: Sequence[LoggedA
         "attempts": [each.notification.attempts for each in attempts],
         "ats": [each.notification.claimed_at for each in attempts],
         "statuses": [each.attempt.outcome.status for each in attempts],
-        "errors": [loggable(each.attempt.outcome.error, each.notification) for each in attempts],
+        "errors": [loggable(each.attempt.outcome.error, each.notification, erased) for each in attempts],
         "seconds": [each.seconds for each in attempts],
-        "responses": [loggable(each.attempt.outcome.response, each.notification) for each in attempts],
+        "responses": [loggable(each.attempt.outcome.response, each.notification, erased) for each in attempts],
     }
     await connection.execute(_WRITE, columns)
 
 
-def loggable(said: str | None, notification: Claimed) -> str | None:
+def loggable(said: str | None, notification: Claimed, erased: Collection[NotificationId] = ()) -> str | None:
     """What somebody else said, fit to be kept: storable, short, and without what it echoes of the lead's person.
 
     Tools like to answer with what they were sent. Every value of the contact and of the submitted fields is taken out,
-    wherever it stands, as it was sent.
+    wherever it stands, as it was sent. Of a lead that was erased meanwhile nothing is kept.
     """
-    if said is None:
+    if said is None or notification.id in erased:
         return None
     kept = said.replace("\x00", "")
     if notification.lead:

@@ -127,7 +127,9 @@ _CLAIM_FOR_EMAIL = text(
     )
 )
 _LOCK = text("""
-    SELECT id, state, email_state FROM notifications WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE
+    SELECT n.id, n.state, n.email_state,
+        EXISTS (SELECT FROM leads l WHERE l.id = n.lead_id AND l.erased_at IS NOT NULL) AS erased
+    FROM notifications n WHERE n.id = ANY(CAST(:ids AS uuid[])) ORDER BY n.id FOR UPDATE
 """)
 _SETTLE = text("""
     UPDATE notifications n SET
@@ -226,10 +228,12 @@ async def claim(
     ]
 
 
-async def lock_progress(connection: AsyncConnection, ids: Sequence[NotificationId]) -> dict[NotificationId, Progress]:
-    """Where these notifications stand; nobody moves them until the transaction ends."""
-    rows = await connection.execute(_LOCK, {"ids": list(ids)})
-    return {row.id: Progress(row.state, row.email_state) for row in rows}
+async def lock_progress(
+    connection: AsyncConnection, ids: Sequence[NotificationId]
+) -> tuple[dict[NotificationId, Progress], set[NotificationId]]:
+    """Where these notifications stand, and those of erased leads; nobody moves them until the transaction ends."""
+    rows = (await connection.execute(_LOCK, {"ids": list(ids)})).all()
+    return {row.id: Progress(row.state, row.email_state) for row in rows}, {row.id for row in rows if row.erased}
 
 
 async def settle(connection: AsyncConnection, settlements: Sequence[Settlement]) -> None:

@@ -28,8 +28,10 @@ _AGAIN = """
     state = 'pending', email_state = 'unsent', attempts = 0, email_attempts = 0, replays = replays + 1,
     next_attempt_at = now(), email_from = now(), due_since = now(), settled_at = NULL
 """
+_ERASED = "EXISTS (SELECT FROM leads l WHERE l.id = n.lead_id AND l.erased_at IS NOT NULL)"
 _REPLAY = text(f"""
-    UPDATE notifications SET {_AGAIN} WHERE id = :id AND state IN ('delivered', 'failed') RETURNING id
+    UPDATE notifications n SET {_AGAIN}
+    WHERE id = :id AND state IN ('delivered', 'failed') AND NOT {_ERASED} RETURNING id
 """)
 # A rep is not told again of an assignment that has ended meanwhile.
 _REPLAY_FAILED = text(f"""
@@ -41,6 +43,7 @@ _REPLAY_FAILED = text(f"""
                 SELECT FROM assignments a
                 WHERE a.id = n.assignment_id AND a.ended_at IS NOT NULL AND n.type <> 'lead.taken_away'
             ))
+            AND NOT {_ERASED}
         ORDER BY n.sequence LIMIT :most
         FOR UPDATE SKIP LOCKED
     )

@@ -2,12 +2,13 @@
 
 import random
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from relance.ids import NotificationId
 from relance.logs import get_logger
 from relance_router import metrics
 from relance_router.deliveries.delivery_log import LoggedAttempt, loggable, write_attempts
@@ -52,7 +53,7 @@ class Finished:
 
 async def store(connection: AsyncConnection, finished: Sequence[Finished], mail_address: str) -> None:
     """Store these attempts."""
-    progress = await lock_progress(connection, sorted({each.logged.notification.id for each in finished}))
+    progress, erased = await lock_progress(connection, sorted({each.logged.notification.id for each in finished}))
     healths = await _store_health(connection, finished, mail_address)
     for by_email in (False, True):
         settlements = []
@@ -60,10 +61,10 @@ async def store(connection: AsyncConnection, finished: Sequence[Finished], mail_
             if each.logged.notification.by_email is by_email:
                 reached = _progress(progress[each.logged.notification.id], each, healths)
                 progress[each.logged.notification.id] = reached
-                settlements.append(_settlement(each, reached))
+                settlements.append(_settlement(each, reached, erased))
         if settlements:
             await settle(connection, settlements)
-    await write_attempts(connection, [each.logged for each in finished])
+    await write_attempts(connection, [each.logged for each in finished], erased)
 
 
 def _progress(before: Progress, each: Finished, healths: Healths) -> Progress:
@@ -74,7 +75,7 @@ def _progress(before: Progress, each: Finished, healths: Healths) -> Progress:
     return after_email(before, each.step, tool_goes_on=tool_goes_on(contact, health))
 
 
-def _settlement(each: Finished, reached: Progress) -> Settlement:
+def _settlement(each: Finished, reached: Progress, erased: Collection[NotificationId]) -> Settlement:
     notification, outcome, step = each.logged.notification, each.logged.attempt.outcome, each.step
     error = step.reason if isinstance(step, GiveUp | Disable) else outcome.error
     return Settlement(
@@ -83,7 +84,7 @@ def _settlement(each: Finished, reached: Progress) -> Settlement:
         notification.by_email,
         step.delay if isinstance(step, TryAgain) else None,
         outcome.status,
-        loggable(error, notification),
+        loggable(error, notification, erased),
     )
 
 

@@ -24,6 +24,8 @@ class AssignmentState(StrEnum):
     """Somebody else has claimed it."""
     EXPIRED = "expired"
     """Nobody has claimed it in time."""
+    ERASED = "erased"
+    """Who it was is to be forgotten."""
 
     @property
     def ended(self) -> bool:
@@ -42,6 +44,7 @@ class Ending(Enum):
     MOVED = "This lead has moved on", "A manager has given this lead to somebody else."
     CLAIMED = "Somebody was faster", "Somebody else has claimed this lead."
     UNCLAIMED = "This lead has moved on", "Nobody claimed this lead in time, so it goes by turns now."
+    ERASED = "This lead was erased", "Who it was is to be forgotten, so nobody works on this lead any more."
 
     @property
     def title(self) -> str:
@@ -60,6 +63,7 @@ ENDED = {
     AssignmentState.MOVED: Ending.MOVED,
     AssignmentState.TAKEN: Ending.CLAIMED,
     AssignmentState.EXPIRED: Ending.UNCLAIMED,
+    AssignmentState.ERASED: Ending.ERASED,
 }
 """The states in which the rep no longer owns the lead, or may no longer claim it."""
 

@@ -21,7 +21,7 @@ from relance_router.routing.documents import (
     RepView,
     RuleTriedView,
 )
-from relance_router.routing.explanations import ExplainedDecision, Explanations, UnknownLead
+from relance_router.routing.explanations import ExplainedDecision, Explanations, LeadErased, UnknownLead
 from relance_router.routing.people import People, RepNow, UnknownRep
 from relance_router.terms.documents import InterventionView
 
@@ -58,13 +58,15 @@ def routing_api(
     """The API; `is_free` is told of a rep who takes leads again, `on_committed` of everything that is to be told."""
     router = APIRouter(tags=["routing"], dependencies=[Depends(operator_only)], responses=REFUSALS)
 
-    @router.get("/v1/leads/{lead_id}/explanation", summary="Why a lead went where it went")
+    @router.get("/v1/leads/{lead_id}/explanation", summary="Why a lead went where it went", responses=declared(410))
     async def explanation(lead_id: UUID) -> ExplanationView:
         try:
             decisions = await explanations.of_lead(LeadId(lead_id))
             by_hand = await explanations.interventions(LeadId(lead_id))
         except UnknownLead as error:
             raise Problem(HTTPStatus.NOT_FOUND, "No such lead", str(error)) from error
+        except LeadErased as error:
+            raise Problem(HTTPStatus.GONE, "Erased", str(error)) from error
         return ExplanationView(
             lead_id=lead_id,
             decisions=[_decision(each) for each in decisions],

@@ -40,13 +40,21 @@ class Assigner:
         self._new_id = new_id
 
     async def assign(
-        self, connection: AsyncConnection, running: Running, requests: Sequence[Request], now: datetime
+        self,
+        connection: AsyncConnection,
+        running: Running,
+        requests: Sequence[Request],
+        now: datetime,
+        *,
+        freed: Sequence[str] = (),
     ) -> Sequence[Made | Offered | Held]:
         """Give each lead an owner, offer it, or let it stand in `unrouted`. `now` is the transaction's time.
 
+        `freed` names a rep for each lead in hand that has just ended without going to anybody else.
+
         Returns what became of each. Held, a lead that somebody ignored or that a manager took stays with its rep.
         """
-        if not requests:
+        if not requests and not freed:
             return []
         configuration = running.configuration
         leads = [request.facts for request in requests]
@@ -57,6 +65,8 @@ class Assigner:
         known |= {request.hand.to for request in requests if request.hand and request.hand.to}
         teams |= {request.owner.team for request in requests if request.owner and _turn_returns(configuration, request)}
         locked = await LockedState.load(connection, configuration, teams, known, now)
+        for rep in freed:
+            locked.ended(rep)
 
         batch = _Batch(configuration, locked, last, now, self._new_id)
         for request, match in zip(requests, found, strict=True):

@@ -38,6 +38,18 @@ _PLACES = text("""
 """)
 
 
+_ERASED_AT = text("SELECT erased_at FROM leads WHERE id = :id")
+
+
+class LeadErased(LookupError):
+    """Who the lead was has been forgotten, and with it why it went where it went."""
+
+    def __init__(self, lead: LeadId, at: datetime) -> None:
+        super().__init__(
+            f"Lead {lead} was erased at {at:%Y-%m-%d %H:%M:%S} UTC, and with it what decisions were made of."
+        )
+
+
 class UnknownLead(LookupError):
     """The router has no such lead."""
 
@@ -69,8 +81,12 @@ class Explanations:
 
         Raises:
             UnknownLead: the router has not got it.
+            LeadErased: it had it once.
         """
         async with self._database.transaction() as connection:
+            erased_at = (await connection.execute(_ERASED_AT, {"id": lead})).scalar_one_or_none()
+            if erased_at:
+                raise LeadErased(lead, erased_at)
             rows = (await connection.execute(_DECISIONS, {"id": lead})).all()
             if not rows:
                 raise UnknownLead(lead)

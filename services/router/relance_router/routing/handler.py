@@ -1,17 +1,18 @@
 """What the router does with a polled batch: new leads get an owner, ignored ones another, reps and managers a word."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from relance.events import Envelope, LeadReceived, StepFired
+from relance.events import Envelope, ErasureRequested, LeadReceived, StepFired
 from relance.ids import NewId
 from relance_router.configuration.versions import ConfigurationVersions, Running
 from relance_router.deliveries import announcements
 from relance_router.deliveries.notifications import write_notifications
 from relance_router.domain.answers import AssignmentState
 from relance_router.domain.terms import waits
+from relance_router.privacy.erasing import Eraser
 from relance_router.routing.assigning import Assigner
 from relance_router.routing.leads import OwnedLead, keep, lock_owned, transaction_time
 from relance_router.routing.pauses import pause_who_ignores
@@ -21,9 +22,17 @@ from relance_router.routing.requests import Cause, Request
 class RoutingHandler:
     """Handles `leads.received` and `leads.sla`."""
 
-    def __init__(self, versions: ConfigurationVersions, assigner: Assigner, new_id: NewId) -> None:
+    def __init__(
+        self,
+        versions: ConfigurationVersions,
+        assigner: Assigner,
+        new_id: NewId,
+        is_free: Callable[[str], None] = lambda _rep: None,
+    ) -> None:
+        """`is_free` is told of reps who have lost a lead that was erased."""
         self._versions = versions
         self._assigner = assigner
+        self._eraser = Eraser(new_id, is_free)
         self._new_id = new_id
 
     async def __call__(self, connection: AsyncConnection, events: Sequence[Envelope]) -> None:
@@ -36,10 +45,12 @@ class RoutingHandler:
         ]
         steps = [event.data for event in events if isinstance(event.data, StepFired)]
         now = await transaction_time(connection)
+        erasures = [event for event in events if isinstance(event.data, ErasureRequested)]
+        freed = await self._eraser.erase(connection, erasures, {step.lead_id for step in steps}, now)
         # All leads are locked before the lines are.
         new = await self._new(connection, running, leads) if leads else []
         ignored = await self._escalate(connection, running, steps, now) if steps else []
-        await self._assigner.assign(connection, running, [*new, *ignored], now)
+        await self._assigner.assign(connection, running, [*new, *ignored], now, freed=freed)
 
     async def _new(self, connection: AsyncConnection, running: Running, leads: Sequence[Request]) -> list[Request]:
         new = await keep(connection, running.configuration, leads)

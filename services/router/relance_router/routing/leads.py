@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from relance.database import sealed
 from relance.events import LeadReceived
 from relance.ids import AssignmentId, LeadId
 from relance_router.domain.answers import AssignmentState
@@ -18,12 +19,15 @@ from relance_router.domain.terms import Deadlines
 from relance_router.routing.requests import Cause, Owner, Request
 
 _KEEP = text("""
-    INSERT INTO leads (id, data, traceparent, identity, company_domain)
-    SELECT id, CAST(data AS jsonb), traceparent, identity, company_domain
+    INSERT INTO leads (
+        id, data, traceparent, identity, company_domain, source, channel, campaign, received_at
+    )
+    SELECT id, CAST(data AS jsonb), traceparent, identity, company_domain, source, channel, campaign, received_at
     FROM unnest(
         CAST(:ids AS uuid[]), CAST(:data AS text[]), CAST(:traceparents AS text[]), CAST(:identities AS text[]),
-        CAST(:companies AS text[])
-    ) AS given (id, data, traceparent, identity, company_domain)
+        CAST(:companies AS text[]), CAST(:sources AS text[]), CAST(:channels AS text[]), CAST(:campaigns AS text[]),
+        CAST(:received_ats AS timestamptz[])
+    ) AS given (id, data, traceparent, identity, company_domain, source, channel, campaign, received_at)
     ORDER BY id
     ON CONFLICT DO NOTHING
     RETURNING id
@@ -37,7 +41,8 @@ _HAD_IT = """
      WHERE earlier.lead_id = l.id) AS had_it
 """
 _LOCK_OWNED = text(f"""
-    SELECT a.id AS assignment_id, a.state, a.rep, a.team, a.weight, a.disposition, a.assigned_at, a.revision,
+    SELECT a.id AS assignment_id, CASE WHEN l.erased_at IS NULL THEN a.state ELSE 'erased' END AS state,
+        a.rep, a.team, a.weight, a.disposition, a.assigned_at, a.revision,
         a.respond_by, a.contact_by, a.decide_by, l.data, l.traceparent, {_HAD_IT}
     FROM assignments a JOIN leads l ON l.id = a.lead_id
     WHERE a.id = ANY(CAST(:ids AS uuid[]))
@@ -90,10 +95,14 @@ async def keep(connection: AsyncConnection, configuration: Configuration, reques
     """Store leads with their traceparents; returns those that were not there before."""
     columns: dict[str, Sequence[object]] = {
         "ids": [request.lead.lead_id for request in requests],
-        "data": [request.lead.model_dump_json() for request in requests],
+        "data": [sealed(connection).seal_document(request.lead.model_dump_json()) for request in requests],
         "traceparents": [request.traceparent for request in requests],
         "identities": [request.lead.identity_key for request in requests],
         "companies": [company_domain(configuration, request.facts) for request in requests],
+        "sources": [request.lead.source for request in requests],
+        "channels": [request.lead.channel for request in requests],
+        "campaigns": [request.lead.campaign for request in requests],
+        "received_ats": [request.lead.received_at for request in requests],
     }
     return set((await connection.execute(_KEEP, columns)).scalars())
 

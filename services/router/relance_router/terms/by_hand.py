@@ -25,7 +25,7 @@ from relance_router.terms.interventions import Intervention, interventions_of, r
 from relance_router.terms.promises import brought, former
 
 # Two statements: what is read of the assignment is what was committed while its lead was waited for.
-_LOCK_LEAD = text("SELECT id FROM leads WHERE id = :lead FOR UPDATE")
+_LOCK_LEAD = text("SELECT erased_at FROM leads WHERE id = :lead FOR UPDATE")
 _LOCK = text(f"""
     SELECT {COLUMNS} FROM assignments a JOIN leads l ON l.id = a.lead_id
     WHERE a.lead_id = :lead AND a.ended_at IS NULL FOR UPDATE OF a
@@ -148,9 +148,13 @@ async def lock_lead_row(connection: AsyncConnection, lead: LeadId) -> None:
 
     Raises:
         UnknownLead: the router has not got it.
+        InterventionRefused: it was erased.
     """
-    if (await connection.execute(_LOCK_LEAD, {"lead": lead})).one_or_none() is None:
+    row = (await connection.execute(_LOCK_LEAD, {"lead": lead})).one_or_none()
+    if row is None:
         raise UnknownLead(lead)
+    if row.erased_at:
+        raise InterventionRefused(f"The lead was erased at {row.erased_at:%Y-%m-%d %H:%M:%S} UTC: nobody can have it.")
 
 
 async def _lock(connection: AsyncConnection, lead: LeadId) -> OpenAssignment:
