@@ -59,6 +59,8 @@ class Endpoints:
     port: int = field(default_factory=free_port)
     received: list[Received] = field(default_factory=list)
     answers_with: dict[str, int] = field(default_factory=dict)
+    echoes: bool = False
+    """Whether they answer with what they were sent."""
     hold: asyncio.Event | None = None
     """When given, webhooks are answered only once it is set."""
 
@@ -76,7 +78,7 @@ class Endpoints:
         )
         if self.hold:
             await self.hold.wait()
-        return web.Response(status=self.answers_with.get(endpoint, 200))
+        return web.Response(status=self.answers_with.get(endpoint, 200), body=body if self.echoes else None)
 
     def of_type(self, type_: str) -> list[Received]:
         """What arrived of one type."""

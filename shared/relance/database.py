@@ -47,6 +47,7 @@ class Database:
         self.personal_data = personal_data or PersonalData()
         self.engine: AsyncEngine = create_async_engine(
             str(url),
+            hide_parameters=True,
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=seconds,

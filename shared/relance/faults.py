@@ -29,9 +29,13 @@ def is_transient(error: BaseException) -> bool:
     if isinstance(error, asyncpg.exceptions.PostgresError):
         state: str = getattr(error, "sqlstate", None) or ""
         return state[:2] in _TRANSIENT_SQLSTATE_CLASSES or state == _LOCK_NOT_AVAILABLE
+    if isinstance(error, asyncpg.exceptions.InterfaceError):
+        # As a ValueError it is about what was to be sent, and not about the connection.
+        return not isinstance(error, ValueError)
     # What Kafka refuses, it refuses for the state it is in (or for how it is set up): the message itself was checked.
+    # asyncpg stumbles over itself (InternalClientError) when it uses a connection that PostgreSQL has just ended.
     return isinstance(
-        error, TryLater | KafkaError | OSError | TimeoutError | PoolTimeout | asyncpg.exceptions.InterfaceError
+        error, TryLater | KafkaError | OSError | TimeoutError | PoolTimeout | asyncpg.exceptions.InternalClientError
     )
 
 

@@ -9,6 +9,8 @@ import sys
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
+from relance.error_text import error_chain
+
 _PERSONAL = frozenset(
     {
         "name",
@@ -43,8 +45,9 @@ def configure(service: str, level: str) -> None:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
-        structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
+        structlog.processors.ExceptionRenderer(error_chain),
         _withhold_personal_data,
+        _withhold_what_failed,
     ]
     render = structlog.processors.JSONRenderer(sort_keys=True)
     # Ours do not go through `logging`, which takes three times as long for each line.
@@ -73,6 +76,13 @@ def configure(service: str, level: str) -> None:
 def _withhold_personal_data(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     for key in _PERSONAL & event.keys():
         event[key] = "(withheld)"
+    return event
+
+
+def _withhold_what_failed(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    # asyncio says what happened, and in further lines names the task with the whole sentence of its error.
+    if event.get("logger") == "asyncio":
+        event["event"] = str(event["event"]).partition("\n")[0]
     return event
 
 

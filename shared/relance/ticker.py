@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from relance import faults
 from relance.backoff import Backoff
+from relance.error_text import error_text
 from relance.logs import get_logger
 
 log = get_logger(__name__)
@@ -75,6 +76,6 @@ class Ticker:
                 if not faults.is_transient(error):
                     raise
                 wait = backoff.advance()
-                log.warning("trying again", work=self._name, error=repr(error), in_seconds=wait.total_seconds())
+                log.warning("trying again", work=self._name, error=error_text(error), in_seconds=wait.total_seconds())
             if wait > timedelta():
                 await self._wake.sleep(wait)

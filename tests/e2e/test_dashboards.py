@@ -1,21 +1,34 @@
 """Every panel of every dashboard, asked of a real Prometheus and a real PostgreSQL after traffic of every kind."""
 
 import asyncio
-from datetime import timedelta
+import uuid
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg
+from tests.partner_requests import PARTNERS
 from tests.prometheus import Prometheus, any_finite, dashboards, expanded, filled_in, panels, running_prometheus
 from tests.system import KEYS, STANDARD_STEPS, Received, System, routing, running_system
 
 from relance_local.broker import Broker
+from relance_local.conditions import free_port
 from relance_local.database_server import DatabaseServer
 from relance_local.services import NAMES
 
 TEAMS = {"dach": ["anna", "ben"], "world": ["chloe"]}
-SPAM = {"website": {"thanks_url": None, "spam": {"honeypot": "website_url"}}}
+SOURCES: dict[str, dict[str, Any]] = {
+    "website": {"thanks_url": None, "spam": {"honeypot": "website_url"}},
+    "google_ads": {"partner": {"kind": "google_ads", "secret_from": "RELANCE_PARTNER"}},
+    "meta": {
+        "partner": {
+            "kind": "meta",
+            **{f"{name}_from": "RELANCE_PARTNER" for name in ("secret", "verify_token", "access_token")},
+        }
+    },
+}
+PARTNER_SECRET = "a secret of partners"
 VARIABLES = {"team": list(TEAMS), "source": ["website", "ads"]}
 
 
@@ -29,7 +42,7 @@ async def say(system: System, told: Received, answer: str, **body: str) -> None:
 
 
 async def traffic(system: System) -> None:
-    """Answered, declined, ignored until a manager hears of it; accepted, rejected, won; refused; spam; unrouted."""
+    """Answered, declined, ignored until a manager hears of it; accepted, rejected, won; refused; spam; partners."""
     posted = [
         await system.post_lead(
             source=source, campaign="spring" if source == "ads" else None, fields={"team": team}, name="Maria Huber"
@@ -49,6 +62,7 @@ async def traffic(system: System) -> None:
     form = {"_key": KEYS["website"], "email": "maria@example.com", "website_url": "x"}
     async with system.http.post(system.url("ingest", "/v1/forms/website"), data=form) as spam:
         assert spam.status < 400
+    await from_partners(system)
     async with system.http.post(system.url("ingest", "/v1/leads"), json={}) as refused:
         assert refused.status == 401
     await system.wait_for_rows("SELECT 1 FROM reporting.unrouted WHERE lead_id = $1", declined.data["lead"]["lead_id"])
@@ -58,7 +72,11 @@ async def test_every_panel_has_data_after_traffic(
     real_parts: tuple[DatabaseServer, Broker], database: str, tmp_path: Path
 ) -> None:
     """PromQL with Grafana's variables filled in; SQL as the role that Grafana has."""
-    async with running_system(real_parts, database, tmp_path, teams=TEAMS, sources=SPAM) as system:
+    nowhere = f"http://127.0.0.1:{free_port()}/"
+    environment = {"PARTNER": PARTNER_SECRET, "META_GRAPH_URL": nowhere}
+    async with running_system(
+        real_parts, database, tmp_path, teams=TEAMS, sources=SOURCES, environment=environment
+    ) as system:
         # Without the reassignment: on a slow machine it would come before the answers.
         await system.apply_routing(routing(system.endpoints, TEAMS, window="2s", steps=STANDARD_STEPS[:-1]))
         targets = {name: urlsplit(system.services.url(name)).netloc for name in NAMES}
@@ -74,8 +92,29 @@ async def test_every_panel_has_data_after_traffic(
     assert empty == {}
 
 
+async def from_partners(system: System) -> None:
+    """A lead, a test, what cannot be read, what is not signed, and the id of a lead that nobody can fetch."""
+    google, meta = PARTNERS["google_ads"], PARTNERS["meta"]
+    signed = {"google_key": PARTNER_SECRET}
+    for sample, body, status in (
+        (google, google.changed(**signed, lead_id=uuid.uuid4().hex), 200),
+        (google, google.changed(**signed, is_test=True), 200),
+        (google, google.changed(**signed, lead_id=None), 422),
+        (google, google.changed(google_key="another"), 401),
+        (meta, meta.body, 200),
+    ):
+        headers = {"Content-Type": sample.content_type, **sample.sign(PARTNER_SECRET, body, "", datetime.now(UTC))}
+        url = system.url("ingest", f"/v1/partners/{sample.kind}")
+        async with system.http.post(url, data=body, headers=headers) as answer:
+            assert answer.status == status, await answer.text()
+
+
 async def _equal(prometheus: Prometheus, expression: str, value: float) -> bool:
     return await prometheus.now(expression) == [value]
+
+
+async def _any(prometheus: Prometheus, expression: str) -> bool:
+    return bool(await prometheus.now(expression))
 
 
 async def _counted(system: System, prometheus: Prometheus) -> None:
@@ -92,6 +131,7 @@ async def _counted(system: System, prometheus: Prometheus) -> None:
             return row["count"] > 0 and await _equal(prometheus, f"sum({expression})", row["count"])
 
         await system.until(same, f"{expression} to be what the database says")
+    await system.until(lambda: _any(prometheus, "relance_ingest_retrieved_total"), "a lead to be asked for")
     await system.until(
         lambda: _equal(prometheus, 'relance_router_endpoints_unwell{state="disabled"}', 1),
         "the endpoint to be disabled",

@@ -160,7 +160,7 @@ async def test_a_partners_test_message_is_answered_well_and_makes_no_lead(ingest
 
 
 async def test_a_lead_whom_nobody_can_reach_is_kept_in_quarantine(ingest: System) -> None:
-    """The partner is told 200, for sending it again would not help; nobody is told of it until it is released."""
+    """The partner is told 200; nobody is told of it until it is released, or the partner says how to reach them."""
     hubspot = PARTNERS["hubspot"]
     for contact in (1, 2):
         status, _ = await send(ingest, hubspot, json.dumps({"vid": contact, "properties": {"firstname": "M"}}).encode())
@@ -168,6 +168,10 @@ async def test_a_lead_whom_nobody_can_reach_is_kept_in_quarantine(ingest: System
     leads = await stored(ingest)
     assert [(lead["contact"]["name"], lead["suspicions"]) for lead in leads] == [("M", ["unreachable"])] * 2
     assert leads[0]["identity_key"] != leads[1]["identity_key"]
+    mended = {"vid": 1, "properties": {"firstname": "M", "email": "m@example.org"}}
+    assert (await send(ingest, hubspot, json.dumps(mended).encode()))[0] == 200
+    states = await ingest.rows("SELECT state FROM reporting.quarantine ORDER BY lead_id")
+    assert [row["state"] for row in states] == ["released", "waiting"]
 
 
 async def test_meta_verifies_the_address_and_its_leads_are_fetched(ingest: System, graph_api: GraphApi) -> None:

@@ -35,6 +35,30 @@ SOURCES: dict[str, dict[str, Any]] = {
 }
 
 
+async def test_a_second_click_sends_no_second_lead(ingest: System) -> None:
+    """Of one page view the same is one lead; mended, from another page, or with no token it is another."""
+    loaded, again = await token(ingest), await token(ingest)
+    form = {"_key": KEYS["website"], "email": "maria@example.com", "message": "hello"}
+
+    async def lead_id(**changes: str) -> str:
+        async with ingest.http.post(
+            ingest.url(INGEST, "/v1/forms/website"), data=form | changes, headers={"Accept": "application/json"}
+        ) as answer:
+            assert answer.status == 202, await answer.text()
+            return str((await answer.json())["lead_id"])
+
+    first, second = await asyncio.gather(lead_id(_token=loaded), lead_id(_token=loaded))
+    assert first == second
+    others = [
+        await lead_id(_token=loaded, message="hello, please"),
+        await lead_id(_token=again),
+        await lead_id(_token="made up"),
+        await lead_id(_token="made up"),
+        await lead_id(_token=loaded, _idempotency_key="mine"),
+    ]
+    assert len({first, *others}) == 1 + len(others)
+
+
 @pytest.fixture
 async def ingest(real_parts: tuple[DatabaseServer, Broker], database: str, tmp_path: Path) -> AsyncIterator[System]:
     """Ingest alone, with sources that look at what comes."""

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import uuid
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,7 +19,11 @@ from relance.database import Database
 from relance.events import Contact
 from relance.ids import LeadId, new_id
 from relance_ingest.acceptance import Acceptance, Accepted, KeyUsedTwice, NewLead, release
+from relance_ingest.acceptance.lead_store import LeadStore
+from relance_ingest.acceptance.submission import submission
 from relance_ingest.domain.pseudonyms import Pseudonyms
+from relance_ingest.spam.quarantine import Decision, State, decide
+from relance_local.conditions import wait_until
 from relance_local.services import INGEST
 
 
@@ -69,6 +75,55 @@ async def test_a_quarantined_lead_is_kept_and_told_once_it_is_released(
     assert await told(ingest_database) == [("received", "more")]
     await acceptance.accept(a_lead(said="and more", **suspect))
     assert await told(ingest_database) == [("received", "more"), ("revised", "and more")]
+
+
+async def test_a_lead_whom_nobody_could_reach_is_told_once_somebody_can(
+    acceptance: Acceptance, ingest_database: Database
+) -> None:
+    """As the person that it is now known to be; what was held back for more than that waits on for an operator."""
+    nobody: dict[str, Any] = {"revisable": True, "contact": Contact(name="Maria")}
+    reasons = {"a": ("unreachable",), "b": ("unreachable", "honeypot"), "c": ("unreachable",)}
+    leads = {}
+    for key, suspicions in reasons.items():
+        accepted = await acceptance.accept(replace(a_lead(idempotency_key=key, suspicions=suspicions), **nobody))
+        leads[key] = accepted.lead_id
+    async with ingest_database.transaction() as connection:
+        await decide(connection, [leads["c"]], Decision(State.DISCARDED, "oona", "casino"))
+    for said in ("here I am", "and more"):
+        for key in reasons:
+            await acceptance.accept(a_lead(said=said, idempotency_key=key, revisable=True))
+    assert await told(ingest_database) == [("received", "here I am"), ("revised", "and more")]
+    first, *others = await stored(ingest_database)
+    assert first["data"]["identity_key"] == Pseudonyms().email("maria@example.com")
+    assert [each["released_at"] is None for each in (first, *others)] == [False, True, True]
+
+
+async def test_a_revision_locks_leads_in_the_order_in_which_a_release_does(ingest_database: Database) -> None:
+    """Whoever waits for the first lead holds none behind it: two of them cannot wait for each other."""
+    store = LeadStore(ingest_database, new_id, utc_now, Pseudonyms())
+    leads = [a_lead(idempotency_key=key, revisable=True) for key in ("z", "a")]
+    first, second = (submission(lead, utc_now(), new_id, Pseudonyms()) for lead in leads)
+    await store.add([first, second])
+    more = [replace(each, fields={"said": "more"}) for each in leads]
+    async with ingest_database.transaction() as connection:
+        await connection.execute(text("SELECT FROM leads WHERE id = :id FOR UPDATE"), {"id": first.id})
+        both = [submission(each, utc_now(), new_id, Pseudonyms()) for each in more]
+        revising = asyncio.create_task(store.repeat(both))
+        await _somebody_waits(ingest_database)
+        await connection.execute(text("SELECT FROM leads WHERE id = :id FOR UPDATE NOWAIT"), {"id": second.id})
+    assert [isinstance(each, Accepted) and each.revised for each in await revising] == [True, True]
+
+
+async def _somebody_waits(database: Database) -> None:
+    waiting = text("""
+        SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+    """)
+
+    async def somebody() -> bool:
+        async with database.transaction() as connection:
+            return bool((await connection.execute(waiting)).scalar_one())
+
+    await wait_until(somebody, what="somebody to wait for a lock", limit=timedelta(seconds=10))
 
 
 async def test_a_revision_is_the_same_lead_saying_more(acceptance: Acceptance, ingest_database: Database) -> None:
@@ -125,7 +180,7 @@ SUBMISSIONS: st.SearchStrategy[list[dict[str, Any]]] = st.lists(
         said=st.sampled_from("xyz"),
         idempotency_key=st.sampled_from(["a", "b", "c", None]),
         revisable=st.booleans(),
-        suspicions=st.sampled_from([(), ("honeypot",)]),
+        suspicions=st.sampled_from([(), ("honeypot",), ("unreachable",)]),
     ),
     min_size=2,
     max_size=12,

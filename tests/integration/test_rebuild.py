@@ -431,6 +431,26 @@ async def test_a_topic_that_has_lost_messages_is_refused_unless_that_is_accepted
     assert outcome.rows["steps"] == 2 * (20 - ends[lost])
 
 
+async def test_a_topic_that_has_lost_its_end_is_rebuilt_to_where_it_ends_now(monitor: Monitor) -> None:
+    """As after a restored backup of Kafka; the service goes on there, and hears what comes next."""
+    async with monitor.running():
+        await monitor.say(*(assigned(15 * MINUTES) for _ in range(20)))
+        await monitor.all_heard()
+    before = await read_numbers(monitor)
+    async with monitor.database.transaction() as connection:
+        await connection.execute(text("UPDATE consumed SET next_offset = next_offset + 3 WHERE partition = 0"))
+    lost = sum(3 for _, part, _ in before.consumed if part == 0)
+    with pytest.raises(RebuildRefused, match=f"{lost} of leads.assignments"):
+        await monitor.rebuild()
+    async with asyncio.timeout(30):
+        outcome = await monitor.rebuild(partial=True)
+    assert (outcome.missing, outcome.offsets_stored) == ({"leads.assignments": lost}, True)
+    assert await read_numbers(monitor) == before
+    async with monitor.running():
+        await monitor.say(*(assigned(15 * MINUTES) for _ in range(20)))
+        await monitor.until("SELECT count(*) = 40 FROM clocks", "what comes next to be heard of")
+
+
 async def test_operators_rebuild_by_a_command_that_says_what_it_does(monitor: Monitor) -> None:
     """It asks first; a program gets a document."""
     async with monitor.running():

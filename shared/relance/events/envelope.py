@@ -11,6 +11,7 @@ from relance import tracing
 from relance.events.catalogue import EVENT_TYPES
 from relance.events.data import EventData
 from relance.ids import EventId, NewId
+from relance.validation_text import validation_text
 
 _REQUIRED = ("ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time")
 
@@ -78,7 +79,7 @@ class Envelope:
         try:
             given = {name: text.decode() for name, text in headers}
         except ValueError as error:
-            raise MalformedEvent(f"unreadable header: {error}") from error
+            raise MalformedEvent("unreadable header: no text in UTF-8") from error
         missing = [name for name in _REQUIRED if not given.get(name)]
         if missing or given["ce_specversion"] != "1.0":
             raise MalformedEvent(f"not a CloudEvent 1.0: {', '.join(missing) or 'ce_specversion'}")
@@ -95,17 +96,12 @@ class Envelope:
                 data=model.model_validate_json(value or b""),
             )
         except ValidationError as error:
-            faults = "; ".join(f"{_path(fault['loc'])}: {fault['msg']}" for fault in error.errors(include_input=False))
-            raise MalformedEvent(f"{given['ce_type']}: {faults}") from error
+            raise MalformedEvent(f"{given['ce_type']}: {validation_text(error)}") from error
         except ValueError as error:
-            raise MalformedEvent(f"unreadable header: {error}") from error
+            raise MalformedEvent("unreadable header: ce_id is no UUID, or ce_time no time with its zone") from error
 
 
 def _aware(moment: datetime) -> datetime:
     if moment.tzinfo is None:
         raise ValueError("ce_time must be a time with its zone")
     return moment
-
-
-def _path(location: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in location) or "data"

@@ -9,12 +9,13 @@ import asyncpg
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
-from starlette.routing import Route
 
 from relance import faults
+from relance.error_text import error_text
 from relance.logs import get_logger
 
 log = get_logger(__name__)
@@ -77,6 +78,12 @@ def declared(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": ProblemDocument, "description": HTTPStatus(status).phrase} for status in statuses}
 
 
+def declared_pages(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """`responses` of a route that answers these with pages for people."""
+    content = {"text/html": {"schema": {"type": "string"}}}
+    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
+
+
 def invalid_fields(errors: Sequence[FieldFault]) -> Problem:
     """422 that names every bad field."""
     names = ", ".join(fault.pointer for fault in errors)
@@ -122,12 +129,12 @@ def install(app: FastAPI) -> None:
         )
         headers = dict(error.headers or {})
         if status == HTTPStatus.METHOD_NOT_ALLOWED:
-            headers["Allow"] = _methods(request, headers.get("Allow", ""))
+            headers["Allow"] = _methods(request)
         return Problem(status, status.phrase, detail, headers=headers).response()
 
     async def _failed(_request: Request, error: Exception) -> JSONResponse:
         if faults.is_transient(error):
-            log.warning("dependency away", error=type(error).__name__)
+            log.warning("dependency away", error=error_text(error))
             return unavailable(
                 "The database cannot be reached just now, so this was not accepted: send it again."
             ).response()
@@ -147,19 +154,25 @@ def _pointer(location: Sequence[int | str]) -> str:
     return "/".join(str(part) for part in location)
 
 
-def _methods(request: Request, known: str) -> str:
+def _methods(request: Request) -> str:
     """Starlette names those of the first route of a path, and another route may take more."""
     path: str = request.scope["path"]
-    routes = [each for each in request.app.routes if isinstance(each, Route) and each.path_regex.match(path)]
-    methods = {method for route in routes for method in route.methods or ()}
-    return ", ".join(sorted(methods | {method.strip() for method in known.split(",") if method.strip()}))
+    routes = [each for each in iter_route_contexts(request.app.routes) if each.path_regex.match(path)]
+    return ", ".join(sorted({method for route in routes for method in route.methods or ()}))
 
 
 def _with_problems(document: dict[str, Any]) -> dict[str, Any]:
-    """FastAPI declares a problem under the media type of the answer that is none, and its own kind of 422."""
+    """FastAPI declares a problem under the media type of the answer that is none, and its own kind of 422.
+
+    It does not say what becomes of a body that cannot be read, or is too large.
+    """
     for operations in document.get("paths", {}).values():
         for operation in operations.values():
             responses = operation.get("responses", {})
+            if "requestBody" in operation:
+                responses.update(
+                    {str(status): said for status, said in _UNREAD.items() if str(status) not in responses}
+                )
             if _is("HTTPValidationError", responses.get("422", {})):
                 if _takes_anything(operation):
                     del responses["422"]
@@ -175,7 +188,13 @@ def _with_problems(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-_CONTENT = {_KIND: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}}
+_CONTENT: dict[str, Any] = {_KIND: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}}
+
+
+_UNREAD = {
+    status: {"description": status.phrase, "content": _CONTENT}
+    for status in (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+}
 
 
 def _is(name: str, response: Mapping[str, Any]) -> bool:
@@ -185,8 +204,8 @@ def _is(name: str, response: Mapping[str, Any]) -> bool:
 
 
 def _takes_anything(operation: Mapping[str, Any]) -> bool:
-    plain = {"type", "title"}
     schemas = [parameter["schema"] for parameter in operation.get("parameters", ())]
+    kinds = [kind for schema in schemas for kind in schema.get("anyOf", [schema])]
     return "requestBody" not in operation and all(
-        schema.get("type") == "string" and schema.keys() <= plain for schema in schemas
+        kind.get("type") in {"string", "null"} and kind.keys() <= {"type", "title"} for kind in kinds
     )

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from aiokafka import ConsumerRecord
 
+from relance.error_text import error_text
 from relance.kafka.publisher import Message
 
 WINDOW = timedelta(hours=1)
@@ -17,7 +18,7 @@ def dead_letter(record: "ConsumerRecord[bytes, bytes]", topic: str, error: BaseE
         "dlq_partition": str(record.partition),
         "dlq_offset": str(record.offset),
         "dlq_error": type(error).__name__,
-        "dlq_reason": str(error),
+        "dlq_reason": error_text(error),
         "dlq_time": now.isoformat(),
     }
     headers = [*record.headers, *((name, value.encode()) for name, value in reason.items())]

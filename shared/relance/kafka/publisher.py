@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from aiokafka import AIOKafkaProducer
 
+from relance.error_text import error_text
 from relance.logs import get_logger
 
 log = get_logger(__name__)
@@ -96,4 +97,4 @@ class KafkaPublisher:
             async with asyncio.timeout(_CLOSE_SECONDS):
                 await producer.stop()
         except Exception as error:
-            log.warning("kafka producer did not close", error=repr(error))
+            log.warning("kafka producer did not close", error=error_text(error))

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from relance import faults
 from relance.backoff import Backoff
 from relance.database import Database
+from relance.error_text import error_text
 from relance.kafka.publisher import KafkaPublisher, Message
 from relance.logs import get_logger
 from relance.metrics import OUTBOX_AGE, OUTBOX_DEPTH, OUTBOX_PUBLISHED, OUTBOX_RELAY_FAULTS
@@ -70,7 +71,7 @@ class OutboxRelay:
                     raise
                 OUTBOX_RELAY_FAULTS.inc()
                 delay = backoff.advance()
-                log.warning("outbox relay interrupted", error=repr(error), retry_in_seconds=delay.total_seconds())
+                log.warning("outbox relay interrupted", error=error_text(error), retry_in_seconds=delay.total_seconds())
                 await asyncio.sleep(delay.total_seconds())
 
     @asynccontextmanager

@@ -374,6 +374,15 @@ def test_a_lead_whom_nobody_can_reach_is_kept_for_somebody_to_look_at() -> None:
     assert (call.contact.phone, call.suspicions, call.fields["phone_as_given"]) == (None, UNREACHABLE, "anonymous")
 
 
+@pytest.mark.parametrize("other", ["x" * 255, "x" * 300 + "1", "x" * 10_000, "\x00" + "x" * 254])
+def test_different_ids_are_different_leads(other: str) -> None:
+    """However long they are, wherever they differ, and whatever of them cannot be stored."""
+    one, another = (new_lead(SOURCE, PartnerLead(key)).idempotency_key for key in ("x" * 300 + "2", other))
+    assert one != another
+    assert one == new_lead(SOURCE, PartnerLead("x" * 300 + "2")).idempotency_key
+    assert all(key and len(key) <= 255 for key in (one, another))
+
+
 def test_what_cannot_be_stored_is_left_out() -> None:
     """PostgreSQL keeps no NUL, and no text is endless."""
     odd = "a\x00b\ud800" + "c" * 10_000

@@ -157,6 +157,22 @@ def test_a_hundred_thousand_leads_stay_fair(leads: int) -> None:
     assert all(abs(given_to[rep] - share) < 1 for rep, share in shares_after(team, leads).items())
 
 
+def test_somebody_back_with_another_weight_is_measured_by_that() -> None:
+    """Also when they stand where they stood: what was their due before is forgotten. Hypothesis found this one."""
+    turns = Turns()
+    turns.arrive("b", 1)
+    turns.arrive("a", 2)
+    assert turns.take() == "a"
+    turns.give_back("a", 2)
+    turns.leave("a", "away")
+    turns.arrive("c", 2)
+    turns.take(barred=["a"])
+    turns.arrive("a", 1)
+    starts = {rep: place.start for rep, place in turns.places.items()}
+    time = turns.virtual_time + UNIT // 4
+    assert turns.take() == earliest_turn(time, {"a": 1, "b": 1, "c": 2}, starts) == "c"
+
+
 class Line(RuleBasedStateMachine):
     """One line under everything that can happen to it, beside the rule in three lines over plain numbers."""
 

@@ -82,7 +82,7 @@ def test_what_another_cloudevents_writer_sends_is_understood(name: str, subject:
     [
         ({"ce_type": b"relance.unknown.v1"}, "unknown event type"),
         ({"ce_type": None}, "not a CloudEvent 1.0: ce_type"),
-        ({"ce_id": b"not-a-uuid"}, "badly formed"),
+        ({"ce_id": b"not-a-uuid"}, "ce_id is no UUID"),
         ({"ce_time": b"yesterday"}, "unreadable header"),
         ({"ce_source": b"\xff"}, "unreadable header"),
     ],

@@ -26,6 +26,9 @@ def wrapped(cause: Exception) -> DBAPIError:
         (asyncpg.exceptions.DeadlockDetectedError(), True, False),
         (asyncpg.exceptions.LockNotAvailableError(), True, False),
         (asyncpg.exceptions.CharacterNotInRepertoireError(), False, False),
+        # How asyncpg says that PostgreSQL has just ended the connection under it, and that a value is no such number.
+        (asyncpg.exceptions.InternalClientError(), True, True),
+        (asyncpg.exceptions._base.DataError(""), False, False),
     ],
 )
 def test_a_fault_concerns_all_when_a_part_is_away(

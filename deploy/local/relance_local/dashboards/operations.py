@@ -123,6 +123,53 @@ def dashboard() -> Dashboard:
                     unit=PER_SECOND,
                 ),
             ],
+            "Partners and spam": [
+                series(
+                    "What partners sent",
+                    "Properly signed: leads and calls, what is none (tests, ringing), and what could not be read.",
+                    {
+                        "{{source}} {{channel}}": """sum by (source, channel)
+                            (rate(relance_ingest_accepted_total{channel=~"partner|call"}[$__rate_interval]))""",
+                        "{{source}} ignored: {{reason}}": """sum by (source, reason)
+                            (rate(relance_ingest_partner_ignored_total[$__rate_interval]))""",
+                        "{{source}} unreadable": """sum by (source)
+                            (rate(relance_ingest_partner_unreadable_total[$__rate_interval]))""",
+                    },
+                    unit=PER_SECOND,
+                ),
+                series(
+                    "Signatures refused",
+                    "Requests to a partner's source that the partner had not signed, or too long ago.",
+                    {
+                        "{{source}} {{reason}}": """sum by (source, reason)
+                            (rate(relance_ingest_signatures_refused_total[$__rate_interval]))"""
+                    },
+                    unit=PER_SECOND,
+                ),
+                series(
+                    "Leads to fetch",
+                    "Of which a partner told only the id: those that wait, and those that were given up.",
+                    {"{{state}}": f"sum by (state) ({once('relance_ingest_references')})"},
+                ),
+                series(
+                    "Leads fetched",
+                    "Tries, by what came of them.",
+                    {
+                        "{{source}} {{outcome}}": """sum by (source, outcome)
+                            (rate(relance_ingest_retrieved_total[$__rate_interval]))"""
+                    },
+                    unit=PER_SECOND,
+                ),
+                series(
+                    "Suspected",
+                    "Leads that went to the quarantine, by each of their reasons.",
+                    {
+                        "{{source}} {{reason}}": """sum by (source, reason)
+                            (rate(relance_ingest_quarantined_total[$__rate_interval]))"""
+                    },
+                    unit=PER_SECOND,
+                ),
+            ],
             "Routing and timers": [
                 series(
                     "Receipt to assignment",

@@ -1,6 +1,6 @@
 """Leads in the database, many in one transaction, each with the event that tells of it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -14,11 +14,12 @@ from relance.database import Database, sealed
 from relance.events import Envelope
 from relance.ids import LeadId, NewId
 from relance.personal_data import PersonalData
-from relance_ingest.acceptance.events import envelope, revised
+from relance_ingest.acceptance.events import envelope, received, revised
 from relance_ingest.acceptance.new_lead import Accepted, KeyUsedTwice
 from relance_ingest.acceptance.submission import Submission
 from relance_ingest.domain.pseudonyms import Pseudonyms
 from relance_ingest.domain.repetitions import Repetition, repetitions
+from relance_ingest.domain.suspicion import mended
 
 Outcome = Accepted | KeyUsedTwice | faults.TryLater
 
@@ -54,25 +55,29 @@ _INSERT = r"""
     )
     SELECT id FROM added
 """
+# Locked in the order in which a release locks them.
 _STORED = text("""
-    SELECT id, source, idempotency_key, fingerprint, data, suspicions <> '{}' AND released_at IS NULL AS quarantined
+    SELECT id, source, idempotency_key, fingerprint, data, received_at, suspicions,
+        suspicions <> '{}' AND released_at IS NULL AS quarantined, discarded_at IS NOT NULL AS discarded
     FROM leads
     WHERE (source, idempotency_key) IN (
         SELECT * FROM unnest(CAST(:sources AS text[]), CAST(:keys AS text[]))
     )
-    ORDER BY source, idempotency_key FOR UPDATE
+    ORDER BY id FOR UPDATE
 """)
 _REVISE = text(r"""
     UPDATE leads
     SET channel = given.channel, campaign = given.campaign, fingerprint = given.fingerprint,
         data = CAST(given.data AS jsonb), revised_at = given.at,
+        released_at = CASE WHEN given.mended THEN given.at ELSE leads.released_at END,
         person_keys = CASE WHEN leads.person_keys IS NOT NULL THEN leads.person_keys || ARRAY(
             SELECT unnest(string_to_array(given.person_keys, E'\x1f')) EXCEPT SELECT unnest(leads.person_keys)
         ) END
     FROM unnest(
         CAST(:sources AS text[]), CAST(:keys AS text[]), CAST(:channels AS text[]), CAST(:campaigns AS text[]),
-        CAST(:fingerprints AS bytea[]), CAST(:data AS text[]), CAST(:ats AS timestamptz[]), CAST(:person_keys AS text[])
-    ) AS given (source, idempotency_key, channel, campaign, fingerprint, data, at, person_keys)
+        CAST(:fingerprints AS bytea[]), CAST(:data AS text[]), CAST(:ats AS timestamptz[]),
+        CAST(:mendeds AS boolean[]), CAST(:person_keys AS text[])
+    ) AS given (source, idempotency_key, channel, campaign, fingerprint, data, at, mended, person_keys)
     WHERE leads.source = given.source AND leads.idempotency_key = given.idempotency_key
 """)
 
@@ -82,6 +87,8 @@ class _Revision:
     submission: Submission
     event: Envelope
     told: bool
+    mended: bool
+    """It says what the lead was held back for the want of: the lead is told now for the first time."""
 
 
 class LeadStore:
@@ -112,19 +119,28 @@ class LeadStore:
                 if (lead := stored.get(key)) is None:
                     outcomes |= {each.id: faults.TryLater("the lead of this key was erased just now") for each in same}
                     continue
-                for submission, repetition in _in_turn(lead, list(same)):
-                    outcomes[submission.id] = _outcome(LeadId(lead.id), repetition, submission)
-                    if repetition is Repetition.REVISION:
-                        event = self._revised(submission, lead.data)
-                        revisions.append(_Revision(submission, event, told=not lead.quarantined))
+                in_turn = list(_in_turn(lead, list(same)))
+                outcomes |= {each.id: _outcome(LeadId(lead.id), found) for each, found in in_turn}
+                saying_more = [each for each, found in in_turn if found is Repetition.REVISION]
+                revisions += self._revisions(lead, saying_more)
             if revisions:
                 await _revise(connection, revisions)
         return [outcomes[submission.id] for submission in again]
 
-    def _revised(self, submission: Submission, stored: dict[str, Any]) -> Envelope:
-        now = self._clock()
-        event = revised(stored, submission.lead, now, self._pseudonyms)
-        return envelope(event, now, submission.event.traceparent, self._new_id)
+    def _revisions(self, lead: Row[Any], saying_more: Iterable[Submission]) -> Iterator[_Revision]:
+        held, stored = lead.quarantined, lead.data
+        for submission in saying_more:
+            now, said = self._clock(), submission.lead
+            mends = held and not lead.discarded and mended(lead.suspicions, said.suspicions)
+            held = held and not mends
+            data = (
+                received(said, LeadId(lead.id), lead.received_at, self._pseudonyms)
+                if mends
+                else revised(stored, said, now, self._pseudonyms)
+            )
+            stored = {**stored, "identity_key": data.identity_key}
+            event = envelope(data, now, submission.event.traceparent, self._new_id)
+            yield _Revision(submission, event, told=not held, mended=mends)
 
 
 def _key(submission: Submission) -> tuple[str, str]:
@@ -136,9 +152,9 @@ def _in_turn(lead: Row[Any], submissions: Sequence[Submission]) -> Iterable[tupl
     return zip(submissions, repetitions(lead.fingerprint, submitted), strict=True)
 
 
-def _outcome(lead_id: LeadId, repetition: Repetition, submission: Submission) -> Outcome:
+def _outcome(lead_id: LeadId, repetition: Repetition) -> Outcome:
     if repetition is Repetition.OTHER:
-        return KeyUsedTwice(submission.key[1])
+        return KeyUsedTwice()
     return Accepted(lead_id, repeated=True, revised=repetition is Repetition.REVISION)
 
 
@@ -170,6 +186,7 @@ async def _stored(connection: AsyncConnection, submissions: Sequence[Submission]
 
 async def _revise(connection: AsyncConnection, revisions: Sequence[_Revision]) -> None:
     latest = list({revision.submission.key: revision for revision in revisions}.values())
+    mended_keys = {each.submission.key for each in revisions if each.mended}
     columns = {
         "sources": [each.submission.key[0] for each in latest],
         "keys": [each.submission.key[1] for each in latest],
@@ -180,6 +197,7 @@ async def _revise(connection: AsyncConnection, revisions: Sequence[_Revision]) -
             sealed(connection).seal_document(each.event.data.model_dump_json(exclude={"revised_at"})) for each in latest
         ],
         "ats": [each.event.time for each in latest],
+        "mendeds": [each.submission.key in mended_keys for each in latest],
         "person_keys": [_SEPARATOR.join(each.submission.person_keys) for each in latest],
     }
     await connection.execute(_REVISE, columns)

@@ -6,7 +6,6 @@ from typing import Annotated, Literal, Self
 
 from pydantic import (
     AnyHttpUrl,
-    AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
@@ -16,7 +15,8 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from relance.events import CallDetails, Contact
-from relance.storable import STORABLE
+from relance.moments import Moment
+from relance.storable import IN_WORDS, STORABLE
 from relance_ingest.domain.campaign_fields import CAMPAIGN_FIELDS
 from relance_ingest.domain.contact_details import (
     NotReachable,
@@ -31,7 +31,7 @@ MOST_FIELDS = 50
 LONGEST_LINE = 200
 LONGEST_NAME = 64
 
-Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_LINE), STORABLE]
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_LINE), IN_WORDS]
 Text = Annotated[str, StringConstraints(max_length=5_000), STORABLE]
 IdempotencyKey = Annotated[str, StringConstraints(min_length=1, max_length=255), STORABLE]
 FieldName = Annotated[str, StringConstraints(pattern=rf"^[^\s=&\x00]{{1,{LONGEST_NAME}}}$")]
@@ -78,7 +78,7 @@ class CallSubmission(_Submission):
     caller: Line = Field(description="The caller's number.")
     called_number: Line
     status: Literal["answered", "missed", "voicemail"]
-    started_at: AwareDatetime = Field(description="With its offset from UTC.")
+    started_at: Moment = Field(description="With its offset from UTC.")
     duration_seconds: float = Field(ge=0, le=86_400)
     recording_url: AnyHttpUrl | None = None
 

@@ -1,6 +1,6 @@
 """Why a lead is suspected of being spam: signals in, reasons out. A suspected lead is kept, and waits for a person."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum, StrEnum
@@ -20,6 +20,7 @@ class Suspicion(StrEnum):
     DISPOSABLE_EMAIL = "disposable_email"
     TOO_MANY_LINKS = "too_many_links"
     REPEATED_CONTENT = "repeated_content"
+    UNREACHABLE = "unreachable"
 
 
 WORDS: dict[str, str] = {
@@ -34,6 +35,7 @@ WORDS: dict[str, str] = {
     Suspicion.DISPOSABLE_EMAIL: "The e-mail address is of a kind that is thrown away, or blocked for this source.",
     Suspicion.TOO_MANY_LINKS: "The text has more links than people send.",
     Suspicion.REPEATED_CONTENT: "Other people have sent the same text within a short time.",
+    Suspicion.UNREACHABLE: "A partner sent it without an e-mail address or number that works: nobody can answer.",
 }
 """What a person is told of each."""
 
@@ -83,6 +85,14 @@ class Tolerance:
 def suspicions(signals: Signals, tolerance: Tolerance) -> tuple[Suspicion, ...]:
     """Every reason to suspect this submission; none for an honest one."""
     return tuple(_found(signals, tolerance))
+
+
+def mended(held_for: Sequence[str], now: Sequence[str]) -> bool:
+    """Whether a lead that was held back for these is honest by what is said of it now.
+
+    Only what is wrong with the content can be mended: whoever took the bait once is no person the next time.
+    """
+    return list(held_for) == [Suspicion.UNREACHABLE] and not now
 
 
 def _found(signals: Signals, tolerance: Tolerance) -> Iterator[Suspicion]:

@@ -1,6 +1,8 @@
 """`/v1/forms/{source}`: what web forms send, from pages of this and other sites, with and without script."""
 
+import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -10,7 +12,7 @@ from pydantic import Field, ValidationError
 
 from relance.http.problems import Problem, invalid_fields
 from relance_ingest import metrics
-from relance_ingest.acceptance import NewLead
+from relance_ingest.acceptance import NewLead, fingerprint
 from relance_ingest.domain.field_mapping import MappedForm, mapped
 from relance_ingest.domain.languages import Language
 from relance_ingest.domain.origins import Page, onward, page_of
@@ -26,6 +28,7 @@ from relance_ingest.http.receipts import IdempotencyHeader, Receipt, accept, che
 from relance_ingest.sources import Source, Sources
 from relance_ingest.sources.spam import FORM_LIMITS
 from relance_ingest.spam.evidence import taken_from
+from relance_ingest.spam.screening import Screening
 
 router = APIRouter(tags=["forms"])
 
@@ -93,7 +96,11 @@ async def submit_form(
     redirect = _redirect(request, known, form.pop(REDIRECT_FIELD, None))
     form_key = checked_key(form.pop(IDEMPOTENCY_FIELD, None) or None, "body", IDEMPOTENCY_FIELD)
     language = form_pages.visitors_language(request.headers)
-    receipt = await accept(request, _lead(known, form, idempotency_key or form_key, language), evidence)
+    lead = _lead(known, form, idempotency_key or form_key, language)
+    screening: Screening = request.app.state.screening
+    if lead.idempotency_key is None and evidence.token and screening.issued_at(known.id, evidence.token):
+        lead = replace(lead, idempotency_key=_key_of_page_view(evidence.token, lead))
+    receipt = await accept(request, lead, evidence)
     if redirect and not wants_json(request.headers):
         return RedirectResponse(redirect, HTTPStatus.SEE_OTHER)
     if wants_html(request.headers):
@@ -197,6 +204,11 @@ def _lead(source: Source, form: Mapping[str, str], idempotency_key: str | None, 
         raise _wrong(error.faults, sorted_form, language) from error
     except ValidationError as error:
         raise _wrong({_field(fault["loc"]): fault["msg"] for fault in error.errors()}, sorted_form, language) from error
+
+
+def _key_of_page_view(token: str, lead: NewLead) -> str:
+    """A second click sends the same once more, from the same page; whoever goes back and mends it sends another."""
+    return f"page:{hashlib.sha256(token.encode() + fingerprint(lead)).hexdigest()}"
 
 
 def _field(location: tuple[int | str, ...]) -> str:

@@ -65,7 +65,7 @@ class PartnerReceipt(BaseModel):
     response_model=PartnerReceipt,
     responses={
         200: {"content": {"text/xml": {"schema": {"type": "string"}}}, "description": "Kept (Twilio is told in XML)"},
-        **declared(401, 404, 413, 422, 429, 503),
+        **declared(401, 404, 422, 429, 503),
     },
     openapi_extra=_BODY,
 )

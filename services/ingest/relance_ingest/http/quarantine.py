@@ -16,13 +16,13 @@ from relance.events.data import Channel
 from relance.http.operators import OperatorOnly
 from relance.http.problems import Problem, declared
 from relance.ids import LeadId
-from relance.storable import STORABLE
+from relance.storable import IN_WORDS
 from relance_ingest.domain.suspicion import WORDS, Suspicion
 from relance_ingest.spam import quarantine
 from relance_ingest.spam.quarantine import Decision, Filter, State
 
 MOST_AT_ONCE = 1000
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), STORABLE]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), IN_WORDS]
 
 
 class Reason(BaseModel):
@@ -134,25 +134,25 @@ def quarantine_api(database: Database, operator_only: OperatorOnly, on_released:
             leads = [_shown(connection, row) for row in rows]
         return Quarantine(leads=leads, next=leads[-1].lead_id if len(leads) == limit else None)
 
-    @router.post("/{lead_id}/release", summary="Route it after all", responses=declared(400, 404, 409, 413))
+    @router.post("/{lead_id}/release", summary="Route it after all", responses=declared(404, 409))
     async def release(lead_id: UUID, given: Release) -> Quarantined:
         async with database.transaction() as connection:
             shown = await _decide_one(connection, LeadId(lead_id), Decision(State.RELEASED, given.by, given.reason))
         on_released()
         return shown
 
-    @router.post("/{lead_id}/discard", summary="Mark it as spam for good", responses=declared(400, 404, 409, 413))
+    @router.post("/{lead_id}/discard", summary="Mark it as spam for good", responses=declared(404, 409))
     async def discard(lead_id: UUID, given: Discard) -> Quarantined:
         async with database.transaction() as connection:
             return await _decide_one(connection, LeadId(lead_id), Decision(State.DISCARDED, given.by, given.reason))
 
-    @router.post("/release", summary=f"Release the oldest {MOST_AT_ONCE} of a filter", responses=declared(400, 413))
+    @router.post("/release", summary=f"Release the oldest {MOST_AT_ONCE} of a filter")
     async def release_many(given: ReleaseMany) -> DecidedMany:
         decided = await _decide_many(database, given.which, Decision(State.RELEASED, given.by, given.reason))
         on_released()
         return decided
 
-    @router.post("/discard", summary=f"Discard the oldest {MOST_AT_ONCE} of a filter", responses=declared(400, 413))
+    @router.post("/discard", summary=f"Discard the oldest {MOST_AT_ONCE} of a filter")
     async def discard_many(given: DiscardMany) -> DecidedMany:
         return await _decide_many(database, given.which, Decision(State.DISCARDED, given.by, given.reason))
 

@@ -29,7 +29,7 @@ IDEMPOTENT: dict[str, Any] = {
 }
 """`openapi_extra` of what reads the header with `idempotency_key`."""
 
-REFUSALS = declared(400, 401, 413, 422, 429, 503)
+REFUSALS = declared(401, 422, 429, 503)
 
 
 class Receipt(BaseModel):

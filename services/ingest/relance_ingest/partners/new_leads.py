@@ -5,6 +5,7 @@ gives up, or tries the same again for days. So everything is kept that can be. A
 a field; a lead whom nobody can reach is kept in quarantine, where somebody sees it.
 """
 
+import hashlib
 import itertools
 import re
 from collections.abc import Mapping
@@ -12,10 +13,10 @@ from collections.abc import Mapping
 from relance.events import CallDetails, Contact
 from relance_ingest.acceptance import NewLead
 from relance_ingest.domain.contact_details import NotReachable, normal_email, normal_phone, phone_country
+from relance_ingest.domain.suspicion import Suspicion
 from relance_ingest.partners.partner import PartnerCall, PartnerLead
 from relance_ingest.sources import Source
 
-UNREACHABLE = "unreachable"
 _MOST_FIELDS = 200
 _LINE, _TEXT, _NAME, _KEY = 200, 5_000, 64, 255
 _NOT_IN_A_NAME = re.compile(r"[\s=&]+")
@@ -43,8 +44,8 @@ def new_lead(source: Source, lead: PartnerLead) -> NewLead:
             country=country or (phone_country(phone) if phone else None),
         ),
         fields=_fields({**lead.fields, **{name: value for name, value in kept.items() if value}}),
-        idempotency_key=_clean(lead.key, _KEY),
-        suspicions=() if email or phone else (UNREACHABLE,),
+        idempotency_key=_key(lead.key),
+        suspicions=() if email or phone else (Suspicion.UNREACHABLE,),
         revisable=lead.revisable,
     )
 
@@ -68,8 +69,8 @@ def new_call(source: Source, call: PartnerCall) -> NewLead:
             duration=call.duration,
             recording_url=_link(call.recording_url),
         ),
-        idempotency_key=_clean(f"call:{call.call_id}", _KEY),
-        suspicions=() if phone else (UNREACHABLE,),
+        idempotency_key=_key(f"call:{call.call_id}"),
+        suspicions=() if phone else (Suspicion.UNREACHABLE,),
         revisable=call.conclusive,
     )
 
@@ -109,6 +110,15 @@ def _fields(given: Mapping[str, str]) -> dict[str, str]:
         cleaned = _clean(value, _TEXT)
         fields[kept] = f"{fields[kept]}, {cleaned}" if kept in fields else cleaned
     return fields
+
+
+def _key(value: str) -> str:
+    """Two ids stay two, however long they are and wherever they differ."""
+    kept = _clean(value, _KEY)
+    if kept == value:
+        return kept
+    digest = hashlib.sha256(value.encode(errors="surrogatepass")).hexdigest()
+    return f"{kept[: _KEY - len(digest) - 1]}:{digest}"
 
 
 def _clean(value: str, most: int) -> str:

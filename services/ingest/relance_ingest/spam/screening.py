@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from datetime import datetime
 
 from disposable_email_domains import blocklist
 
@@ -27,11 +28,15 @@ class Screening:
     clock: Clock
     pseudonyms: Pseudonyms
 
+    def issued_at(self, source: str, token: str) -> datetime | None:
+        """When a form's token was given; None for one that was not, or where none are given."""
+        return self.tokens.issued_at(source, token) if self.tokens else None
+
     async def suspicions(self, spam: Spam, lead: NewLead, evidence: Evidence) -> tuple[Suspicion, ...]:
         """Every reason; none for an honest submission."""
         if spam == NOT_LOOKED_AT:
             return ()
-        issued_at = self.tokens.issued_at(lead.source, evidence.token) if self.tokens and evidence.token else None
+        issued_at = self.issued_at(lead.source, evidence.token) if evidence.token else None
         token = _hash(evidence.token) if evidence.token and issued_at else None
         content = _content(spam, lead)
         others = await self.repetitions.others(

@@ -16,10 +16,10 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
-from pydantic import BaseModel, BeforeValidator, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from relance import faults
-from relance.http.problems import RETRY_AFTER_SECONDS
+from relance.http.problems import RETRY_AFTER_SECONDS, declared_pages
 from relance_router.answers.api import WORDS, OwnWords, Word
 from relance_router.answers.assignments import SeenAssignment, UnknownAssignment
 from relance_router.answers.links import AnswerLinks, LinkExpired, LinkRefused
@@ -62,9 +62,19 @@ def _words(value: object) -> object:
 class Press(BaseModel):
     """What a button sends."""
 
+    model_config = ConfigDict(extra="forbid")
+
     answer: Word
     reason: Annotated[OwnWords | None, BeforeValidator(_words)] = None
     note: Annotated[OwnWords | None, BeforeValidator(_words)] = None
+
+
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/x-www-form-urlencoded": {"schema": Press.model_json_schema()}},
+    }
+}
 
 
 class BadPress(ValueError):
@@ -91,14 +101,25 @@ def answer_page(recorder: AnswerRecorder, links: AnswerLinks) -> APIRouter:
         # Relative, so that it holds behind any proxy. The page is fetched anew, so that a reload presses nothing.
         return RedirectResponse(token, HTTPStatus.SEE_OTHER, _PROTECTED)
 
-    @router.get("/a/{token}", summary="The page of an answer link; `answer` shows that button alone")
+    @router.get(
+        "/a/{token}",
+        summary="The page of an answer link; `answer` shows that button alone",
+        responses=declared_pages(404, 410, 503),
+    )
     async def open_link(token: str, answer: Annotated[str | None, Query()] = None) -> Response:
         try:
             return await opened(token, answer)
         except Exception as error:
             return _failure(error)
 
-    @router.post("/a/{token}", summary="The buttons of that page")
+    @router.post(
+        "/a/{token}",
+        status_code=HTTPStatus.SEE_OTHER,
+        response_class=RedirectResponse,
+        summary="The buttons of that page",
+        responses=declared_pages(404, 409, 410, 422, 503),
+        openapi_extra=_BODY,
+    )
     async def press_button(token: str, request: Request) -> Response:
         async with request.form(max_files=0, max_fields=len(Press.model_fields)) as fields:
             try:

@@ -57,7 +57,7 @@ def _add_reading(router: APIRouter, database: Database) -> None:
     async def running() -> VersionWithContent:
         return await _version(database, None)
 
-    @router.get("/{version}", summary="One version", responses=declared(404))
+    @router.get("/{version:int}", summary="One version", responses=declared(404))
     async def one(version: Annotated[int, Path(ge=1, le=2**31 - 1)]) -> VersionWithContent:
         return await _version(database, version)
 

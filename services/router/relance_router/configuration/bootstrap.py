@@ -6,6 +6,7 @@ from pathlib import Path
 from relance import faults
 from relance.backoff import Backoff
 from relance.database import Database
+from relance.error_text import error_text
 from relance.logs import get_logger
 from relance_router.configuration.history import read_history
 from relance_router.configuration.routing_file import ConfigurationRefused
@@ -34,7 +35,7 @@ async def seed(database: Database, versions: ConfigurationVersions, file: Path) 
             if not faults.is_transient(error):
                 raise
             delay = backoff.advance()
-            log.warning("no first configuration yet", error=repr(error), retry_in_seconds=delay.total_seconds())
+            log.warning("no first configuration yet", error=error_text(error), retry_in_seconds=delay.total_seconds())
             await asyncio.sleep(delay.total_seconds())
         else:
             return

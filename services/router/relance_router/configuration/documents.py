@@ -3,10 +3,19 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from relance.storable import STORABLE
 
+
+def _number(value: object) -> object:
+    # Pydantic takes true for 1 and "1" too, which the schema does not allow; strict mode refuses 1.0, which it does.
+    if isinstance(value, bool | str):
+        raise ValueError("a whole number is meant")
+    return value
+
+
+_Number = Annotated[int, BeforeValidator(_number)]
 Comment = Annotated[str, Field(max_length=500), STORABLE]
 Name = Annotated[str, Field(min_length=1, max_length=100), STORABLE]
 
@@ -46,7 +55,7 @@ class History(BaseModel):
 class _Change(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    expected_version: int = Field(
+    expected_version: _Number = Field(
         ge=0,
         description="The version that runs as far as you know, 0 for none. When another one runs, nothing changes.",
     )
@@ -63,7 +72,7 @@ class NewConfiguration(_Change):
 class Rollback(_Change):
     """The version whose content is to run again."""
 
-    to: int = Field(ge=1)
+    to: _Number = Field(ge=1)
 
 
 class Content(BaseModel):

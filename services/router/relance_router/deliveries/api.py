@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from relance.database import Database
 from relance.http.problems import Problem, declared
+from relance.moments import Moment
 from relance_router.configuration.versions import ConfigurationVersions
 from relance_router.deliveries import records
 from relance_router.deliveries.couriers import Way
@@ -154,7 +155,7 @@ def deliveries_api(database: Database, versions: ConfigurationVersions, on_repla
     )
     async def replay_endpoint(
         endpoint: str,
-        since: Annotated[AwareDatetime | None, Query(description="Only what was written since then.")] = None,
+        since: Annotated[Moment | None, Query(description="Only what was written since then.")] = None,
     ) -> Replayed:
         async with database.transaction() as connection:
             _must_be_known(endpoint, (await versions.running(connection)).configuration)

@@ -161,8 +161,9 @@ class Turns:
 
     def _first_ready(self) -> str | None:
         while self._ready:
-            _, start, rep = self._ready[0]
-            if self._stands(rep, start):
+            end, start, rep = self._ready[0]
+            # Whoever came back with another weight may stand at the same place.
+            if self._stands(rep, start) and end == start + UNIT // self._weights[rep]:
                 return rep
             heappop(self._ready)
         return None

@@ -4,18 +4,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from relance.events.assignment import ClockName
-from relance.storable import STORABLE
+from relance.moments import Moment
+from relance.storable import IN_WORDS, STORABLE
 from relance_router.domain.configuration.field_types import Window
 from relance_router.domain.interventions import LONGEST
-
-
-def _stated(text: str) -> str:
-    if not text.strip():
-        raise ValueError("say it in words")
-    return text.strip()
 
 
 def _sane(duration: timedelta) -> timedelta:
@@ -36,8 +31,8 @@ class InterventionOrder(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    by: Annotated[str, Field(min_length=1, max_length=100), STORABLE, AfterValidator(_stated)]
-    reason: Annotated[str, Field(min_length=1, max_length=500), STORABLE, AfterValidator(_stated)]
+    by: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), IN_WORDS]
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), IN_WORDS]
 
 
 class Extension(InterventionOrder):
@@ -50,7 +45,7 @@ class Extension(InterventionOrder):
 class Holding(InterventionOrder):
     """A hold."""
 
-    until: Annotated[AwareDatetime, AfterValidator(_in_utc)] | None = Field(
+    until: Annotated[Moment, AfterValidator(_in_utc)] | None = Field(
         None, description="When it ends by itself; null: when it is released."
     )
 

@@ -8,9 +8,9 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Cookie, Header
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
-from relance.http.problems import RETRY_AFTER_SECONDS
+from relance.http.problems import RETRY_AFTER_SECONDS, declared, declared_pages
 from relance_sla_monitor.board.access import Access, BoardLinkExpired, BoardLinks, BoardRefused
 from relance_sla_monitor.board.event_stream import EventStream, event
 from relance_sla_monitor.board.live import LiveBoard
@@ -32,7 +32,11 @@ def board_routes(live: LiveBoard, links: BoardLinks | None, pages: Pages) -> API
             raise BoardOff
         return links.read(token, datetime.now(UTC))
 
-    @router.get("/board/open/{token}", summary="What a board link opens: it is kept in a cookie, and the page shown")
+    @router.get(
+        "/board/open/{token}",
+        summary="What a board link opens: it is kept in a cookie, and the page shown",
+        responses=declared_pages(401, 404),
+    )
     async def open_link(token: str) -> Response:
         try:
             opened = access(token)
@@ -46,7 +50,7 @@ def board_routes(live: LiveBoard, links: BoardLinks | None, pages: Pages) -> API
         )  # fmt: skip
         return answer
 
-    @router.get("/board", summary="The board")
+    @router.get("/board", summary="The board", responses=declared_pages(401, 404, 503))
     async def show(relance_board: Token = None) -> Response:
         try:
             opened = access(relance_board)
@@ -61,7 +65,16 @@ def board_routes(live: LiveBoard, links: BoardLinks | None, pages: Pages) -> API
             return answer
         return pages.whole(facts, opened.team, now)
 
-    @router.get(STREAM, summary="Its changes, as Server-Sent Events: `board` (html) and `beat` (the time)")
+    @router.get(
+        STREAM,
+        response_class=StreamingResponse,
+        summary="Its changes, as Server-Sent Events: `board` (html) and `beat` (the time)",
+        responses={
+            200: {"content": {"text/event-stream": {}}, "description": "Until the link expires"},
+            **declared_pages(401, 404),
+            **declared(503),
+        },
+    )
     async def stream(relance_board: Token = None, last_event_id: Annotated[str | None, Header()] = None) -> Response:
         try:
             opened = access(relance_board)

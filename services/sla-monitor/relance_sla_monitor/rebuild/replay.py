@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relance import faults, inbox
+from relance.error_text import error_text
 from relance.events import AssignmentTermsChanged, BreachWithdrawn, Envelope, MalformedEvent, StepFired
 from relance.ids import AssignmentId
 from relance.kafka.consumer import Handle
@@ -104,7 +105,7 @@ class Replay:
     def _refuse(self, record: Record, error: Exception) -> None:
         self.refused += 1
         if len(self.refusals) < _REFUSALS_TOLD:
-            self.refusals.append(f"{record.topic} {record.partition} {record.offset}: {error!r}")
+            self.refusals.append(f"{record.topic} {record.partition} {record.offset}: {error_text(error)}")
 
     async def _effect(self, events: Sequence[Envelope]) -> None:
         async with self._connection.begin():

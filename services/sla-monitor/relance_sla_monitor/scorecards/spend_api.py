@@ -75,7 +75,7 @@ def spend_api(database: Database, operator_only: OperatorOnly) -> APIRouter:
         return SpendPage(spend=found[:limit], next=following and f"/v1/spend?{urlencode(following)}")
 
     @router.delete(
-        "/v1/spend/{spend_id}",
+        "/v1/spend/{spend_id:int}",
         status_code=HTTPStatus.NO_CONTENT,
         summary="Take back what was said to be spent",
         responses=declared(404),
