@@ -298,6 +298,18 @@ async def test_who_is_not_to_be_forgotten_keeps_a_touch_of_somebody_who_is(route
     await router.books()
 
 
+async def test_what_the_release_before_has_written_is_counted_and_erased(router: Router) -> None:
+    """It writes no columns for views while both run."""
+    (lead,) = await router.route([wandas()])
+    await router.execute("UPDATE leads SET source = NULL, channel = NULL, campaign = NULL, received_at = NULL")
+    counted = "SELECT source, campaign, channel, received_at FROM reporting.assignments"
+    before = await router.rows(counted)
+    assert before == [{"source": "website", "campaign": "autumn", "channel": "form", "received_at": NOW}]
+    await router.consume([erasure(lead.lead_id)])
+    assert await router.rows(counted) == before, "figures stay true"
+    assert await traces(router.database) == []
+
+
 async def test_one_proof_is_told_per_part_with_the_rows_of_its_leads(router: Router) -> None:
     """Beside the assignment's end, in the transaction that erases."""
     mine, other = await router.route([wandas(), wandas()])

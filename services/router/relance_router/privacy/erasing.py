@@ -61,7 +61,7 @@ _BLANK = {
         UPDATE assignments
         SET why = '',
             explanation = jsonb_build_object('cause', explanation -> 'cause', 'chosen', explanation -> 'chosen')
-        WHERE lead_id = ANY(CAST(:leads AS uuid[])) AND explanation ? 'had_it'
+        WHERE lead_id = ANY(CAST(:leads AS uuid[])) AND (why <> '' OR explanation - 'cause' - 'chosen' <> '{}')
         RETURNING lead_id
     """),
     "answers": text("""
