@@ -46,7 +46,13 @@ def application(
     settings: IngestSettings, sources: Sources, database: Database, acceptance: Acceptance, screening: Screening
 ) -> FastAPI:
     """The HTTP face. Ready means: can commit. Kafka may be away; what is accepted then is published later."""
-    app = FastAPI(title="Relance ingest", summary="Takes leads and calls from web forms and partners", version="1")
+    app = FastAPI(
+        title="Relance ingest",
+        summary="Takes leads and calls from web forms and partners",
+        version="1",
+        # FastAPI's own, of OpenTelemetry, which is not installed: it looks for it with every request.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
     limits = {partners.PATH: partners.BODY_LIMIT, **forms.body_limits(sources, settings.http_body_limit)}
     guarded(app, settings, {"database": database.ping}, body_limits=limits)
     app.add_middleware(FormEdge, sources=sources)
