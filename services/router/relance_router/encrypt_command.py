@@ -16,6 +16,7 @@ from relance_router.settings import RouterSettings
 
 COLUMNS = (
     SealedColumn("leads", "data", "jsonb"),
+    SealedColumn("replaced_leads", "data", "jsonb", key="lead_id"),
     SealedColumn("answers", "reason", "text", key="assignment_id"),
     SealedColumn("dispositions", "note", "text", key="assignment_id"),
 )
