@@ -31,6 +31,7 @@ from relance_sla_monitor.clocks import (
 )
 from relance_sla_monitor.domain.clocks import StopCause, breach_withdrawn, change_terms, missing, settle, start
 from relance_sla_monitor.scorecards.facts import keep_facts
+from relance_sla_monitor.scorecards.touches import keep_touches
 
 log = get_logger(__name__)
 
@@ -44,6 +45,7 @@ class ClockHandler:
     async def __call__(self, connection: AsyncConnection, events: Sequence[Envelope]) -> None:
         """Make the effects of these events in the transaction given."""
         await keep_facts(connection, events)
+        await keep_touches(connection, events)
         started = [
             (event.data, clock, event.traceparent)
             for event in events
