@@ -120,11 +120,13 @@ async def test_a_lead_on_hold_counts_no_time_until_it_is_released(short: System,
         await short.told(held)
         assert (await short.operate("POST", f"/v1/leads/{held}/hold", by_hand))[0] == 200
         await expect(lead(wall, held).locator(".state")).to_have_text("on hold", timeout=LIMIT)
+        await expect(wall.locator("#on-hold")).to_have_text(re.compile("on hold\\s*1"), timeout=LIMIT)
         later = await short.post_lead(fields={"team": "sales"})
         await expect(lead(wall, later).locator(".state")).to_have_text("overdue", timeout=LIMIT)
         await expect(lead(wall, held).locator(".state")).to_have_text("on hold")
         assert (await short.operate("POST", f"/v1/leads/{held}/release", by_hand))[0] == 200
         await expect(lead(wall, held).locator(".state")).to_have_text("overdue", timeout=LIMIT)
+        await expect(wall.locator("#on-hold dd")).to_have_text("0", timeout=LIMIT)
 
 
 async def test_a_lead_that_nobody_has_is_seen_until_somebody_has_it(short: System, browser: Browser) -> None:

@@ -21,13 +21,13 @@ UTC_ZONE = ZoneInfo("UTC")
 # Deadlines are relative to noon, so that "today" is today at any hour of the test.
 CLOCK = """
     INSERT INTO clocks (assignment_id, clock, lead_id, ordinal, rep, team, source, channel, campaign, received_at,
-        started_at, response_window, deadline, steps, stopped_at, stopped_by, traceparent, worked)
+        started_at, response_window, deadline, risk_at, steps, stopped_at, stopped_by, traceparent, worked, holds)
     SELECT gen_random_uuid(), 'response', gen_random_uuid(), 1, 'rep' || n % 9, 'team' || n % :teams, 'website', 'form',
         NULL, now(), now() - CAST(:age AS interval), interval '10 minutes',
         now() - CAST(:age AS interval) + CAST(:window AS interval) + n * interval '1 millisecond',
-        jsonb_build_array(jsonb_build_object('name', 'at-risk', 'action', 'at_risk',
-            'due_at', now() - CAST(:age AS interval) + CAST(:window AS interval) * 0.8)),
-        now() - CAST(:stopped AS interval), :by, '', CAST(:age AS interval) - CAST(:stopped AS interval)
+        now() - CAST(:age AS interval) + CAST(:window AS interval) * 0.8, '[]',
+        now() - CAST(:stopped AS interval), :by, '', CAST(:age AS interval) - CAST(:stopped AS interval),
+        CASE WHEN :held THEN tstzmultirange(tstzrange(now(), NULL)) ELSE '{}' END
     FROM generate_series(1, :count) AS n
 """
 
@@ -47,9 +47,12 @@ async def clocks(
     stopped: timedelta | None = None,
     by: str | None = None,
     teams: int = 1,
+    held: bool = False,
 ) -> None:
     """Clocks that started `age` ago and, when given, stopped `stopped` ago."""
-    values = {"count": count, "age": age, "window": window, "stopped": stopped, "by": by, "teams": teams}
+    values = {
+        "count": count, "age": age, "window": window, "stopped": stopped, "by": by, "teams": teams, "held": held,
+    }  # fmt: skip
     async with database.transaction() as connection:
         await connection.execute(text(CLOCK), values)
 
@@ -62,34 +65,42 @@ async def plan(database: Database) -> str:
 
 
 async def test_ten_thousand_open_leads_are_read_in_one_bounded_query_by_index(database: Database) -> None:
-    """Each team's most urgent, and nothing that stopped long ago is touched."""
+    """Each team's most urgent, and nothing that stopped long ago is touched; what is only counted is not opened."""
     await clocks(database, 10_000, age=timedelta(minutes=1), teams=4)
+    await clocks(database, 50, age=timedelta(), teams=4, held=True)
     await clocks(database, 20_000, age=timedelta(days=9), stopped=timedelta(days=8), by="contacted", teams=4)
     async with database.engine.connect() as connection:
-        await (await connection.execution_options(isolation_level="AUTOCOMMIT")).execute(text("ANALYZE clocks"))
+        await (await connection.execution_options(isolation_level="AUTOCOMMIT")).execute(text("VACUUM ANALYZE clocks"))
     facts = await read_facts(database, UTC_ZONE)
-    assert sum(standing.open for standing in facts.standings) == 10_000
-    assert len(facts.urgent) == 4 * ROWS
+    assert sum(standing.open for standing in facts.standings) == 10_050
+    assert len(facts.urgent) == 2 * 4 * ROWS
     assert (facts.late, facts.hours) == ((), ())
-    deadlines = [lead.deadline for lead in facts.urgent if lead.deadline]
+    deadlines = [lead.deadline for lead in facts.urgent if lead.deadline and not lead.on_hold]
     assert max(deadlines) - min(deadlines) <= timedelta(milliseconds=4 * ROWS)
     explained = await plan(database)
-    assert "open_by_deadline" in explained
-    assert "by_stop" in explained
+    for index in ("open_by_deadline", "by_stop", "held"):
+        assert f'"Index Name": "{index}"' in explained
+    assert '"Index Only Scan"' in explained
+    assert "jsonb_array_elements" not in explained
 
 
 async def test_each_lead_is_counted_where_it_stands(database: Database) -> None:
-    """Open, at risk, overdue, kept, breached; and what was taken away in time is neither kept nor breached."""
+    """Open, at risk, overdue, on hold, kept, breached; what was taken away in time is neither kept nor breached."""
     second = timedelta(seconds=1)
     await clocks(database, 1, age=timedelta(minutes=1))
     await clocks(database, 2, age=timedelta(minutes=9))
     await clocks(database, 3, age=second, window=timedelta())
+    await clocks(database, 7, age=timedelta(minutes=9), held=True)
     await clocks(database, 4, age=second, stopped=second / 2, by="acknowledged")
     await clocks(database, 5, age=second, stopped=second / 2, by="declined", window=timedelta())
     await clocks(database, 6, age=second, stopped=second / 2, by="reassigned")
     facts = await read_facts(database, UTC_ZONE)
-    assert facts.standings == (Standing("team0", 6, 2, 3, 4, 8),)
-    assert [lead.risk_at <= facts.now for lead in facts.urgent if lead.risk_at] == [True] * 5 + [False]
+    assert facts.standings == (
+        Standing("team0", open=13, at_risk=2, overdue=3, on_hold=7, kept_today=4, breached_today=8),
+    )
+    running = [lead for lead in facts.urgent if not lead.on_hold]
+    assert [lead.risk_at <= facts.now for lead in running if lead.risk_at] == [True] * 5 + [False]
+    assert sum(lead.on_hold for lead in facts.urgent) == 7
     assert [lead.stopped_by for lead in facts.late] == ["declined"] * 5
     assert {(hour.team, hour.answers) for hour in facts.hours} == {("team0", 9), (None, 9)}
     assert {round(hour.median.total_seconds(), 3) for hour in facts.hours} == {0.5}

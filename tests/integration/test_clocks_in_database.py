@@ -15,9 +15,11 @@ from relance.database import Database
 from relance.events import (
     AssignmentEnded,
     AssignmentMade,
+    AssignmentTermsChanged,
     DispositionRecorded,
     Envelope,
     EscalationStep,
+    Hold,
     ResponseRecorded,
 )
 from relance.events.data import EventData
@@ -36,6 +38,12 @@ POLICY = (
 )
 
 
+def envelopes(*data: EventData) -> list[Envelope]:
+    """Events, keyed by lead as on their topics."""
+    moment = datetime.now(UTC)
+    return [Envelope(EventId(new_id()), "t", str(getattr(each, "lead_id")), moment, "", each) for each in data]  # noqa: B009
+
+
 class Monitor:
     """An SLA monitor without Kafka and HTTP."""
 
@@ -45,9 +53,8 @@ class Monitor:
         self.timers = Timers(database, new_id, lambda: None)
 
     async def handle(self, *data: EventData) -> None:
-        events = [Envelope(EventId(new_id()), "t", "t", datetime.now(UTC), "", each) for each in data]
         async with self.database.transaction() as connection:
-            await self.handler(connection, events)
+            await self.handler(connection, envelopes(*data))
 
     async def fire(self) -> None:
         """A look, and one batch."""
@@ -317,3 +324,46 @@ async def test_what_is_due_soon_is_read_from_the_index_alone(monitor: Monitor) -
             text(f"EXPLAIN {DUE_SOON}"), {"until": datetime.now(UTC) + AHEAD, "limit": MOST_AHEAD}
         )
         assert any("Index Only Scan using due" in line for line in explained.scalars())
+
+
+_WHO_WAITS = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
+
+@pytest.mark.parametrize("answer_first", [False, True])
+async def test_an_answer_is_not_missed_while_its_clock_is_being_started(
+    monitor: Monitor, open_database: OpenDatabase, answer_first: bool
+) -> None:
+    """Two replicas have the two topics in hand: neither sees yet what the other writes, but one waits for the other."""
+    made = assigned(timedelta(minutes=1))
+    news: list[EventData] = [made, answered(made, timedelta(seconds=30))]
+    first, second = reversed(news) if answer_first else news
+    async with asyncio.TaskGroup() as tasks, monitor.database.transaction() as connection:
+        await monitor.handler(connection, envelopes(first))
+        other = tasks.create_task(Monitor(open_database("sla")).handle(second))
+        async with asyncio.timeout(10):
+            while not other.done() and not await monitor.rows(_WHO_WAITS):
+                pass
+    (clock,) = await monitor.rows("SELECT stopped_by FROM clocks")
+    assert clock["stopped_by"] == "acknowledged"
+
+
+async def test_a_change_of_terms_knows_the_answer_that_it_waited_for(
+    monitor: Monitor, open_database: OpenDatabase
+) -> None:
+    """Its time of work leaves out the hold, as if both had come one after the other."""
+    made = assigned(timedelta(minutes=5))
+    await monitor.handle(made)
+    held = AssignmentTermsChanged(
+        assignment_id=made.assignment_id, lead_id=made.lead_id, rep=made.rep, team=made.team, revision=1,
+        changed_at=made.assigned_at + timedelta(minutes=1), because="held", by="manager",
+        response_window=made.response_window, escalation=POLICY, configuration=1,
+        holds=(Hold(since=made.assigned_at + timedelta(minutes=1), until=made.assigned_at + timedelta(minutes=3)),),
+    )  # fmt: skip
+    async with asyncio.TaskGroup() as tasks, monitor.database.transaction() as connection:
+        await monitor.handler(connection, envelopes(answered(made, timedelta(minutes=4))))
+        other = tasks.create_task(Monitor(open_database("sla")).handle(held))
+        async with asyncio.timeout(10):
+            while not other.done() and not await monitor.rows(_WHO_WAITS):
+                pass
+    (clock,) = await monitor.rows("SELECT worked FROM clocks WHERE clock = 'response'")
+    assert clock["worked"] == timedelta(minutes=2)

@@ -16,7 +16,7 @@ from tests.integration.events import envelope, lead
 from relance import faults, inbox
 from relance.database import Database
 from relance.events import Envelope, LeadReceived, Topic
-from relance.kafka import consumer as consumer_module
+from relance.kafka import lag as lag_module
 from relance.kafka.consumer import BatchConsumer, Subscription
 from relance.kafka.publisher import KafkaPublisher, Message
 from relance.kafka.topics import dead_letter_topic
@@ -239,7 +239,7 @@ async def test_lag_is_reported_of_every_partition_whether_or_not_it_is_read(
     settings: ServiceSettings, open_database: OpenDatabase, publisher: KafkaPublisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While there is nothing, while the same batch fails again and again, and while the consumer is halted."""
-    monkeypatch.setattr(consumer_module, "LAG_EVERY", timedelta(milliseconds=200))
+    monkeypatch.setattr(lag_module, "EVERY", timedelta(milliseconds=200))
     database = open_database("router")
     every = {str(partition) for partition in range(settings.topic_partitions)}
     effects = Effects()
@@ -256,6 +256,48 @@ async def test_lag_is_reported_of_every_partition_whether_or_not_it_is_read(
         await publish(settings, publisher, [envelope() for _ in range(30)])
         await wait_until(lambda: sum(lag(settings).values()) == 36, what="the lag of a consumer that is halted")
         assert lag(settings).keys() == every
+
+
+async def test_batches_do_not_wait_for_the_report_of_lag(
+    settings: ServiceSettings, open_database: OpenDatabase, publisher: KafkaPublisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kafka does not answer how much there is; what there is goes on being handled, and the end does not wait."""
+    asked = asyncio.Event()
+
+    async def never(*_: object) -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(lag_module, "PATIENCE", timedelta(hours=1))
+    monkeypatch.setattr(AIOKafkaConsumer, "end_offsets", never)
+    database = open_database("router")
+    async with running(settings, database, publisher, Effects()):
+        await asyncio.wait_for(asked.wait(), 30)
+        await publish(settings, publisher, [envelope() for _ in range(20)])
+        await wait_for(database, 20)
+
+
+async def test_a_consumer_whose_report_of_lag_has_died_ends(
+    settings: ServiceSettings, open_database: OpenDatabase, publisher: KafkaPublisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what killed it, so that the process stops; also while a batch fails again and again."""
+
+    def dies(*_: object) -> None:
+        raise ZeroDivisionError("a fault of our own")
+
+    effects = Effects(fail_passingly=10_000)
+    await publish(settings, publisher, [envelope()])
+    database = open_database("router")
+    consumer = BatchConsumer(
+        Subscription(GROUP, (Topic.RECEIVED,), effects, lambda: None), settings, database, publisher
+    )
+    monkeypatch.setattr(lag_module, "EVERY", timedelta(milliseconds=200))
+    task = asyncio.create_task(consumer.run())
+    await asyncio.wait_for(effects.entered.wait(), 30)
+    monkeypatch.setattr(AIOKafkaConsumer, "end_offsets", dies)
+    with pytest.raises(ExceptionGroup) as raised:
+        await asyncio.wait_for(task, 30)
+    assert raised.group_contains(ZeroDivisionError)
 
 
 async def test_how_far_the_effects_reach_is_written_with_them(

@@ -7,7 +7,7 @@ import pytest
 from prometheus_client.core import Metric
 from sqlalchemy import text
 from tests.integration.conftest import OpenDatabase
-from tests.integration.test_clocks_in_database import Monitor, answered, assigned
+from tests.integration.test_clocks_in_database import Monitor, answered, assigned, envelopes
 
 from relance.events import AssignmentEnded, EscalationStep
 from relance_sla_monitor.figures import CAMPAIGNS, OTHER, Figure, Figures, bounded, count, families
@@ -141,3 +141,21 @@ def test_whoever_names_campaigns_makes_no_more_series_than_the_limit() -> None:
     found = next(metric for metric in families(given) if metric.name == "relance_sla_clocks_started")
     assert len(found.samples) == CAMPAIGNS + 2
     assert sum(sample.value for sample in found.samples) == 201
+
+
+@pytest.mark.parametrize("counted_meanwhile", [True, False])
+async def test_an_answer_that_is_committed_after_the_deadline_takes_no_breach_back(
+    monitor: Monitor, open_database: OpenDatabase, counted_meanwhile: bool
+) -> None:
+    """It came in time, and its transaction ended too late: a counter that falls would look like a restart."""
+    late = assigned(timedelta(hours=1))
+    made = assigned(timedelta(), window=timedelta(seconds=1))
+    await monitor.handle(late, made)
+    async with Monitor(open_database("sla")).database.transaction() as connection:
+        await monitor.handler(connection, envelopes(answered(made, timedelta(seconds=0.1))))
+        wait = text("SELECT pg_sleep_until(deadline) FROM clocks WHERE assignment_id = :id AND clock = 'response'")
+        await connection.execute(wait, {"id": made.assignment_id})
+        before = await counted(monitor) if counted_meanwhile else {}
+    after = await counted(monitor)
+    assert before.get("windows_breached_total", 1) == after["windows_breached_total"] == 1
+    assert after["windows_kept_total"] == 1

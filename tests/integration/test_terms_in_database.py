@@ -195,7 +195,7 @@ async def test_what_is_on_hold_is_neither_at_risk_nor_breached_on_any_figure(mon
     found = await counted(monitor)
     assert [found[f"open {state}"] for state in ("in_time", "at_risk", "breached", "on_hold")] == [0, 1, 0, 1]
     facts = await read_facts(monitor.database, UTC_ZONE)
-    assert [(each.open, each.at_risk, each.overdue) for each in facts.standings] == [(2, 1, 0)]
+    assert [(each.open, each.at_risk, each.overdue, each.on_hold) for each in facts.standings] == [(2, 1, 0, 1)]
     assert [row.state for row in board(facts, None, UTC_ZONE).rows] == ["at_risk", "on_hold"]
     await monitor.handle(answered(held, 5 * MINUTE))
     (card,) = await monitor.rows(f"""
@@ -204,6 +204,24 @@ async def test_what_is_on_hold_is_neither_at_risk_nor_breached_on_any_figure(mon
     """)
     assert card == {"in_window": True, "never_answered": False, "response_seconds": 240, "extended": False}
     assert (await counted(monitor))["windows_kept_total"] == 1
+
+
+async def test_what_a_lead_is_at_risk_from_moves_with_its_terms(monitor: Monitor) -> None:
+    """Later when its window is extended, and never when its new policy has no such step."""
+    steps = (EscalationStep(name="risk", action="at_risk", window_fraction=0.5, delay=timedelta()),)
+    made = assigned(4 * MINUTE, escalation=steps)
+
+    async def risk_at() -> datetime | None:
+        (lead,) = (await read_facts(monitor.database, UTC_ZONE)).urgent
+        return lead.risk_at
+
+    await monitor.handle(made)
+    assert await risk_at() == made.assigned_at + made.response_window / 2
+    more = {"response": HOUR - made.response_window}
+    await monitor.handle(changed(made, MINUTE, response_window=HOUR, extended=more, because="extended"))
+    assert await risk_at() == made.assigned_at + HOUR / 2
+    await monitor.handle(changed(made, 2 * MINUTE, 2, response_window=HOUR, extended=more, escalation=()))
+    assert await risk_at() is None
 
 
 async def test_whatever_is_heard_of_late_breaches_never_become_fewer(monitor: Monitor) -> None:

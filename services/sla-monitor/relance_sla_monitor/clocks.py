@@ -1,7 +1,7 @@
 """Clocks in the database: started, found, stored; in sets."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -45,6 +45,10 @@ class StoredClock:
 Heard = tuple[StoredClock, Mapping[StopCause, datetime]]
 """A clock, with what has been heard of its assignment."""
 
+# In the order given, so that batches wait for each other and never in a circle.
+_LOCK_LEADS = text("""
+    SELECT pg_advisory_xact_lock(hashtextextended('sla ' || lead, 0)) FROM unnest(CAST(:leads AS text[])) AS lead
+""")
 _KEEP_CALENDARS = text("""
     INSERT INTO calendars (digest, calendar)
     SELECT * FROM unnest(CAST(:digests AS bytea[]), CAST(:calendars AS text[]))
@@ -53,20 +57,21 @@ _KEEP_CALENDARS = text("""
 _START = text("""
     INSERT INTO clocks (
         assignment_id, clock, lead_id, ordinal, rep, team, source, channel, campaign, received_at, started_at,
-        response_window, calendar, deadline, steps, next_due_at, traceparent
+        response_window, calendar, deadline, risk_at, steps, next_due_at, traceparent
     )
     SELECT assignment_id, clock, lead_id, ordinal, rep, team, source, channel, campaign, received_at, started_at,
-        response_window, calendar, deadline, CAST(steps AS jsonb), next_due_at, traceparent
+        response_window, calendar, deadline, risk_at, CAST(steps AS jsonb), next_due_at, traceparent
     FROM unnest(
         CAST(:assignment_ids AS uuid[]), CAST(:clocks AS text[]), CAST(:lead_ids AS uuid[]),
         CAST(:ordinals AS integer[]),
         CAST(:reps AS text[]), CAST(:teams AS text[]), CAST(:sources AS text[]), CAST(:channels AS text[]),
         CAST(:campaigns AS text[]), CAST(:received_ats AS timestamptz[]), CAST(:started_ats AS timestamptz[]),
         CAST(:windows AS interval[]), CAST(:calendars AS bytea[]), CAST(:deadlines AS timestamptz[]),
-        CAST(:steps AS text[]), CAST(:next_dues AS timestamptz[]), CAST(:traceparents AS text[])
+        CAST(:risk_ats AS timestamptz[]), CAST(:steps AS text[]), CAST(:next_dues AS timestamptz[]),
+        CAST(:traceparents AS text[])
     ) AS given (
         assignment_id, clock, lead_id, ordinal, rep, team, source, channel, campaign, received_at, started_at,
-        response_window, calendar, deadline, steps, next_due_at, traceparent
+        response_window, calendar, deadline, risk_at, steps, next_due_at, traceparent
     )
     ON CONFLICT DO NOTHING
 """)
@@ -129,17 +134,17 @@ _REVISE = text("""
     UPDATE clocks c SET
         revision = given.revision, response_window = given.response_window, extended = given.extended,
         calendar = given.calendar, holds = CAST(given.holds AS tstzmultirange), deadline = given.deadline,
-        steps = CAST(given.steps AS jsonb), next_due_at = given.next_due_at,
+        risk_at = given.risk_at, steps = CAST(given.steps AS jsonb), next_due_at = given.next_due_at,
         stopped_at = given.stopped_at, stopped_by = given.stopped_by, worked = given.worked
     FROM unnest(
         CAST(:assignment_ids AS uuid[]), CAST(:clocks AS text[]), CAST(:revisions AS integer[]),
         CAST(:windows AS interval[]), CAST(:extended AS interval[]), CAST(:calendars AS bytea[]),
-        CAST(:holds AS text[]), CAST(:deadlines AS timestamptz[]), CAST(:steps AS text[]),
-        CAST(:next_dues AS timestamptz[]), CAST(:stopped_ats AS timestamptz[]), CAST(:stopped_bys AS text[]),
-        CAST(:worked AS interval[])
+        CAST(:holds AS text[]), CAST(:deadlines AS timestamptz[]), CAST(:risk_ats AS timestamptz[]),
+        CAST(:steps AS text[]), CAST(:next_dues AS timestamptz[]), CAST(:stopped_ats AS timestamptz[]),
+        CAST(:stopped_bys AS text[]), CAST(:worked AS interval[])
     ) AS given (
-        assignment_id, clock, revision, response_window, extended, calendar, holds, deadline, steps, next_due_at,
-        stopped_at, stopped_by, worked
+        assignment_id, clock, revision, response_window, extended, calendar, holds, deadline, risk_at, steps,
+        next_due_at, stopped_at, stopped_by, worked
     )
     WHERE c.assignment_id = given.assignment_id AND c.clock = given.clock
 """)
@@ -176,6 +181,15 @@ _RECORD_STEPS = text("""
 """)
 
 
+async def lock_leads(connection: AsyncConnection, leads: Set[str]) -> None:
+    """Let nobody else handle what is told of these leads, until the transaction ends.
+
+    Two topics tell of a lead, and two replicas may have them in hand: one that starts a clock while the other records
+    what stops it would see none of it, and nor would the other.
+    """
+    await connection.execute(_LOCK_LEADS, {"leads": sorted(leads)})
+
+
 async def start_clocks(connection: AsyncConnection, started: Sequence[tuple[AssignmentMade, Clock, str]]) -> None:
     """Store new clocks, each with its assignment and traceparent."""
     digests = await _keep_calendars(connection, [clock.terms for _, clock, _ in started])
@@ -194,6 +208,7 @@ async def start_clocks(connection: AsyncConnection, started: Sequence[tuple[Assi
         "windows": [clock.terms.window for _, clock, _ in started],
         "calendars": [clock.terms.calendar and digests[clock.terms.calendar] for _, clock, _ in started],
         "deadlines": [clock.deadline for _, clock, _ in started],
+        "risk_ats": [clock.risk_at for _, clock, _ in started],
         "steps": [_steps(clock) for _, clock, _ in started],
         "next_dues": [clock.next_due_at for _, clock, _ in started],
         "traceparents": [traceparent for _, _, traceparent in started],
@@ -267,6 +282,7 @@ async def revise_clocks(connection: AsyncConnection, revised: Sequence[tuple[Sto
         "clocks": [clock.name for clock in clocks],
         "revisions": [clock.revision for clock in clocks],
         **_columns([clock.terms for clock in clocks], digests),
+        "risk_ats": [clock.risk_at for clock in clocks],
         "steps": [_steps(clock) for clock in clocks],
         "next_dues": [clock.next_due_at for clock in clocks],
         "stopped_ats": [clock.stopped_at for clock in clocks],

@@ -8,7 +8,7 @@ each replica reports the same figures, a query takes `max` over replicas and nev
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -28,6 +28,11 @@ RATIOS = (0.1, 0.25, 0.5, 0.8, 1, 1.25, 1.5, 2, 5, 10)
 """Buckets, as the triggers have them; a rebuild counts by these."""
 
 _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtext('sla.tallies'))")
+_NOW = text("SELECT clock_timestamp()")
+_OLDEST_TRANSACTION = text("""
+    SELECT min(xact_start) FROM pg_stat_activity
+    WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()
+""")
 # One statement, so that all of it sees the same clocks: one that stops meanwhile is open or stopped, never neither.
 _COUNT = text("""
     WITH changes AS (
@@ -47,7 +52,7 @@ _COUNT = text("""
             WHERE s.assignment_id = c.assignment_id AND s.clock = c.clock AND s.action = 'at_risk'
             LIMIT 1
         ) r ON true
-        WHERE c.stopped_at IS NULL AND CASE WHEN c.stopped_at IS NULL THEN c.deadline END < now()
+        WHERE c.stopped_at IS NULL AND CASE WHEN c.stopped_at IS NULL THEN c.deadline END < :moment
         GROUP BY 1, 2, 3, 4
     ), held AS (
         SELECT c.clock, c.team, c.source, coalesce(c.campaign, '') AS campaign,
@@ -56,7 +61,7 @@ _COUNT = text("""
                 WHERE s.assignment_id = c.assignment_id AND s.clock = c.clock AND s.action = 'at_risk'
             )) AS risky
         FROM clocks c
-        WHERE c.stopped_at IS NULL AND c.holds <> '{}' AND c.holds @> now() AND coalesce(c.deadline >= now(), true)
+        WHERE c.stopped_at IS NULL AND c.holds <> '{}' AND c.holds @> now() AND coalesce(c.deadline >= :moment, true)
         GROUP BY 1, 2, 3, 4
     )
     SELECT clock, team, source, campaign, what, detail, sum(amount) AS amount, min(seen) AS seen
@@ -89,7 +94,19 @@ class Figure:
 async def count(connection: AsyncConnection) -> list[Figure]:
     """Fold what has changed since the last count, and return every figure."""
     await connection.execute(_ONE_AT_A_TIME)
-    return [Figure(*row) for row in await connection.execute(_COUNT)]
+    moment = await _settled_until(connection)
+    return [Figure(*row) for row in await connection.execute(_COUNT, {"moment": moment})]
+
+
+async def _settled_until(connection: AsyncConnection) -> datetime:
+    """Deadlines before this moment are overdue, unless what is committed says otherwise; later ones are not yet.
+
+    A transaction that is under way may have noted before a deadline that the answer came in time. Would that deadline
+    count as overdue until the transaction is committed, and not any more then, a counter would fall.
+    """
+    now: datetime = (await connection.execute(_NOW)).scalar_one()
+    oldest: datetime | None = (await connection.execute(_OLDEST_TRANSACTION)).scalar_one()
+    return min(now, oldest or now)
 
 
 def bounded(figures: Iterable[Figure], limit: int) -> dict[tuple[str, str], str]:

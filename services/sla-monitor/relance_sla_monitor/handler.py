@@ -25,6 +25,7 @@ from relance_sla_monitor.clocks import (
     add_clocks,
     hear_of_stops,
     lock_clocks,
+    lock_leads,
     revise_clocks,
     start_clocks,
     store_clocks,
@@ -44,6 +45,7 @@ class ClockHandler:
 
     async def __call__(self, connection: AsyncConnection, events: Sequence[Envelope]) -> None:
         """Make the effects of these events in the transaction given."""
+        await lock_leads(connection, {event.subject for event in events})
         await keep_facts(connection, events)
         await keep_touches(connection, events)
         started = [

@@ -11,7 +11,7 @@ What always holds:
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeAlias
@@ -27,6 +27,7 @@ from relance.clock import utc_now
 from relance.database import Database
 from relance.events import Envelope, MalformedEvent, Topic
 from relance.kafka.dead_letters import DeadLetterLimit, dead_letter
+from relance.kafka.lag import LagReport
 from relance.kafka.publisher import KafkaPublisher
 from relance.kafka.topics import dead_letter_topic
 from relance.logs import get_logger
@@ -40,8 +41,6 @@ Handle = Callable[[AsyncConnection, Sequence[Envelope]], Awaitable[None]]
 """Makes the effects of events that were not handled before, inside the transaction given to it."""
 
 _POLL_MS = 500
-LAG_EVERY = timedelta(seconds=5)
-_LAG_PATIENCE = timedelta(seconds=3)
 _REVOCATION_PATIENCE = timedelta(seconds=15)
 
 
@@ -73,8 +72,8 @@ class BatchConsumer:
         self._group = settings.topic_prefix + subscription.group
         self._limit = DeadLetterLimit(settings.dead_letter_limit)
         self._stopping = asyncio.Event()
-        self._rebalance = _WaitForBatch(self._group, self._report_lag_soon)
-        self._lag_at = 0.0
+        self._lag = LagReport(self._group)
+        self._rebalance = _WaitForBatch(self._group, self._lag.soon)
         self.halted: str | None = None
         """Why the consumer stopped for good, for /readyz; None while it works."""
         # From the start, so that the first one is seen to be one more than none.
@@ -97,22 +96,29 @@ class BatchConsumer:
         self._stopping.set()
 
     async def run(self) -> None:
-        """Consume until stopped. After a halt, wait for the operator."""
+        """Consume until stopped. After a halt, wait for the operator.
+
+        Raises:
+            ExceptionGroup: a fault that will not pass, of the work or of the report of lag; both have ended.
+        """
         backoff = Backoff()
         while not self._stopping.is_set():
             consumer = self._new_consumer()
             try:
                 await consumer.start()
                 backoff.reset()
-                await self._consume(consumer)
-                if self.halted:
-                    await self._stand_halted(consumer)
-            except KafkaError as error:
+                async with asyncio.TaskGroup() as together:
+                    lag = together.create_task(self._lag.run(consumer))
+                    await self._consume(consumer)
+                    if self.halted:
+                        await self._stand_halted(consumer)
+                    lag.cancel()
+            except* KafkaError as errors:
                 delay = backoff.advance()
                 log.warning(
                     "consumer lost Kafka",
                     consumer=self._group,
-                    error=repr(error),
+                    error=repr(errors.exceptions),
                     retry_in_seconds=delay.total_seconds(),
                 )
                 await self._pause(delay)
@@ -138,7 +144,6 @@ class BatchConsumer:
 
     async def _consume(self, consumer: AIOKafkaConsumer) -> None:
         while not self._stopping.is_set() and not self.halted:
-            await self._report_lag(consumer, consumer.assignment())
             polled = await consumer.getmany(timeout_ms=_POLL_MS)
             if not polled:
                 continue
@@ -149,11 +154,9 @@ class BatchConsumer:
 
     async def _stand_halted(self, consumer: AIOKafkaConsumer) -> None:
         """Leave the group, and tell how much waits until the service is stopped: a restart would only repeat it."""
-        mine = consumer.assignment()
+        self._lag.keep(consumer.assignment())
         consumer.unsubscribe()
-        while not self._stopping.is_set():
-            await self._report_lag(consumer, mine)
-            await self._pause(LAG_EVERY)
+        await self._stopping.wait()
 
     async def _handle_until_done(self, consumer: AIOKafkaConsumer, polled: dict[TopicPartition, list[Record]]) -> bool:
         """Handle the batch, however often it takes. False when it was given up, to be delivered again."""
@@ -255,7 +258,6 @@ class BatchConsumer:
         try:
             # Polling paused partitions returns nothing; it is what tells the group that this consumer is alive.
             await consumer.getmany(timeout_ms=int(delay.total_seconds() * 1000))
-            await self._report_lag(consumer, mine)
         finally:
             consumer.resume(*(mine & consumer.assignment()))
         given_up = self._stopping.is_set() or self._rebalance.revoking
@@ -268,32 +270,6 @@ class BatchConsumer:
         except (CommitFailedError, IllegalStateError) as error:
             # The partition has a new owner, who will see these messages again and find them handled.
             log.warning("offsets not committed", consumer=self._group, error=repr(error))
-
-    def _report_lag_soon(self) -> None:
-        self._lag_at = 0.0
-
-    async def _report_lag(self, consumer: AIOKafkaConsumer, partitions: Collection[TopicPartition]) -> None:
-        """Report, now and then, how much of these partitions is not committed: also of those where nothing is read."""
-        now = asyncio.get_running_loop().time()
-        if not partitions or now < self._lag_at:
-            return
-        self._lag_at = now + LAG_EVERY.total_seconds()
-        partitions = sorted(partitions)
-        try:
-            async with asyncio.timeout(_LAG_PATIENCE.total_seconds()):
-                ends, begins, *committed = await asyncio.gather(
-                    consumer.end_offsets(partitions),
-                    consumer.beginning_offsets(partitions),
-                    *(consumer.committed(partition) for partition in partitions),
-                )
-        except (KafkaError, TimeoutError) as error:
-            log.warning("lag not known", consumer=self._group, error=repr(error))
-            return
-        for partition, reached in zip(partitions, committed, strict=True):
-            if not self.halted and partition not in consumer.assignment():
-                continue  # revoked meanwhile: its new owner reports it
-            lag = max(0, ends[partition] - (begins[partition] if reached is None else reached))
-            CONSUMER_LAG.labels(self._group, partition.topic, str(partition.partition)).set(lag)
 
     async def _pause(self, delay: timedelta) -> None:
         try:

@@ -94,7 +94,7 @@ def test_a_team_is_shown_nothing_of_another() -> None:
         NOW,
         (lead(1, MINUTE), lead(2, -MINUTE, team="world")),
         (late(3, MINUTE), late(4, MINUTE, team="world")),
-        (Standing("sales", 1, 0, 0, 7, 2), Standing("world", 1, 0, 1, 1, 2)),
+        (Standing("sales", 3, 0, 0, 2, 7, 2), Standing("world", 1, 0, 1, 0, 1, 2)),
         (hour(1, MINUTE, 2 * MINUTE, "sales"), hour(1, 9 * MINUTE, 9 * MINUTE, "world"), hour(1, MINUTE, MINUTE)),
     )
     shown = board(read, "sales", BERLIN)
@@ -102,7 +102,7 @@ def test_a_team_is_shown_nothing_of_another() -> None:
     assert [row.lead for row in shown.rows] == ["000001"]
     assert [breach.lead for breach in shown.breaches] == ["000003"]
     assert values(shown) == {
-        "open": "1", "at-risk": "0", "overdue": "0", "breached": "2", "kept": "7", "share": "77 %",
+        "open": "3", "at-risk": "0", "overdue": "0", "on-hold": "2", "breached": "2", "kept": "7", "share": "77 %",
     }  # fmt: skip
     assert values(board(read, None, BERLIN))["share"] == "66 %"
     assert values(board(read, "nobody", BERLIN))["share"] == "none"

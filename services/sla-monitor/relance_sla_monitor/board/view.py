@@ -79,8 +79,8 @@ class Board:
 def board(facts: Facts, team: str | None, zone: ZoneInfo) -> Board:
     """What a viewer of this team, or of all when None, is shown."""
     standings = [each for each in facts.standings if team in {None, each.team}]
-    count, at_risk, overdue = (
-        sum(getattr(each, name) for each in standings) for name in ("open", "at_risk", "overdue")
+    count, at_risk, overdue, on_hold = (
+        sum(getattr(each, name) for each in standings) for name in ("open", "at_risk", "overdue", "on_hold")
     )
     kept = sum(each.kept_today for each in standings)
     breached = sum(each.breached_today for each in standings)
@@ -94,6 +94,7 @@ def board(facts: Facts, team: str | None, zone: ZoneInfo) -> Board:
             Tile("open", "open", str(count)),
             Tile("at-risk", "at risk", str(at_risk), "at_risk" if at_risk else None),
             Tile("overdue", "overdue", str(overdue), "breached" if overdue else None),
+            Tile("on-hold", "on hold", str(on_hold)),
             Tile("breached", "breached today", str(breached), "breached" if breached else None),
             Tile("kept", "kept today", str(kept)),
             Tile("share", "share kept", _share(kept, breached)),

@@ -109,6 +109,11 @@ class Clock:
         return self.steps[self.fired].due_at
 
     @property
+    def risk_at(self) -> datetime | None:
+        """From when it is at risk; None when no step says so."""
+        return min((step.due_at for step in self.steps if step.action == "at_risk"), default=None)
+
+    @property
     def breach_fired(self) -> bool:
         """Whether a breach has been announced."""
         return any(step.action == "breach" for step in self.steps[: self.fired])

@@ -86,8 +86,10 @@ class Rebuilding:
             rows = await tables.count_rows(connection, self._schema)
         await self._refuse_while_running(before)
         extents = await self._history.extents(self._prefix + topic for topic in (*TOLD_TO_US, TOLD_BY_US))
-        until = self._until(extents, before)
-        plan = Plan(self._to_read(extents, until), self._missing(extents, until), rows)
+        handled = self._handled(extents, before)
+        # Where a topic has lost its end, what is there now is all that can be read.
+        until = {partition: min(offset, extents[partition].ends) for partition, offset in handled.items()}
+        plan = Plan(self._to_read(extents, until), self._missing(extents, handled), rows)
         if plan.missing and not partial:
             raise RebuildRefused(_gone(plan.missing))
         if not agreed(plan):
@@ -149,7 +151,7 @@ class Rebuilding:
                 "relance_outbox_depth is 0, and stop it again."
             )
 
-    def _until(self, extents: Mapping[TopicPartition, Extent], before: tables.State) -> dict[TopicPartition, int]:
+    def _handled(self, extents: Mapping[TopicPartition, Extent], before: tables.State) -> dict[TopicPartition, int]:
         # Not to the end: what has not been handled yet is left to the service, which tells others of it. Where nobody
         # knows any more what has been, all of it has.
         known = {
@@ -163,13 +165,15 @@ class Rebuilding:
     def _to_read(self, extents: Mapping[TopicPartition, Extent], until: Mapping[TopicPartition, int]) -> dict[str, int]:
         messages: Counter[str] = Counter()
         for partition, extent in extents.items():
-            messages[self._topic(partition)] += max(0, min(until[partition], extent.ends) - extent.begins)
+            messages[self._topic(partition)] += max(0, until[partition] - extent.begins)
         return dict(messages)
 
-    def _missing(self, extents: Mapping[TopicPartition, Extent], until: Mapping[TopicPartition, int]) -> dict[str, int]:
+    def _missing(
+        self, extents: Mapping[TopicPartition, Extent], handled: Mapping[TopicPartition, int]
+    ) -> dict[str, int]:
         missing: Counter[str] = Counter()
         for partition, extent in extents.items():
-            lost_first, lost_last = min(extent.begins, until[partition]), until[partition] - extent.ends
+            lost_first, lost_last = min(extent.begins, handled[partition]), handled[partition] - extent.ends
             missing[self._topic(partition)] += lost_first + max(0, lost_last)
         return dict(+missing)
 

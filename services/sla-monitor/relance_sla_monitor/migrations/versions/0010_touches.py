@@ -5,7 +5,7 @@ from alembic import op
 from relance.migrations import statements
 
 revision = "0010"
-down_revision = "0008"
+down_revision = "0009"
 
 TABLES = """
     CREATE TABLE touches (
