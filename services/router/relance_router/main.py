@@ -47,6 +47,7 @@ from relance_router.terms.api import terms_api
 from relance_router.terms.applied import AppliedTerms
 from relance_router.terms.by_hand import TermsByHand
 from relance_router.terms.reassigning import Reassignment
+from relance_router.terms.separating import Separation
 
 SCHEMA = "router"
 GROUP = "router"
@@ -144,6 +145,7 @@ async def serve(settings: RouterSettings) -> None:
             terms_api(
                 TermsByHand(database, versions, ids.new_id, committed),
                 Reassignment(database, versions, assigner, ids.new_id, answered),
+                Separation(database, versions, assigner, ids.new_id, committed),
                 operators,
             )
         )
