@@ -175,8 +175,8 @@ async def test_what_is_said_of_a_touch_counts_whenever_it_is_heard_of(monitor: M
     separated = LeadSeparated(lead_id=touch.lead_id, joined=touch.joined, by="mia", separated_at=utc_now())
     for said in ((separated,), (touch,), (touch, separated), (separated, touch)):
         await monitor.handle(*said)
-    (found,) = await monitor.rows("SELECT source, stands FROM reporting.touches")
-    assert found == {"source": "ads", "stands": False}
+    (found,) = await monitor.rows("SELECT source, joined, separated_at FROM touches")
+    assert found == {"source": "ads", "joined": touch.joined, "separated_at": separated.separated_at}
     assert await monitor.rows("SELECT lead_id FROM reporting.scorecard_credits") == []
     assert await monitor.rows("SELECT source, amount FROM tally_changes") == [{"source": "ads", "amount": 1.0}]
 

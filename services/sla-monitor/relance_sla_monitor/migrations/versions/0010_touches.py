@@ -40,19 +40,14 @@ TRIGGERS = """
         FOR EACH ROW WHEN (OLD.joined_at IS NULL AND NEW.joined_at IS NOT NULL) EXECUTE FUNCTION tally_touches()
 """
 VIEWS = """
-    CREATE VIEW reporting.touches AS
-        SELECT lead_id, joined, source, channel, campaign, received_at, joined_at, separated_at,
-            coalesce(joined_at > separated_at, true) AS stands
-        FROM touches WHERE joined_at IS NOT NULL;
-
     CREATE VIEW reporting.scorecard_credits AS
         SELECT l.*, CAST(NULL AS uuid) AS joined FROM reporting.scorecard_leads l
         UNION ALL
         SELECT t.lead_id, 0, NULL, t.source, t.campaign, t.channel, l.team, l.rep, t.received_at,
             to_char(t.received_at AT TIME ZONE 'UTC', 'IYYY-"W"IW'), NULL, NULL, NULL, NULL, NULL, false, false, false,
             l.disposition, l.disposition_reason, l.disposed_at, false, t.joined
-        FROM reporting.touches t LEFT JOIN reporting.scorecard_leads l ON l.lead_id = t.joined
-        WHERE t.stands
+        FROM touches t LEFT JOIN reporting.scorecard_leads l ON l.lead_id = t.joined
+        WHERE t.joined_at IS NOT NULL AND coalesce(t.joined_at > t.separated_at, true)
 """
 
 
