@@ -31,7 +31,7 @@ async def say(system: System, told: Received, answer: str, **body: str) -> None:
 
 
 async def traffic(system: System) -> None:
-    """Answered, declined, ignored until a manager hears of it; accepted, rejected, won; again; refused; spam; unrouted."""
+    """Answered, declined, ignored until a manager hears of it; every disposition; again; refused; spam; unrouted."""
     posted = [
         await system.post_lead(
             source=source, campaign="spring" if source == "ads" else None, fields={"team": team}, name="Maria Huber"
