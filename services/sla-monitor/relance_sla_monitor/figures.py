@@ -178,7 +178,7 @@ def families(figures: Sequence[Figure]) -> Iterator[Metric]:
     for step, amount in steps.items():
         fired.add_metric(step, amount)
     yield fired
-    joined = CounterMetricFamily("relance_sla_touches", "Leads that joined another of the person.", labels=["source"])
+    joined = CounterMetricFamily("relance_sla_touches", "Leads that joined one of the same person.", labels=["source"])
     for source, amount in touches.items():
         joined.add_metric([source], amount)
     yield joined

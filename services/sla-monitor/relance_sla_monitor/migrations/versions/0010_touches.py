@@ -46,7 +46,10 @@ VIEWS = """
         SELECT t.lead_id, 0, NULL, t.source, t.campaign, t.channel, l.team, l.rep, t.received_at,
             to_char(t.received_at AT TIME ZONE 'UTC', 'IYYY-"W"IW'), NULL, NULL, NULL, NULL, NULL, false, false, false,
             l.disposition, l.disposition_reason, l.disposed_at, false, t.joined
-        FROM touches t LEFT JOIN reporting.scorecard_leads l ON l.lead_id = t.joined
+        -- A few touches are looked up one by one: OFFSET 0 keeps the planner from computing every lead there is.
+        FROM touches t LEFT JOIN LATERAL (
+            SELECT * FROM reporting.scorecard_leads each WHERE each.lead_id = t.joined OFFSET 0
+        ) l ON true
         WHERE t.joined_at IS NOT NULL AND coalesce(t.joined_at > t.separated_at, true)
 """
 
