@@ -194,7 +194,7 @@ async def test_two_replicas_that_do_everything_at_once_never_deadlock(open_datab
         chance = random.Random(place)  # noqa: S311 - a test that can be told again
         for _ in range(20):
             await something(routers[place % 2], chance)
-            if chance.random() < 0.1:  # noqa: PLR2004
+            if chance.random() < 0.1:
                 await somebody_is_separated(routers[place % 2])
 
     await asyncio.gather(*(worker(place) for place in range(12)))
