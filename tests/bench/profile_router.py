@@ -1,22 +1,21 @@
 """Where the router's processor time goes: `python -m tests.bench.profile_router` samples one real replica."""
 
 import asyncio
-import json
 import logging
 import sys
 import tempfile
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import psutil
 import typer
 from rich.console import Console
-from rich.table import Table
 from tests.bench import sampled
 from tests.bench.contenders import routers
 from tests.bench.leads import publish
 from tests.bench.routing_files import equal_reps
+from tests.bench.samples import show
 from tests.bench.sink import DELIVERING, HELD_OFF, running_sink
 from tests.bench.stage import running_stage
 
@@ -37,16 +36,11 @@ def profile(
     with tempfile.TemporaryDirectory(prefix="relance-profile-", ignore_cleanup_errors=True) as folder:
         file = Path(folder) / "samples.json"
         seconds, cpu = asyncio.run(_route(Path(folder), file, reps, leads, delivering=delivering))
-        samples: dict[str, Any] = json.loads(file.read_text())
-    # A sample stands for as much processor time as the kernel let pass between two.
-    each = samples["seconds"] / max(1, sum(samples["own"].values())) / leads * 1e6
-    console.print(_table("In the function itself", samples["own"], each, top))
-    ours = {name: count for name, count in samples["within"].items() if "relance" in name}
-    console.print(_table("In our functions, with all they call", ours, each, top))
+        collecting = show(console, file, leads, top)
     console.print(
         f"{leads} leads to {reps} reps, in µs per lead: {seconds / leads * 1e6:.0f} on the clock, "
         f"{cpu / leads * 1e6:.0f} of processor time with the start, "
-        f"{samples['collecting'] / leads * 1e6:.0f} of it in garbage collection."
+        f"{collecting:.0f} of it in garbage collection."
     )
 
 
@@ -75,15 +69,6 @@ async def _route(folder: Path, file: Path, reps: int, leads: int, *, delivering:
         )
         await connection.close()
     return seconds, times.user + times.system
-
-
-def _table(title: str, samples: dict[str, int], each: float, top: int) -> Table:
-    table = Table(title=title)
-    table.add_column("function", overflow="fold")
-    table.add_column("µs per lead", justify="right")
-    for name, count in sorted(samples.items(), key=lambda item: -item[1])[:top]:
-        table.add_row(name, f"{count * each:.1f}")
-    return table
 
 
 if __name__ == "__main__":

@@ -47,6 +47,23 @@ async def test_a_plain_form_is_accepted_in_every_encoding(ingest_only: System) -
     ] * 3
 
 
+async def test_a_lead_is_answered_alike_whichever_way_it_is_read(ingest_only: System) -> None:
+    """A body that is plain JSON is read directly, any other by FastAPI; a wrong one is told the same by both."""
+    kinds = ("application/json", "application/json; charset=utf-8")
+    for body, said in ({"email": "maria@example.com"}, 202), ({"email": 1, "surname": "Huber"}, 422), ({}, 422):
+        direct, by_fastapi = [
+            await post(ingest_only, "/v1/leads", data=json.dumps(body), headers={**AUTHORISED, "Content-Type": kind})
+            for kind in kinds
+        ]
+        for status, answer, headers in (direct, by_fastapi):
+            assert status == said
+            answer.pop("lead_id", None)
+            headers.pop("Date")
+        assert direct == by_fastapi
+    first, second = await stored(ingest_only)
+    assert first["contact"] == second["contact"]
+
+
 async def test_a_call_becomes_a_lead_with_its_details(ingest_only: System) -> None:
     """And the same call sent again is the same lead."""
     first = await post(ingest_only, "/v1/calls", json=CALL, headers={"X-API-Key": KEYS["phone"]})

@@ -1,6 +1,7 @@
 """Promises about leads of which more becomes known, kept by the database."""
 
 import pytest
+import yaml
 from tests.integration.conftest import OpenDatabase
 from tests.integration.events import envelope, lead, revised
 from tests.integration.router_harness import TEAM, Router, step
@@ -87,6 +88,21 @@ async def test_an_unrouted_lead_is_tried_again_at_once_by_what_is_known_now(rout
     await router.consume([envelope(revised(given, minutes=2, fields={"team": "more"}))])
     (decision,) = await router.explanations.of_lead(given.lead_id)
     assert decision.explanation.rule == "sales"
+    await router.books()
+
+
+async def test_an_offer_stands_although_more_becomes_known(router: Router) -> None:
+    """Whoever claims it gets what was offered, by the rule by which it was offered."""
+    document = yaml.safe_load(routing(Endpoints(), {"sales": TEAM, "more": ["dan"]}))
+    document["teams"][0] |= {"choose": "broadcast", "claim_within": "60s"}
+    await router.apply(yaml.safe_dump(document))
+    (given,) = await router.leads(1)
+    await router.consume([envelope(revised(given, contact=BEN, fields={"team": "more"}))])
+    (offer,) = await router.rows("SELECT id FROM offers WHERE rep = 'ben' AND state = 'open'")
+    await router.recorder.record(offer["id"], "acknowledged", None)
+    owner = await router.owner(given.lead_id)
+    assert (owner["rep"], owner["team"], owner["rule"]) == ("ben", "sales", "sales")
+    assert (await known(router, given)).contact == BEN
     await router.books()
 
 

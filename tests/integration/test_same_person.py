@@ -1,6 +1,7 @@
 """One person, one conversation: promises that the database keeps, under concurrency."""
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from relance.events import LeadReceived
 from relance.ids import LeadId
 from relance_local.services import ROUTER
 from relance_router.answers.assignments import read_assignment
+from relance_router.configuration.exported_leads import export_lines
 from relance_router.domain.dispositions import Judgement
 from relance_router.domain.interventions import InterventionRefused
 from relance_router.domain.same_person import CLOSED, JOINED, OLDER
@@ -50,10 +52,10 @@ async def told(router: Router) -> list[tuple[str, str]]:
     return [(row["type"], row["endpoint"]) for row in rows]
 
 
-async def events(router: Router, kind: str) -> list[dict[str, Any]]:
-    """The data of events that are told of one kind."""
-    rows = await router.rows("SELECT payload FROM outbox ORDER BY id")
-    return [row["payload"] for row in rows if kind in str(row)]
+async def events(router: Router, type_: str) -> list[dict[str, Any]]:
+    """The data of what is told of one type."""
+    rows = await router.rows("SELECT payload FROM outbox WHERE type = :type ORDER BY id", type=type_)
+    return [json.loads(row["payload"]) for row in rows]
 
 
 async def test_a_person_who_comes_again_is_told_to_the_owner_and_gets_no_other(router: Router) -> None:
@@ -66,6 +68,9 @@ async def test_a_person_who_comes_again_is_told_to_the_owner_and_gets_no_other(r
     assert await joined(router, again) == first.lead_id
     rep = f"rep:{owner['rep']}"
     assert await told(router) == [("lead.assigned", rep), ("lead.touched", rep)]
+    (event,) = await events(router, "relance.lead.joined.v1")
+    names = ("lead_id", "joined", "source", "recognised_by")
+    assert [event[name] for name in names] == [str(again.lead_id), str(first.lead_id), "phone", ["phone"]]
     conversation = await router.explanations.conversation(again.lead_id)
     assert conversation.joining == {
         "recognised_by": ["phone"],
@@ -168,6 +173,8 @@ async def test_a_touch_is_separated_and_routed_like_any_other_lead(router: Route
     assert separated.joined == first.lead_id
     assert (await router.owner(again.lead_id))["rep"] == "dan"
     assert "lead.touched" not in {type_ for type_, _ in await told(router)}
+    (event,) = await events(router, "relance.lead.separated.v1")
+    assert [event[name] for name in ("lead_id", "joined", "by")] == [str(again.lead_id), str(first.lead_id), "M"]
     (done,) = await router.explanations.interventions(again.lead_id)
     assert (done.what, done.by, done.reason, done.details) == ("separated", *WHY, {"joined": str(first.lead_id)})
     with pytest.raises(InterventionRefused, match="nothing to separate"):
@@ -223,6 +230,13 @@ async def test_two_replicas_with_leads_of_one_person_at_once_give_it_one_owner(
         == 1
     )
     await router.books()
+
+
+async def test_rehearsals_get_conversations_and_not_their_touches(router: Router) -> None:
+    """A touch was never routed: rehearsed, it would count as missed."""
+    leads = await router.route([lead(), lead()])
+    lines = "".join([piece async for piece in export_lines(router.database, 7)]).splitlines()
+    assert [json.loads(line)["lead_id"] for line in lines] == [str(leads[0].lead_id)]
 
 
 async def test_nobody_is_recognised_where_it_is_not_asked_for(router: Router) -> None:

@@ -1,9 +1,12 @@
 """Promises of what may be submitted."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from relance_ingest.domain.submissions import (
@@ -84,3 +87,34 @@ def test_a_call_of_the_wrong_shape_is_refused(change: dict[str, Any]) -> None:
     """A time without its zone is nobody's time."""
     with pytest.raises(ValidationError):
         CallSubmission.model_validate({**CALL, **change})
+
+
+def written(pairs: list[tuple[str, str]]) -> str:
+    return "{" + ", ".join(f"{name}: {value}" for name, value in pairs) + "}"
+
+
+# As JSON text, because a document can say what no Python value can: a name twice, half a character, a number too large.
+TEXTS = st.text(min_size=1, max_size=5).map(json.dumps)
+OBJECTS = st.lists(st.tuples(TEXTS, TEXTS), max_size=3).map(written)
+ODDITIES = st.sampled_from(
+    ["true", "NaN", "1" * 5000, "", "[]", '"\\ud800"', '"\\u0000"', '"\\x"', '"\t"', '{"a": {}}']
+)
+MEMBERS = st.one_of(
+    st.tuples(st.sampled_from(['"name"', '"company"', '"campaign"', '"phone"']), TEXTS),
+    st.tuples(st.just('"country"'), st.sampled_from(['"de"', '" AT\\n"', "null"])),
+    st.tuples(st.just('"fields"'), OBJECTS),
+    st.tuples(st.sampled_from([f'"{name}"' for name in (*LeadSubmission.model_fields, "surname")]), ODDITIES),
+)
+DOCUMENTS = st.lists(MEMBERS, max_size=4).map(lambda members: written([('"email"', '"a@example.com"'), *members]))
+
+
+@given(DOCUMENTS)
+@example('{"email": "a@example.com", "email": 1}')
+@example('{"email": 1, "email": "a@example.com", "fields": {"a": 1, "a": "b"}}')
+def test_a_lead_read_from_its_bytes_is_the_one_that_fastapi_reads(document: str) -> None:
+    """What is taken straight from the body, FastAPI would have taken, and as the same lead."""
+    try:
+        lead = LeadSubmission.model_validate_json(document.encode())
+    except ValidationError:
+        return
+    assert lead == LeadSubmission.model_validate(json.loads(document))

@@ -53,7 +53,8 @@ class RoutingHandler:
         erasures = [event for event in events if isinstance(event.data, ErasureRequested)]
         # All leads are locked before the lines are.
         # A revision tells everything: one that is there before its lead, which was a dead letter, is the lead.
-        given = {id_: Request(Cause.NEW, each.lead, each.traceparent) for id_, each in revisions.items()} | leads
+        ahead = {id_: Request(Cause.NEW, each.lead, each.traceparent) for id_, each in revisions.items()}
+        given = leads | {id_: request for id_, request in ahead.items() if id_ not in leads}
         lock_too: set[LeadId] = set()
         if revisions or erasures or running.configuration.same_person:
             lock_too = revisions.keys() | {step.lead_id for step in steps} | to_erase(erasures)

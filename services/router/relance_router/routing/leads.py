@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Row, text
@@ -90,6 +90,7 @@ _OWNERS = text("""
     FROM leads l JOIN assignments a ON a.lead_id = coalesce(l.joined, l.id)
     WHERE l.id = ANY(CAST(:ids AS uuid[])) AND a.ended_at IS NULL
 """)
+_BEFORE = text("SELECT data FROM replaced_leads WHERE lead_id = :id AND revision = :revision")
 _LOCK_LEAD = text(f"""
     SELECT l.data, l.revision, l.traceparent, {_DECLINED}, {_HAD_IT}
     FROM leads l WHERE l.id = :id FOR UPDATE
@@ -234,6 +235,12 @@ async def lock_lead(connection: AsyncConnection, lead: LeadId, cause: Cause) -> 
     return Request(
         cause, _lead(row), row.traceparent, tuple(row.had_it), declined=tuple(row.declined), revision=row.revision
     )
+
+
+async def as_it_was(connection: AsyncConnection, request: Request, revision: int) -> Request:
+    """The lead as it was known after so many revisions, as far as that is still kept."""
+    row = (await connection.execute(_BEFORE, {"id": request.lead.lead_id, "revision": revision})).one_or_none()
+    return replace(request, lead=_lead(row), revision=revision) if row else request
 
 
 async def transaction_time(connection: AsyncConnection) -> datetime:
