@@ -27,7 +27,7 @@ START = datetime(2025, 3, 3, tzinfo=UTC)
 """A Monday."""
 FAR = timedelta(days=36500)
 
-Stop = tuple[Literal["acknowledged", "contacted", "declined", "reassigned"], int]
+Stop = tuple[Literal["acknowledged", "contacted", "declined", "reassigned", "erased"], int]
 """What happened, and how many minutes after the assignment."""
 
 
@@ -86,7 +86,7 @@ class Told:
 _minutes = st.sampled_from((0, 4, 10, 11, 30))
 # Few values, so that leads meet in groups, and moments at the edges of windows.
 _stop: st.SearchStrategy[Stop] = st.tuples(
-    st.sampled_from(("acknowledged", "contacted", "declined", "reassigned")), _minutes
+    st.sampled_from(("acknowledged", "contacted", "declined", "reassigned", "erased")), _minutes
 )
 _said: st.SearchStrategy[tuple[Disposition, RejectionReason | None, int]] = st.one_of(
     st.tuples(st.sampled_from(("accepted", "won", "lost")), st.none(), _minutes),
@@ -134,6 +134,7 @@ def _tell(history: History, everything: Told) -> None:
     events = everything.events
     own: list[ListedLead] = []
     worked: list[timedelta | None] = []
+    erased: list[datetime] = []
     if history.unrouted:
         events.append(_unrouted(history, lead_id))
     begun = received_at
@@ -163,7 +164,8 @@ def _tell(history: History, everything: Told) -> None:
         own.append(_assignment(history, owner, made, newest))
         first = min(owner.stops, key=lambda stop: (stop[1], stop[0]), default=None)
         worked.append(None if first is None else timedelta(minutes=first[1]))
-    lead = _lead(own, worked) if own else _nobodys(history, lead_id)
+        erased += [begun + timedelta(minutes=after) for cause, after in owner.stops if cause == "erased"]
+    lead = _lead(own, worked, min(erased, default=None)) if own else _nobodys(history, lead_id)
     if own or history.unrouted:
         everything.leads.append(lead)
     everything.assignments += own
@@ -230,7 +232,7 @@ def _stops_of(owner: Owner, made: AssignmentMade) -> Iterator[EventData]:
     about = {"assignment_id": made.assignment_id, "lead_id": made.lead_id, "rep": owner.rep}
     for cause, after in owner.stops:
         at = made.assigned_at + timedelta(minutes=after)
-        if cause in ("declined", "reassigned"):
+        if cause in ("declined", "reassigned", "erased"):
             yield AssignmentEnded.model_validate({**about, "reason": cause, "ended_at": at})
         else:
             yield ResponseRecorded.model_validate({**about, "answer": cause, "responded_at": at})
@@ -286,7 +288,7 @@ def _assignment(history: History, owner: Owner, made: AssignmentMade, newest: Di
     )
 
 
-def _lead(own: Sequence[ListedLead], worked: Sequence[timedelta | None]) -> ListedLead:
+def _lead(own: Sequence[ListedLead], worked: Sequence[timedelta | None], erased: datetime | None) -> ListedLead:
     first = own[0]
     assert first.given_at
     assert first.deadline
@@ -297,7 +299,7 @@ def _lead(own: Sequence[ListedLead], worked: Sequence[timedelta | None]) -> List
         for each, spent in zip(own, worked, strict=True)
         if spent is not None and each.given_at and answered_at and each.given_at <= answered_at
     ]
-    passed = first.deadline < datetime.now(UTC)
+    passed = first.deadline < (answered_at or erased or datetime.now(UTC))
     in_time = answered_at is not None and answered_at <= first.deadline
     said = max((each for each in own if each.disposed_at), key=lambda each: str(each.disposed_at), default=None)
     return replace(

@@ -85,7 +85,7 @@ async def test_ten_thousand_open_leads_are_read_in_one_bounded_query_by_index(da
 
 
 async def test_each_lead_is_counted_where_it_stands(database: Database) -> None:
-    """Open, at risk, overdue, on hold, kept, breached; what was taken away in time is neither kept nor breached."""
+    """Open, at risk, overdue, on hold, kept, breached; taken away or erased in time is neither kept nor breached."""
     second = timedelta(seconds=1)
     await clocks(database, 1, age=timedelta(minutes=1))
     await clocks(database, 2, age=timedelta(minutes=9))
@@ -94,6 +94,7 @@ async def test_each_lead_is_counted_where_it_stands(database: Database) -> None:
     await clocks(database, 4, age=second, stopped=second / 2, by="acknowledged")
     await clocks(database, 5, age=second, stopped=second / 2, by="declined", window=timedelta())
     await clocks(database, 6, age=second, stopped=second / 2, by="reassigned")
+    await clocks(database, 8, age=second, stopped=second / 2, by="erased")
     facts = await read_facts(database, UTC_ZONE)
     assert facts.standings == (
         Standing("team0", open=13, at_risk=2, overdue=3, on_hold=7, kept_today=4, breached_today=8),

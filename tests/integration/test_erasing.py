@@ -340,7 +340,7 @@ async def test_one_proof_is_told_per_part_with_the_rows_of_its_leads(router: Rou
 
 
 async def test_the_monitor_waits_for_nobody_any_more(router: Router, open_database: OpenDatabase) -> None:
-    """Its clocks stop by what the router says, and nothing falls due."""
+    """Its clocks stop by what the router says, nothing falls due, and nobody has taken the lead from its rep."""
     monitor = Monitor(open_database("sla"))
     (lead,) = await router.route([wandas()])
     await router.consume([erasure(lead.lead_id)])
@@ -348,7 +348,7 @@ async def test_the_monitor_waits_for_nobody_any_more(router: Router, open_databa
     await monitor.handle(*(_event(row) for row in rows))
     clocks = await monitor.rows("SELECT stopped_by, next_due_at FROM clocks")
     assert clocks
-    assert all(clock == {"stopped_by": "reassigned", "next_due_at": None} for clock in clocks)
+    assert all(clock == {"stopped_by": "erased", "next_due_at": None} for clock in clocks)
 
 
 async def test_all_that_is_held_of_a_lead_is_exported(router: Router) -> None:

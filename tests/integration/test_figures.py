@@ -54,23 +54,29 @@ async def counted(monitor: Monitor) -> dict[str, float]:
 
 
 async def test_every_clock_is_counted_once_by_how_it_went(monitor: Monitor) -> None:
-    """Kept, late, reassigned, overdue, at risk, in time; each replica and each restart says the same."""
-    in_time, late, passed_on, overdue, fresh = (assigned(ago * MINUTES) for ago in (5, 15, 5, 12, 0))
-    await monitor.handle(in_time, late, passed_on, overdue, fresh)
+    """Kept, late, reassigned, erased, overdue, at risk, in time; each replica and each restart says the same."""
+    in_time, late, passed_on, erased, erased_late, overdue, fresh = (
+        assigned(ago * MINUTES) for ago in (5, 15, 5, 5, 15, 12, 0)
+    )
+    await monitor.handle(in_time, late, passed_on, erased, erased_late, overdue, fresh)
     await monitor.timers.fire_due()
     await monitor.handle(answered(in_time, 2 * MINUTES), answered(late, 13 * MINUTES))
+    ends = ((passed_on, "reassigned", 1), (erased, "erased", 1), (erased_late, "erased", 13))
     await monitor.handle(
-        AssignmentEnded(
-            assignment_id=passed_on.assignment_id, lead_id=passed_on.lead_id, rep="anna", team="sales",
-            reason="reassigned", ended_at=passed_on.assigned_at + MINUTES,
+        *(
+            AssignmentEnded.model_validate({
+                "assignment_id": made.assignment_id, "lead_id": made.lead_id, "rep": "anna", "reason": reason,
+                "ended_at": made.assigned_at + after * MINUTES,
+            })
+            for made, reason, after in ends
         )
     )  # fmt: skip
     found = await counted(monitor)
     assert found == await counted(monitor)
     expected = {
-        "clocks_started_total": 5, "windows_kept_total": 1, "windows_breached_total": 2, "breaches_withdrawn_total": 0,
+        "clocks_started_total": 7, "windows_kept_total": 1, "windows_breached_total": 3, "breaches_withdrawn_total": 0,
         "open in_time": 1, "open at_risk": 0, "open breached": 1,
-        "steps_total remind_rep": 4, "steps_total breach": 2,
+        "steps_total remind_rep": 6, "steps_total breach": 3,
         "response_seconds_bucket 60": 0, "response_seconds_bucket 120": 1, "response_seconds_bucket 900": 2,
         "response_seconds_count": 2, "response_seconds_sum": 15 * 60,
         "response_window_ratio_bucket 0.25": 1, "response_window_ratio_bucket 1.25": 1,

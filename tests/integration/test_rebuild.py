@@ -226,6 +226,7 @@ async def some_history(monitor: Monitor) -> None:
 
     fresh, risky, overdue = given(0, 600), given(540, 600), given(15)
     in_time, late, heard_late, declined, taken = given(5), given(30), given(20), given(8), given(45)
+    erased, erased_late, erased_on_hold = given(5), given(30), given(6)
     worked, three = (
         given(300, 60, calendar=OFFICE),
         given(200, 30, contact_window=100 * MINUTES, disposition_window=600 * MINUTES),
@@ -246,6 +247,7 @@ async def some_history(monitor: Monitor) -> None:
     )  # fmt: skip
     await monitor.say(fresh, risky, overdue, in_time, late, heard_late, declined, taken, worked, three)
     await monitor.say(extended, held, released, gone_before, repeated)
+    await monitor.say(erased, erased_late, erased_on_hold)
     # An answer that comes before its assignment.
     early = given(3)
     await monitor.say(answered(early, MINUTES))
@@ -277,11 +279,13 @@ async def some_history(monitor: Monitor) -> None:
         # With a clock that it did not have.
         terms(repeated, 1, "configuration", contact_window=90 * MINUTES),
         terms(overdue, 1, "extended", **more),
+        terms(erased_on_hold, 1, "held", holds=(Hold(since=now, until=None),)),
     )
     await monitor.all_heard()
     await monitor.say(terms(released, 2, "released", holds=(Hold(since=now - 2 * MINUTES, until=now),)))
     # Answered before its terms were changed, by which it does not count.
     await monitor.say(answered(gone_before, 3 * MINUTES), answered(held, 8 * MINUTES))
+    await monitor.say(ended(erased, 4, "erased"), ended(erased_late, 20, "erased"), ended(erased_on_hold, 8, "erased"))
     stays, leaves = (
         LeadJoined(
             lead_id=LeadId(new_id()), joined=in_time.lead_id, source="fairs", channel="form", campaign="autumn",

@@ -92,6 +92,30 @@ async def test_one_document_says_what_happened_with_a_lead(monitor: Monitor, app
     assert ben["disposition"] == "accepted"
 
 
+async def test_what_ended_with_an_erasure_says_so(monitor: Monitor, app: FastAPI) -> None:
+    """What was answered or late before stays so; what still ran was neither kept nor taken away."""
+    answered_before, late, running = (
+        assigned(8 * MINUTES, contact_window=60 * MINUTES),
+        assigned(12 * MINUTES),
+        assigned(2 * MINUTES),
+    )
+    await monitor.handle(answered_before, late, running)
+    await monitor.handle(answered(answered_before, 2 * MINUTES))
+    await monitor.handle(
+        *(
+            AssignmentEnded(
+                assignment_id=made.assignment_id, lead_id=made.lead_id, rep="anna", reason="erased", ended_at=utc_now(),
+            )
+            for made in (answered_before, late, running)
+        )
+    )  # fmt: skip
+    states = []
+    for made in (answered_before, late, running):
+        (assignment,) = json.loads((await ask(app, f"/v1/leads/{made.lead_id}/clocks"))[1])["assignments"]
+        states.append({clock["clock"]: clock["state"] for clock in assignment["clocks"]})
+    assert states == [{"response": "kept", "contact": "erased"}, {"response": "late"}, {"response": "erased"}]
+
+
 async def test_changed_terms_are_told_with_those_that_ran_before(monitor: Monitor, app: FastAPI) -> None:
     """A hold without an end has no deadline; what had fired stays."""
     made = assigned(6 * MINUTES)

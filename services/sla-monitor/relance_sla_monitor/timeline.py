@@ -1,6 +1,6 @@
 """What happened with a lead: who had it, which clocks ran, which steps fired and which are to come. For operators."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Literal
@@ -17,7 +17,8 @@ from relance.http.problems import Problem, declared
 from relance_sla_monitor.clocks import STEPS
 from relance_sla_monitor.domain.clocks import Step
 
-State = Literal["running", "on_hold", "overdue", "kept", "late", "taken_away"]
+State = Literal["running", "on_hold", "overdue", "kept", "late", "taken_away", "erased"]
+_NOT_KEPT: Mapping[str, State] = {"reassigned": "taken_away", "erased": "erased"}
 
 
 class ShownStep(BaseModel):
@@ -49,7 +50,7 @@ class ShownTerms(BaseModel):
 
 
 class ShownClock(BaseModel):
-    """A clock, and where it stands: `late` was stopped after its deadline, `taken_away` with the lead, in time."""
+    """A clock, and where it stands: `late` stopped after its deadline; `taken_away`, `erased` before, with the lead."""
 
     clock: ClockName
     state: State
@@ -255,7 +256,7 @@ def _state(row: RowMapping) -> State:
         return "on_hold" if held else "running"
     if row["deadline"] is not None and row["stopped_at"] > row["deadline"]:
         return "late"
-    return "taken_away" if row["stopped_by"] == "reassigned" else "kept"
+    return _NOT_KEPT.get(row["stopped_by"], "kept")
 
 
 def _former(row: RowMapping) -> ShownTerms:

@@ -113,7 +113,7 @@ class AssignmentEnded(EventData):
     assignment_id: AssignmentId
     lead_id: LeadId
     rep: str
-    reason: Literal["declined", "reassigned"]
+    reason: Literal["declined", "reassigned", "erased"]
     ended_at: UtcDatetime
     by: str | None = Field(None, description="Who gave the lead to somebody else by hand.")
 

@@ -27,10 +27,10 @@ def lead(number: int, left: timedelta, *, team: str = "sales", risk: timedelta |
     return OpenLead(UUID(int=number), "anna", team, "website", "form", None, NOW - MINUTE, deadline, at, on_hold=False)
 
 
-def late(number: int, ago: timedelta, *, team: str = "sales") -> LateLead:
-    """A lead whose window passed `ago` and that was answered half a minute later."""
+def late(number: int, ago: timedelta, *, team: str = "sales", by: str = "contacted") -> LateLead:
+    """A lead whose window passed `ago` and whose clock was stopped `by` something half a minute later."""
     passed = NOW - ago
-    return LateLead(UUID(int=number), "ben", team, "ads", "spring", passed, passed + MINUTE / 2, "contacted")
+    return LateLead(UUID(int=number), "ben", team, "ads", "spring", passed, passed + MINUTE / 2, by)
 
 
 def hour(ago: int, median: timedelta, p90: timedelta, team: str | None = None) -> Hour:
@@ -110,8 +110,11 @@ def test_a_team_is_shown_nothing_of_another() -> None:
 
 def test_what_breached_says_whether_it_was_answered_since() -> None:
     """The newest first; yesterday's are not today's."""
-    read = facts(lead(1, -2 * MINUTE), late=(late(2, MINUTE), late(3, timedelta(hours=20))))
+    read = facts(
+        lead(1, -2 * MINUTE), late=(late(2, MINUTE), late(3, timedelta(hours=20)), late(4, MINUTE / 2, by="erased"))
+    )
     assert [(breach.lead, breach.ending) for breach in board(read, None, BERLIN).breaches] == [
+        ("000004", "erased 0:30 late"),
         ("000002", "0:30 late"),
         ("000001", ""),
     ]

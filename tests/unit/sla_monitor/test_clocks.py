@@ -146,7 +146,7 @@ def test_a_window_that_begins_before_the_weekend_is_over_after_it() -> None:
 HORIZON = timedelta(days=4)
 causes = st.dictionaries(
     st.sampled_from(
-        ["acknowledged", "contacted", "declined", "reassigned", "accepted", "rejected", "won", "lost"],
+        ["acknowledged", "contacted", "declined", "reassigned", "erased", "accepted", "rejected", "won", "lost"],
     ),
     st.integers(-100, 4000),
 )
@@ -190,7 +190,10 @@ def test_deadlines_steps_and_time_worked_are_those_that_the_oracle_counts(
     [
         ("acknowledged", {"response"}),
         ("contacted", {"response", "contact"}),
-        *((cause, set(CLOCKS)) for cause in ("declined", "reassigned", "accepted", "rejected", "won", "lost")),
+        *(
+            (cause, set(CLOCKS))
+            for cause in ("declined", "reassigned", "erased", "accepted", "rejected", "won", "lost")
+        ),
     ],
 )
 def test_what_is_said_stops_the_clocks_that_wait_for_it(cause: StopCause, stopped: set[str]) -> None:

@@ -49,7 +49,7 @@ def _by(labels: str) -> str:
     return f" by ({labels})" if labels else ""
 
 
-ANSWERED = "stopped_by <> 'reassigned'"
+ANSWERED = "stopped_by NOT IN ('reassigned', 'erased')"
 ANSWER_COLUMNS = f"""
     count(*) AS assignments,
     count(*) FILTER (WHERE {ANSWERED} AND NOT breached) AS in_time,

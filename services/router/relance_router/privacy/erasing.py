@@ -23,8 +23,8 @@ from relance_router.routing.offers import close_offers
 from relance_router.routing.requests import Cause, Request
 
 SERVICE = "router"
-ENDED_BY = "an erasure"
-"""Who ended the assignment, as its event says."""
+SEPARATED_BY = "an erasure"
+"""Who separated a touch, as its event says."""
 
 # A lead that is heard of only after its erasure finds its place taken, and is not routed.
 _TAKE_PLACES = text("""
@@ -159,7 +159,7 @@ class Eraser:
 
     def _separated(self, row: Row[Any], now: datetime) -> Envelope:
         lead = LeadId(row.id)
-        data = LeadSeparated(lead_id=lead, joined=LeadId(row.joined), by=ENDED_BY, separated_at=now)
+        data = LeadSeparated(lead_id=lead, joined=LeadId(row.joined), by=SEPARATED_BY, separated_at=now)
         return Envelope.caused_by(
             row.traceparent, data, source=SOURCE, subject=str(lead), time=now, new_id=self._new_id
         )
@@ -169,9 +169,8 @@ class Eraser:
             assignment_id=AssignmentId(row.id),
             lead_id=LeadId(row.lead_id),
             rep=row.rep,
-            reason="reassigned",
+            reason="erased",
             ended_at=now,
-            by=ENDED_BY,
         )
         lead = str(row.lead_id)
         return Envelope.caused_by(row.traceparent, data, source=SOURCE, subject=lead, time=now, new_id=self._new_id)

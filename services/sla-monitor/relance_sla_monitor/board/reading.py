@@ -145,7 +145,9 @@ READ = text(f"""
     ),
     ended AS (
         SELECT team,
-            count(*) FILTER (WHERE today AND stopped_at <= deadline AND stopped_by <> 'reassigned') AS kept_today,
+            count(*) FILTER (
+                WHERE today AND stopped_at <= deadline AND stopped_by NOT IN ('reassigned', 'erased')
+            ) AS kept_today,
             count(*) FILTER (WHERE late) AS late_today
         FROM stopped GROUP BY team
     ),
@@ -175,7 +177,8 @@ READ = text(f"""
             percentile_cont(0.9) WITHIN GROUP (ORDER BY extract(epoch FROM worked)) AS p90,
             percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM response_window)) AS window
         FROM stopped
-        WHERE stopped_by <> 'reassigned' AND stopped_at >= date_trunc('hour', now()) - interval '23 hours'
+        WHERE stopped_by NOT IN ('reassigned', 'erased')
+            AND stopped_at >= date_trunc('hour', now()) - interval '23 hours'
         GROUP BY GROUPING SETS ((team, date_trunc('hour', stopped_at)), (date_trunc('hour', stopped_at)))
     )
     SELECT CAST(jsonb_build_object(

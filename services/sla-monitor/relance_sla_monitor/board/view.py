@@ -17,7 +17,7 @@ State = Literal["in_time", "at_risk", "breached", "on_hold"]
 
 LATE_ROWS = 5
 _NEVER = datetime.max.replace(tzinfo=UTC)
-_UNANSWERED = {"declined": "declined", "reassigned": "taken away"}
+_UNANSWERED = {"declined": "declined", "reassigned": "taken away", "erased": "erased"}
 """What stops a clock and is no answer."""
 
 

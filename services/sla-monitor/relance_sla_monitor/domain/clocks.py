@@ -18,13 +18,13 @@ from relance.events import AssignmentMade, AssignmentTermsChanged, EscalationSte
 from relance.events.assignment import TELLING, ClockName, StepAction, Way
 from relance.events.response import Answer, Disposition
 
-StopCause = Answer | Disposition | Literal["reassigned"]
-"""An answer by the rep, sales' word on the lead, or the lead going to somebody else."""
+StopCause = Answer | Disposition | Literal["reassigned", "erased"]
+"""An answer by the rep, sales' word on the lead, or the lead going to somebody else, or being erased."""
 
 _DISPOSITIONS: frozenset[StopCause] = frozenset(get_args(Disposition))
 _REACHED: frozenset[StopCause] = frozenset({"contacted"})
 _ANSWERED: frozenset[StopCause] = frozenset({"acknowledged", "contacted"})
-_ENDS: frozenset[StopCause] = frozenset({"declined", "reassigned"})
+_ENDS: frozenset[StopCause] = frozenset({"declined", "reassigned", "erased"})
 STOPPED_BY: Mapping[ClockName, frozenset[StopCause]] = {
     "response": _ANSWERED | _DISPOSITIONS | _ENDS,
     # Who says what a lead was worth has spoken to them, or found that there is nobody to speak to.

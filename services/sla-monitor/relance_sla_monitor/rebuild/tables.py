@@ -88,7 +88,7 @@ _FIRST_SEEN = """
     SELECT clock, team, source, coalesce(campaign, ''), 'started', '', 0 FROM clocks
     GROUP BY 1, 2, 3, 4 ORDER BY min(started_at), 1, 2, 3, 4
 """
-# As when a clock stops, which triggers count (0006, 0007): these are stored with their end.
+# As when a clock stops, which triggers count (0006, 0007, 0011): these are stored with their end.
 _ANSWERED = f"""
     INSERT INTO {{schema}}.tally_changes (clock, team, source, campaign, what, detail, amount)
     SELECT c.clock, c.team, c.source, coalesce(c.campaign, '') AS campaign, t.what, t.detail, sum(t.amount)
@@ -103,14 +103,14 @@ _ANSWERED = f"""
             ('seconds', 'sum', coalesce(seconds, 0)),
             ('ratio', 'sum', coalesce(ratio, 0))
         ) t (what, detail, amount)
-    WHERE c.stopped_by <> 'reassigned'
+    WHERE c.stopped_by NOT IN ('reassigned', 'erased')
     GROUP BY 1, 2, 3, 4, 5, 6
 """
-# On hold when they were stopped, and so kept (0007).
+# On hold when they were stopped, and so kept (0007, 0011).
 _KEPT_ON_HOLD = """
     INSERT INTO {schema}.tally_changes (clock, team, source, campaign, what, detail, amount)
     SELECT clock, team, source, coalesce(campaign, ''), 'kept', '', count(*) FROM clocks
-    WHERE stopped_at IS NOT NULL AND deadline IS NULL AND stopped_by <> 'reassigned'
+    WHERE stopped_at IS NOT NULL AND deadline IS NULL AND stopped_by NOT IN ('reassigned', 'erased')
     GROUP BY 1, 2, 3, 4
 """
 # Topics do not tell of an answer that was heard too late where no step had announced the breach; what was counted
