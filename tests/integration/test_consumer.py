@@ -32,6 +32,7 @@ class Effects:
     """A handler whose effect is a row per event, and which can be told to fail."""
 
     fail_permanently_on: str | None = None
+    fault: Exception = field(default_factory=lambda: ZeroDivisionError("a fault of our own"))
     fail_passingly: int = 0
     batches: list[int] = field(default_factory=list)
     entered: asyncio.Event = field(default_factory=asyncio.Event)
@@ -48,7 +49,7 @@ class Effects:
         for event in events:
             assert isinstance(event.data, LeadReceived)
             if event.data.source == self.fail_permanently_on:
-                raise ZeroDivisionError("a fault of our own")
+                raise self.fault
             # The table stands in for any effect; without the inbox a repetition would break its key.
             await connection.execute(
                 text("INSERT INTO leads (id, data, traceparent) VALUES (:id, '{}', '')"), {"id": event.data.lead_id}

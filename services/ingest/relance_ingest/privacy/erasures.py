@@ -24,12 +24,12 @@ _BEGIN = text("""
     VALUES (:id, 'request', :by, :reason, :at, :keys)
 """)
 _NEXT = text("""
-    SELECT id, because, requested_at, person_keys,
-        (SELECT count(*) FROM erasure_parts WHERE erasure_id = erasures.id) AS parts
-    FROM erasures
+    SELECT id, because, requested_at, person_keys FROM erasures
     WHERE person_keys IS NOT NULL AND (CAST(:id AS uuid) IS NULL OR id = :id) ORDER BY id LIMIT 1
     FOR UPDATE SKIP LOCKED
 """)
+# Counted once the erasure is locked: a statement that began before another replica's commit does not see its parts.
+_PARTS = text("SELECT count(*) FROM erasure_parts WHERE erasure_id = :id")
 _FOUND_ALL = text("UPDATE erasures SET person_keys = NULL WHERE id = :id")
 _ONE = text("""
     SELECT id, because, requested_by, reason, requested_at, person_keys IS NULL AS found_all,
@@ -136,7 +136,8 @@ class Erasures:
         leads = await finding.lock(connection, row.person_keys, LARGEST_PART)
         if leads:
             erasure = Erasure(ErasureId(row.id), row.because, row.requested_at)
-            await erase(connection, erasure, parts(leads, first=row.parts), self._clock(), self._new_id)
+            first = (await connection.execute(_PARTS, {"id": row.id})).scalar_one()
+            await erase(connection, erasure, parts(leads, first=first), self._clock(), self._new_id)
         if len(leads) < LARGEST_PART:
             await connection.execute(_FOUND_ALL, {"id": row.id})
         return True

@@ -9,17 +9,24 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from relance.ids import LeadId
 from relance_ingest.domain.pseudonyms import Pseudonyms
 
-# While replicas of the version before still run, they write leads without.
+# While replicas of the version before still run, they write leads without. They have no secret, and name a person by
+# one of the two only: so the plain hashes of both (`Pseudonyms`) are made here.
 _FILL = text("""
     UPDATE leads SET person_keys = ARRAY[data->>'identity_key'] || ARRAY(
-        SELECT jsonb_array_elements_text(data->'person_keys') EXCEPT SELECT data->>'identity_key'
+        SELECT jsonb_array_elements_text(data->'person_keys')
+        UNION SELECT left(encode(sha256(convert_to(who, 'UTF8')), 'hex'), 32)
+        FROM (VALUES
+            ('email:' || lower(data #>> '{contact,email}')), ('phone:' || (data #>> '{contact,phone}'))
+        ) AS known (who)
+        WHERE who IS NOT NULL
+        EXCEPT SELECT data->>'identity_key'
     )
     WHERE person_keys IS NULL
 """)
-# Locked in the order in which repetitions lock them.
+# Locked in the order in which repetitions and releases lock them.
 _LOCK = text("""
     SELECT id, person_keys[1] AS key FROM leads WHERE person_keys && CAST(:keys AS text[])
-    ORDER BY source, idempotency_key LIMIT :most FOR UPDATE
+    ORDER BY id LIMIT :most FOR UPDATE
 """)
 _PAGE = text("""
     SELECT id, idempotency_key, revised_at, suspicions, released_at, discarded_at, data,
