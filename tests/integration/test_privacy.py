@@ -18,7 +18,7 @@ from relance.events import Contact, Envelope, ErasureDone
 from relance.ids import ErasureId, EventId, LeadId, first_id_at, new_id
 from relance.personal_data import PersonalData
 from relance.resealing import reseal
-from relance_ingest.acceptance import Acceptance, Accepted, NewLead, release
+from relance_ingest.acceptance import Acceptance, Accepted, NewLead, naming, release
 from relance_ingest.domain.pseudonyms import Pseudonyms
 from relance_ingest.encrypt_command import COLUMNS
 from relance_ingest.privacy import Erasures, Person, ProofHandler, Retention, Standing, erasures, finding
@@ -334,6 +334,39 @@ async def test_a_lead_of_the_version_before_is_found_by_each_of_its_addresses(in
     await rows(ingest_database, "UPDATE leads SET person_keys = NULL, data = data - 'person_keys' RETURNING 1")
     assert (await erase(ingest_database, Person(None, PHONE))).lead_ids == [lead.lead_id]
     assert (await erase(ingest_database)).lead_ids == [revised.lead_id]
+
+
+async def test_an_erasure_waits_until_all_leads_of_the_version_before_can_be_found(
+    ingest_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are named in steps, however many there are; until then ingest itself is waited for."""
+    monkeypatch.setattr(naming, "AT_ONCE", 2)
+    acceptance = accepting(ingest_database)
+    leads = [await acceptance.accept(a_lead()) for _ in range(5)]
+    await rows(ingest_database, "UPDATE leads SET person_keys = NULL RETURNING 1")
+    work = erasing(ingest_database)
+    erasure_id = await work.request(MARIA, "oona", None)
+    begun = await standing(ingest_database, erasure_id)
+    assert (begun.lead_ids, begun.waiting_for) == ([], ["ingest"])
+    while not await work.turn():
+        pass
+    done = await standing(ingest_database, erasure_id)
+    assert (done.lead_ids, done.waiting_for) == ([lead.lead_id for lead in leads], ["router"])
+
+
+async def test_a_lead_of_the_version_before_that_is_revised_and_sealed_is_found_by_both_contacts(
+    open_database: OpenDatabase,
+) -> None:
+    """It is named before its data is replaced by what cannot be looked into."""
+    database = open_database(INGEST, SEALED)
+    plain = open_database(INGEST)
+    await accepting(plain).accept(a_lead(idempotency_key="k", revisable=True))
+    await rows(plain, "UPDATE leads SET person_keys = NULL RETURNING 1")
+    revised = await accepting(database).accept(a_lead("anna@example.com", idempotency_key="k", revisable=True))
+    async with database.transaction() as connection:
+        for email in ("maria@example.com", "anna@example.com"):
+            (row,) = await finding.page(connection, Person(email, None).keys(SECRET), after=None, most=2)
+            assert row.id == revised.lead_id
 
 
 async def test_a_lead_is_found_by_all_that_it_was_ever_told_with(ingest_database: Database) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, text
 import relance_ingest
 from relance import migrations
 from relance.database import Database
+from relance_ingest.acceptance.naming import name_all
 from relance_ingest.domain.pseudonyms import Pseudonyms
 from relance_local.broker import Broker
 from relance_local.database_server import DatabaseServer
@@ -50,6 +51,7 @@ async def test_leads_are_found_by_all_that_their_data_says(real_parts: tuple[Dat
             await connection.run_sync(upgrade_to_0004)
             await connection.execute(BEFORE)
         await migrations.upgrade(database, FOLDER)
+        await name_all(database)
         async with database.transaction() as connection:
             first, second, third, fourth = (await connection.execute(KEYS)).scalars()
     finally:

@@ -11,6 +11,7 @@ from relance.command_line import load_settings
 from relance.database import Database
 from relance.personal_data import CannotOpen, PersonalData
 from relance.resealing import SealedColumn, count, reseal
+from relance_ingest.acceptance.naming import name_all
 from relance_ingest.settings import IngestSettings
 
 COLUMNS = (
@@ -44,6 +45,7 @@ async def _encrypt(settings: IngestSettings, schema: str) -> int:
     database = Database.of(settings, schema, personal_data)
     stored_anew = 0
     try:
+        await name_all(database)
         with Progress(console=Console(stderr=True)) as progress:
             for column in COLUMNS:
                 task = progress.add_task(f"{column.table}.{column.name}", total=await count(database, column))

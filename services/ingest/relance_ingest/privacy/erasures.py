@@ -13,6 +13,7 @@ from relance.clock import Clock
 from relance.database import Database
 from relance.ids import ErasureId, NewId
 from relance_ingest import metrics
+from relance_ingest.acceptance.naming import name_some
 from relance_ingest.domain.erasure import LARGEST_PART, PROVING, parts
 from relance_ingest.domain.pseudonyms import Pseudonyms
 from relance_ingest.privacy import finding
@@ -118,10 +119,9 @@ class Erasures:
         return erasure_id
 
     async def turn(self) -> timedelta:
-        """Go on with one that is not through, or measure what waits for proofs; returns when to do it again."""
+        """Name leads, then go on with an erasure that is not through, and measure; returns when to do it again."""
         async with self._database.transaction() as connection:
-            await finding.fill(connection)
-            went_on = await self._erase_some(connection, None)
+            went_on = not await name_some(connection) or await self._erase_some(connection, None)
             row = (await connection.execute(_MEASURE)).one()
         metrics.ERASURES_OPEN.set(row.open)
         metrics.ERASURES_OLDEST.set(float(row.oldest))
@@ -133,6 +133,8 @@ class Erasures:
         row = (await connection.execute(_NEXT, {"id": erasure_id})).one_or_none()
         if row is None:
             return False
+        if not await name_some(connection):
+            return True
         leads = await finding.lock(connection, row.person_keys, LARGEST_PART)
         if leads:
             erasure = Erasure(ErasureId(row.id), row.because, row.requested_at)
