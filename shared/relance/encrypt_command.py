@@ -1,23 +1,24 @@
 """The command `encrypt` of a service that holds personal data: it stores all of it as its keys say now."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import typer
 from rich.console import Console
 from rich.progress import Progress
-from sqlalchemy import text
 
 from relance.command_line import load_settings
 from relance.database import Database
 from relance.personal_data import CannotOpen, PersonalData, PersonalDataSettings
 from relance.resealing import SealedColumn, count, reseal
 
+Before = Callable[[Database], Awaitable[None]]
+
 
 def encrypt_command(
-    kind: type[PersonalDataSettings], schema: str, columns: Sequence[SealedColumn], *, before: str | None = None
+    kind: type[PersonalDataSettings], schema: str, columns: Sequence[SealedColumn], before: Before
 ) -> Callable[[], None]:
-    """The command; `before` is a statement to be done first, while what is stored can still be looked into."""
+    """The command; `before` is done first, while what is stored can still be looked into."""
 
     def encrypt() -> None:
         """Seal what is stored with the first of RELANCE_PERSONAL_DATA_KEYS, or open it when that one is empty.
@@ -36,15 +37,13 @@ def encrypt_command(
 
 
 async def _encrypt(
-    settings: PersonalDataSettings, schema: str, columns: Sequence[SealedColumn], before: str | None
+    settings: PersonalDataSettings, schema: str, columns: Sequence[SealedColumn], before: Before
 ) -> int:
     personal_data = PersonalData(settings.personal_data_keys)
     database = Database.of(settings, schema, personal_data)
     stored_anew = 0
     try:
-        if before:
-            async with database.transaction() as connection:
-                await connection.execute(text(before))
+        await before(database)
         with Progress(console=Console(stderr=True)) as progress:
             for column in columns:
                 task = progress.add_task(f"{column.table}.{column.name}", total=await count(database, column))

@@ -25,6 +25,7 @@ from relance.outbox import OutboxRelay
 from relance.personal_data import PersonalData
 from relance.ticker import Ticker
 from relance_ingest.acceptance import Acceptance
+from relance_ingest.acceptance.naming import name_all
 from relance_ingest.command_line import quarantine_commands
 from relance_ingest.domain.pseudonyms import Pseudonyms
 from relance_ingest.http import calls, demo, form_tokens, forms, leads, partners, snippet
@@ -181,4 +182,4 @@ def _key(secret: SecretStr | None) -> bytes | None:
 command_line = service_commands("ingest", IngestSettings, serve=serve, migrate=migrate)
 command_line.add_typer(quarantine_commands, name="quarantine")
 command_line.add_typer(person_commands, name="person")
-command_line.command("encrypt")(encrypt_command(IngestSettings, SCHEMA, SEALED_COLUMNS))
+command_line.command("encrypt")(encrypt_command(IngestSettings, SCHEMA, SEALED_COLUMNS, name_all))

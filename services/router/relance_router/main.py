@@ -45,7 +45,7 @@ from relance_router.routing.explanations import Explanations
 from relance_router.routing.handler import RoutingHandler
 from relance_router.routing.people import People
 from relance_router.routing.unrouted import UnroutedLeads
-from relance_router.sealed_columns import FILL, SEALED_COLUMNS
+from relance_router.sealed_columns import SEALED_COLUMNS, fill
 from relance_router.settings import RouterSettings
 from relance_router.terms.api import terms_api
 from relance_router.terms.applied import AppliedTerms
@@ -203,7 +203,7 @@ async def _seed(database: Database, versions: ConfigurationVersions, file: Path)
 
 
 command_line = service_commands("router", RouterSettings, serve=serve, migrate=migrate)
-command_line.command("encrypt")(encrypt_command(RouterSettings, SCHEMA, SEALED_COLUMNS, before=FILL))
+command_line.command("encrypt")(encrypt_command(RouterSettings, SCHEMA, SEALED_COLUMNS, fill))
 
 
 @command_line.command()
