@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,8 @@ async def test_an_erasure_is_told_to_the_router_and_complete_with_its_proof(inge
     await ingest_only.until(complete, "the erasure to be proven")
     _, proven = await operate(ingest_only, "GET", f"/v1/erasures/{begun['erasure_id']}")
     assert {done["service"]: done["rows"]["leads"] for done in proven["done"]} == {"ingest": 2, "router": 2}
+    for until in ("messages_until", "dead_letters_until"):  # counted from when the router had them at the latest
+        assert datetime.fromisoformat(proven[until]) > datetime.fromisoformat(begun[until])
     assert (await operate(ingest_only, "POST", "/v1/exports", MARIA))[1]["leads"] == []
     assert "relance_ingest_erasures_open 0.0" in await ingest_only.metrics(INGEST)
     log = ingest_only.services.log(INGEST).read_text()

@@ -21,6 +21,7 @@ from relance.kafka.consumer import BatchConsumer, Subscription
 from relance.kafka.publisher import KafkaPublisher, Message
 from relance.kafka.topics import dead_letter_topic
 from relance.metrics import CONSUMER_LAG
+from relance.personal_data import CannotOpen
 from relance.settings import ServiceSettings
 from relance_local.conditions import wait_until
 
@@ -32,6 +33,7 @@ class Effects:
     """A handler whose effect is a row per event, and which can be told to fail."""
 
     fail_permanently_on: str | None = None
+    fault: Exception = field(default_factory=lambda: ZeroDivisionError("a fault of our own"))
     fail_passingly: int = 0
     batches: list[int] = field(default_factory=list)
     entered: asyncio.Event = field(default_factory=asyncio.Event)
@@ -48,7 +50,7 @@ class Effects:
         for event in events:
             assert isinstance(event.data, LeadReceived)
             if event.data.source == self.fail_permanently_on:
-                raise ZeroDivisionError("a fault of our own")
+                raise self.fault
             # The table stands in for any effect; without the inbox a repetition would break its key.
             await connection.execute(
                 text("INSERT INTO leads (id, data, traceparent) VALUES (:id, '{}', '')"), {"id": event.data.lead_id}
@@ -174,6 +176,21 @@ async def test_a_fault_of_our_own_buries_its_message_only(
         (letter,) = await dead_letters(settings, 1)
     assert dict(letter.headers)["dlq_error"] == b"ZeroDivisionError"
     assert await handled(database) == 9
+
+
+async def test_a_consumer_without_the_key_to_what_is_sealed_ends_and_buries_nothing(
+    settings: ServiceSettings, open_database: OpenDatabase, publisher: KafkaPublisher
+) -> None:
+    """With what says so: whoever has the keys handles the message."""
+    database = open_database("router")
+    await publish(settings, publisher, [envelope(lead(source="sealed"))])
+    effects = Effects(fail_permanently_on="sealed", fault=CannotOpen())
+    with pytest.raises(ExceptionGroup) as raised:
+        async with running(settings, database, publisher, effects):
+            await asyncio.wait_for(effects.entered.wait(), 30)
+    assert raised.group_contains(CannotOpen)
+    async with running(settings, database, publisher, Effects()):
+        await wait_for(database, 1)
 
 
 async def test_too_many_dead_letters_halt_the_consumer_and_say_what_to_do(

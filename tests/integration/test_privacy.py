@@ -18,10 +18,10 @@ from relance.events import Contact, Envelope, ErasureDone
 from relance.ids import ErasureId, EventId, LeadId, first_id_at, new_id
 from relance.personal_data import PersonalData
 from relance.resealing import reseal
-from relance_ingest.acceptance import Acceptance, Accepted, NewLead, release
+from relance_ingest.acceptance import Acceptance, Accepted, NewLead, naming, release
 from relance_ingest.domain.pseudonyms import Pseudonyms
-from relance_ingest.encrypt_command import COLUMNS
 from relance_ingest.privacy import Erasures, Person, ProofHandler, Retention, Standing, erasures, finding
+from relance_ingest.sealed_columns import SEALED_COLUMNS
 from relance_ingest.spam import quarantine
 from relance_ingest.spam.quarantine import Decision, State
 from relance_local.conditions import wait_until
@@ -183,6 +183,40 @@ async def test_two_who_erase_the_same_person_at_once_erase_each_lead_once(ingest
     assert sorted(both[0].lead_ids + both[1].lead_ids) == [lead.lead_id for lead in leads]
 
 
+async def test_an_erasure_locks_leads_in_the_order_of_whoever_revises_or_releases_them(
+    ingest_database: Database,
+) -> None:
+    """By id. Otherwise each would hold what the other waits for."""
+    acceptance = accepting(ingest_database)
+    first = await acceptance.accept(a_lead(idempotency_key="b"))
+    await acceptance.accept(a_lead(idempotency_key="a"))
+    async with ingest_database.transaction() as connection:
+        await connection.execute(text("SELECT FROM leads WHERE id = :id FOR UPDATE"), {"id": first.lead_id})
+        erased = asyncio.create_task(erase(ingest_database))
+        await waits(ingest_database, 1)
+        free = (await connection.execute(text("SELECT 1 FROM leads FOR UPDATE SKIP LOCKED"))).all()
+    assert len((await erased).lead_ids) == 2
+    assert len(free) == 2
+
+
+async def test_replicas_that_go_on_with_one_erasure_number_its_parts_without_gap_or_repetition(
+    ingest_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A part of another that was committed since a statement began counts too."""
+    monkeypatch.setattr(erasures, "LARGEST_PART", 1)
+    acceptance = accepting(ingest_database)
+    await asyncio.gather(*(acceptance.accept(a_lead()) for _ in range(200)))
+    erasure_id = await erasing(ingest_database).request(MARIA, "oona", None)
+
+    async def replica() -> None:
+        work = erasing(ingest_database)
+        while (await standing(ingest_database, erasure_id)).waiting_for[0] == "ingest":
+            await work.turn()
+
+    await asyncio.gather(*(replica() for _ in range(4)))
+    assert sorted(part["part"] for _, part in await told(ingest_database)) == list(range(200))
+
+
 async def test_an_erased_person_may_come_again(ingest_database: Database) -> None:
     """Also with the idempotency key of before: that is a new lead."""
     acceptance = accepting(ingest_database)
@@ -290,6 +324,51 @@ async def test_leads_from_before_the_secret_and_from_the_version_before_are_foun
     assert found.lead_ids == [plain.lead_id, older.lead_id]
 
 
+async def test_a_lead_of_the_version_before_is_found_by_each_of_its_addresses(ingest_database: Database) -> None:
+    """That version named one of the two, as a plain hash, and no other way to find it."""
+    before = Pseudonyms()
+    acceptance = accepting(ingest_database, pseudonyms=before)
+    lead = await acceptance.accept(a_lead("Maria@Example.com", phone=PHONE))
+    revised = await acceptance.accept(a_lead("anna@example.com", idempotency_key="k", revisable=True))
+    await acceptance.accept(a_lead("Maria@Example.com", idempotency_key="k", revisable=True))
+    await rows(ingest_database, "UPDATE leads SET person_keys = NULL, data = data - 'person_keys' RETURNING 1")
+    assert (await erase(ingest_database, Person(None, PHONE))).lead_ids == [lead.lead_id]
+    assert (await erase(ingest_database)).lead_ids == [revised.lead_id]
+
+
+async def test_an_erasure_waits_until_all_leads_of_the_version_before_can_be_found(
+    ingest_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are named in steps, however many there are; until then ingest itself is waited for."""
+    monkeypatch.setattr(naming, "AT_ONCE", 2)
+    acceptance = accepting(ingest_database)
+    leads = [await acceptance.accept(a_lead()) for _ in range(5)]
+    await rows(ingest_database, "UPDATE leads SET person_keys = NULL RETURNING 1")
+    work = erasing(ingest_database)
+    erasure_id = await work.request(MARIA, "oona", None)
+    begun = await standing(ingest_database, erasure_id)
+    assert (begun.lead_ids, begun.waiting_for) == ([], ["ingest"])
+    while not await work.turn():
+        pass
+    done = await standing(ingest_database, erasure_id)
+    assert (done.lead_ids, done.waiting_for) == ([lead.lead_id for lead in leads], ["router"])
+
+
+async def test_a_lead_of_the_version_before_that_is_revised_and_sealed_is_found_by_both_contacts(
+    open_database: OpenDatabase,
+) -> None:
+    """It is named before its data is replaced by what cannot be looked into."""
+    database = open_database(INGEST, SEALED)
+    plain = open_database(INGEST)
+    await accepting(plain).accept(a_lead(idempotency_key="k", revisable=True))
+    await rows(plain, "UPDATE leads SET person_keys = NULL RETURNING 1")
+    revised = await accepting(database).accept(a_lead("anna@example.com", idempotency_key="k", revisable=True))
+    async with database.transaction() as connection:
+        for email in ("maria@example.com", "anna@example.com"):
+            (row,) = await finding.page(connection, Person(email, None).keys(SECRET), after=None, most=2)
+            assert row.id == revised.lead_id
+
+
 async def test_a_lead_is_found_by_all_that_it_was_ever_told_with(ingest_database: Database) -> None:
     """Those who heard of it before its revision hold the address of before."""
     acceptance = accepting(ingest_database)
@@ -389,7 +468,9 @@ async def test_switching_on_changing_keys_and_switching_off_store_everything_ane
         personal_data = PersonalData(keys)
         for expected in (4, 0):
             stored = [
-                stored for column in COLUMNS async for _, stored in reseal(ingest_database, column, personal_data)
+                stored
+                for column in SEALED_COLUMNS
+                async for _, stored in reseal(ingest_database, column, personal_data)
             ]
             assert sum(stored) == expected
         assert [personal_data.open_document(stored) for stored in await documents(ingest_database)] == before

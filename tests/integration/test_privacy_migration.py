@@ -12,6 +12,8 @@ from sqlalchemy import Connection, text
 import relance_ingest
 from relance import migrations
 from relance.database import Database
+from relance_ingest.acceptance.naming import name_all
+from relance_ingest.domain.pseudonyms import Pseudonyms
 from relance_local.broker import Broker
 from relance_local.database_server import DatabaseServer
 
@@ -22,7 +24,8 @@ BEFORE = text("""
     FROM (VALUES
         ('a', '{"identity_key": "mail"}'),
         ('b', '{"identity_key": "old", "person_keys": ["mail", "phone"]}'),
-        ('c', '{"identity_key": "mail", "person_keys": ["mail"]}')
+        ('c', '{"identity_key": "mail", "person_keys": ["mail"]}'),
+        ('d', '{"identity_key": "of nobody", "contact": {"email": "Maria@example.com", "phone": "+4930901820"}}')
     ) AS given (key, data)
 """)
 KEYS = text("SELECT person_keys FROM leads ORDER BY idempotency_key")
@@ -48,9 +51,12 @@ async def test_leads_are_found_by_all_that_their_data_says(real_parts: tuple[Dat
             await connection.run_sync(upgrade_to_0004)
             await connection.execute(BEFORE)
         await migrations.upgrade(database, FOLDER)
+        await name_all(database)
         async with database.transaction() as connection:
-            first, second, third = (await connection.execute(KEYS)).scalars()
+            first, second, third, fourth = (await connection.execute(KEYS)).scalars()
     finally:
         await database.close()
     assert (first, third) == (["mail"], ["mail"])
     assert (second[0], sorted(second)) == ("old", ["mail", "old", "phone"])
+    known = Pseudonyms().person_keys("Maria@example.com", "+4930901820")
+    assert (fourth[0], sorted(fourth[1:])) == ("of nobody", sorted(known))

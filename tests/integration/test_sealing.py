@@ -20,8 +20,8 @@ from relance_local.services import ROUTER
 from relance_router.configuration.exported_leads import export_lines
 from relance_router.deliveries.endpoints import rep_endpoint
 from relance_router.deliveries.notifications import Room, claim
-from relance_router.encrypt_command import COLUMNS
 from relance_router.privacy.exporting import export
+from relance_router.sealed_columns import SEALED_COLUMNS
 
 OLD, NEW = (SecretStr(Fernet.generate_key().decode()) for _ in range(2))
 
@@ -37,7 +37,7 @@ def keyed(real_parts: tuple[DatabaseServer, Broker], database: str, *keys: Secre
 async def stored_anew(database: Database, personal_data: PersonalData) -> int:
     """How many rows were not stored as these keys say."""
     found = 0
-    for column in COLUMNS:
+    for column in SEALED_COLUMNS:
         async for _, changed in reseal(database, column, personal_data):
             found += changed
     return found

@@ -33,6 +33,7 @@ from relance.kafka.publisher import KafkaPublisher
 from relance.kafka.topics import dead_letter_topic
 from relance.logs import get_logger
 from relance.metrics import CONSUMED, CONSUMER_BATCH, CONSUMER_HALTED, CONSUMER_LAG, CONSUMER_RETRIES
+from relance.personal_data import CannotOpen
 from relance.settings import ServiceSettings
 
 log = get_logger(__name__)
@@ -191,7 +192,7 @@ class BatchConsumer:
         try:
             await self._effect(events)
         except Exception as error:
-            if faults.is_transient(error):
+            if not _is_of_message(error):
                 raise
             log.exception("batch refused, trying its messages one by one", consumer=self._group)
             dead += await self._one_by_one(events)
@@ -206,7 +207,7 @@ class BatchConsumer:
             try:
                 await self._effect([(record, event)])
             except Exception as error:
-                if faults.is_transient(error):
+                if not _is_of_message(error):
                     raise
                 dead.append((record, error))
         return dead
@@ -278,6 +279,11 @@ class BatchConsumer:
                 await self._stopping.wait()
         except TimeoutError:
             return
+
+
+def _is_of_message(error: Exception) -> bool:
+    """Neither a fault that passes, nor one of how this process is set up: that one would bury every message."""
+    return not (faults.is_transient(error) or isinstance(error, CannotOpen))
 
 
 class _WaitForBatch(ConsumerRebalanceListener):

@@ -93,7 +93,7 @@ def test_a_link_says_what_a_group_does_not_have() -> None:
     """No campaign is not any campaign."""
     question = Question(date(2025, 1, 1), date(2025, 2, 1), ("campaign",), {"source": "a&b"})
     assert question.of_group({"campaign": None}).leads_link() == (
-        "/v1/scorecards/leads?since=2025-01-01&until=2025-02-01&per=lead&source=a%26b&without=campaign"
+        "/v1/scorecards/leads?side=sales&since=2025-01-01&until=2025-02-01&per=lead&source=a%26b&without=campaign"
     )
 
 

@@ -15,6 +15,7 @@ from relance.events import Envelope
 from relance.ids import LeadId, NewId
 from relance.personal_data import PersonalData
 from relance_ingest.acceptance.events import envelope, received, revised
+from relance_ingest.acceptance.naming import name
 from relance_ingest.acceptance.new_lead import Accepted, KeyUsedTwice
 from relance_ingest.acceptance.submission import Submission
 from relance_ingest.domain.pseudonyms import Pseudonyms
@@ -58,7 +59,8 @@ _INSERT = r"""
 # Locked in the order in which a release locks them.
 _STORED = text("""
     SELECT id, source, idempotency_key, fingerprint, data, received_at, suspicions,
-        suspicions <> '{}' AND released_at IS NULL AS quarantined, discarded_at IS NOT NULL AS discarded
+        suspicions <> '{}' AND released_at IS NULL AS quarantined, discarded_at IS NOT NULL AS discarded,
+        person_keys IS NULL AS unnamed
     FROM leads
     WHERE (source, idempotency_key) IN (
         SELECT * FROM unnest(CAST(:sources AS text[]), CAST(:keys AS text[]))
@@ -70,9 +72,9 @@ _REVISE = text(r"""
     SET channel = given.channel, campaign = given.campaign, fingerprint = given.fingerprint,
         data = CAST(given.data AS jsonb), revised_at = given.at,
         released_at = CASE WHEN given.mended THEN given.at ELSE leads.released_at END,
-        person_keys = CASE WHEN leads.person_keys IS NOT NULL THEN leads.person_keys || ARRAY(
+        person_keys = leads.person_keys || ARRAY(
             SELECT unnest(string_to_array(given.person_keys, E'\x1f')) EXCEPT SELECT unnest(leads.person_keys)
-        ) END
+        )
     FROM unnest(
         CAST(:sources AS text[]), CAST(:keys AS text[]), CAST(:channels AS text[]), CAST(:campaigns AS text[]),
         CAST(:fingerprints AS bytea[]), CAST(:data AS text[]), CAST(:ats AS timestamptz[]),
@@ -124,6 +126,9 @@ class LeadStore:
                 saying_more = [each for each, found in in_turn if found is Repetition.REVISION]
                 revisions += self._revisions(lead, saying_more)
             if revisions:
+                unnamed = [LeadId(lead.id) for lead in stored.values() if lead.unnamed]
+                if unnamed:
+                    await name(connection, unnamed)
                 await _revise(connection, revisions)
         return [outcomes[submission.id] for submission in again]
 

@@ -22,6 +22,7 @@ from relance.http.problems import FieldFault, Problem, declared, invalid_fields
 from relance.ids import ErasureId, LeadId
 from relance.personal_data import PersonalData
 from relance.storable import STORABLE
+from relance_ingest.acceptance.naming import name_all
 from relance_ingest.domain.contact_details import NotReachable, normal_email, normal_phone
 from relance_ingest.domain.pseudonyms import Pseudonyms
 from relance_ingest.privacy import Erasures, Person, Standing, finding
@@ -183,6 +184,7 @@ def privacy_api(
     async def export(given: ExportRequest) -> Export:
         keys = given.person().keys(pseudonyms)
         after = LeadId(given.after) if given.after else None
+        await name_all(database)
         async with database.transaction() as connection:
             rows = await finding.page(connection, keys, after=after, most=MOST_AT_ONCE)
         leads = [_held(row, database.personal_data) for row in rows]
@@ -192,6 +194,8 @@ def privacy_api(
 
 
 def _shown(standing: Standing, messages_kept: timedelta, dead_letters_kept: timedelta) -> Erasure:
+    # Its leads may have been told only just before whoever proved it: Kafka, or a service, was away.
+    told_until = max([standing.requested_at, *(each.erased_at for each in standing.proofs)])
     return Erasure(
         erasure_id=standing.id,
         because=standing.because,
@@ -205,8 +209,8 @@ def _shown(standing: Standing, messages_kept: timedelta, dead_letters_kept: time
             for each in standing.proofs
         ],
         lead_ids=standing.lead_ids,
-        messages_until=standing.requested_at + messages_kept,
-        dead_letters_until=standing.requested_at + dead_letters_kept,
+        messages_until=told_until + messages_kept,
+        dead_letters_until=told_until + dead_letters_kept,
     )
 
 

@@ -13,6 +13,7 @@ from relance.clock import Clock
 from relance.database import Database
 from relance.ids import ErasureId, NewId
 from relance_ingest import metrics
+from relance_ingest.acceptance.naming import name_some
 from relance_ingest.domain.erasure import LARGEST_PART, PROVING, parts
 from relance_ingest.domain.pseudonyms import Pseudonyms
 from relance_ingest.privacy import finding
@@ -24,12 +25,12 @@ _BEGIN = text("""
     VALUES (:id, 'request', :by, :reason, :at, :keys)
 """)
 _NEXT = text("""
-    SELECT id, because, requested_at, person_keys,
-        (SELECT count(*) FROM erasure_parts WHERE erasure_id = erasures.id) AS parts
-    FROM erasures
+    SELECT id, because, requested_at, person_keys FROM erasures
     WHERE person_keys IS NOT NULL AND (CAST(:id AS uuid) IS NULL OR id = :id) ORDER BY id LIMIT 1
     FOR UPDATE SKIP LOCKED
 """)
+# Counted once the erasure is locked: a statement that began before another replica's commit does not see its parts.
+_PARTS = text("SELECT count(*) FROM erasure_parts WHERE erasure_id = :id")
 _FOUND_ALL = text("UPDATE erasures SET person_keys = NULL WHERE id = :id")
 _ONE = text("""
     SELECT id, because, requested_by, reason, requested_at, person_keys IS NULL AS found_all,
@@ -118,10 +119,9 @@ class Erasures:
         return erasure_id
 
     async def turn(self) -> timedelta:
-        """Go on with one that is not through, or measure what waits for proofs; returns when to do it again."""
+        """Name leads, then go on with an erasure that is not through, and measure; returns when to do it again."""
         async with self._database.transaction() as connection:
-            await finding.fill(connection)
-            went_on = await self._erase_some(connection, None)
+            went_on = not await name_some(connection) or await self._erase_some(connection, None)
             row = (await connection.execute(_MEASURE)).one()
         metrics.ERASURES_OPEN.set(row.open)
         metrics.ERASURES_OLDEST.set(float(row.oldest))
@@ -133,10 +133,13 @@ class Erasures:
         row = (await connection.execute(_NEXT, {"id": erasure_id})).one_or_none()
         if row is None:
             return False
+        if not await name_some(connection):
+            return True
         leads = await finding.lock(connection, row.person_keys, LARGEST_PART)
         if leads:
             erasure = Erasure(ErasureId(row.id), row.because, row.requested_at)
-            await erase(connection, erasure, parts(leads, first=row.parts), self._clock(), self._new_id)
+            first = (await connection.execute(_PARTS, {"id": row.id})).scalar_one()
+            await erase(connection, erasure, parts(leads, first=first), self._clock(), self._new_id)
         if len(leads) < LARGEST_PART:
             await connection.execute(_FOUND_ALL, {"id": row.id})
         return True

@@ -1,4 +1,7 @@
-"""Finding a person's leads, by pseudonyms: no address and no number stands in a column that could be searched."""
+"""Finding a person's leads, by pseudonyms: no address and no number stands in a column that could be searched.
+
+Only leads that have been named are found (`relance_ingest.acceptance.naming`).
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,17 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from relance.ids import LeadId
 from relance_ingest.domain.pseudonyms import Pseudonyms
 
-# While replicas of the version before still run, they write leads without.
-_FILL = text("""
-    UPDATE leads SET person_keys = ARRAY[data->>'identity_key'] || ARRAY(
-        SELECT jsonb_array_elements_text(data->'person_keys') EXCEPT SELECT data->>'identity_key'
-    )
-    WHERE person_keys IS NULL
-""")
-# Locked in the order in which repetitions lock them.
+# Locked in the order in which repetitions and releases lock them.
 _LOCK = text("""
     SELECT id, person_keys[1] AS key FROM leads WHERE person_keys && CAST(:keys AS text[])
-    ORDER BY source, idempotency_key LIMIT :most FOR UPDATE
+    ORDER BY id LIMIT :most FOR UPDATE
 """)
 _PAGE = text("""
     SELECT id, idempotency_key, revised_at, suspicions, released_at, discarded_at, data,
@@ -45,14 +41,8 @@ class Person:
         )
 
 
-async def fill(connection: AsyncConnection) -> None:
-    """Have every lead found. Must be done before their data is sealed."""
-    await connection.execute(_FILL)
-
-
 async def lock(connection: AsyncConnection, keys: Sequence[str], most: int) -> list[tuple[LeadId, str]]:
     """Some leads of the person, and the key of each one's events. Nobody changes them before this transaction ends."""
-    await fill(connection)
     rows = await connection.execute(_LOCK, {"keys": list(keys), "most": most})
     return [(LeadId(row.id), row.key) for row in rows]
 
@@ -61,5 +51,4 @@ async def page(
     connection: AsyncConnection, keys: Sequence[str], *, after: LeadId | None, most: int
 ) -> Sequence[Row[tuple[object, ...]]]:
     """All that is held of the person, oldest first."""
-    await fill(connection)
     return (await connection.execute(_PAGE, {"keys": list(keys), "after": after, "most": most})).all()

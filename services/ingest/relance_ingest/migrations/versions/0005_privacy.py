@@ -7,16 +7,14 @@ from relance.migrations import INBOX_V2, statements
 revision = "0005"
 down_revision = "0004"
 
+# Leads that are there get their keys from the service, in steps: forms cannot wait until millions have theirs.
 LEADS = """
     ALTER TABLE leads ADD person_keys text[], ADD erased_at timestamptz;
     COMMENT ON COLUMN leads.person_keys IS
-        'Pseudonyms of all that it was told with, its identity_key first; null: written by the version before';
+        'Pseudonyms of all that it was told with, its identity_key first; null: of the version before';
     COMMENT ON COLUMN leads.erased_at IS 'Since when nothing personal is left of it';
     COMMENT ON COLUMN leads.data IS
         'relance.lead.received.v1, as sent to the router, with what was revised since; a string when it is sealed';
-    UPDATE leads SET person_keys = ARRAY[data->>'identity_key'] || ARRAY(
-        SELECT jsonb_array_elements_text(data->'person_keys') EXCEPT SELECT data->>'identity_key'
-    );
     CREATE INDEX leads_person_keys ON leads USING gin (person_keys);
     CREATE INDEX leads_without_person_keys ON leads (id) WHERE person_keys IS NULL;
     CREATE INDEX leads_not_erased ON leads (source, id) WHERE erased_at IS NULL

@@ -1,7 +1,7 @@
-"""`relance-ingest encrypt`: stores all personal data as RELANCE_PERSONAL_DATA_KEYS says now."""
+"""The command `encrypt` of a service that holds personal data: it stores all of it as its keys say now."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import typer
 from rich.console import Console
@@ -9,28 +9,25 @@ from rich.progress import Progress
 
 from relance.command_line import load_settings
 from relance.database import Database
-from relance.personal_data import CannotOpen, PersonalData
+from relance.personal_data import CannotOpen, PersonalData, PersonalDataSettings
 from relance.resealing import SealedColumn, count, reseal
-from relance_ingest.settings import IngestSettings
 
-COLUMNS = (
-    SealedColumn("leads", "data", "jsonb"),
-    SealedColumn("quarantine_decisions", "reason", "text", key_type="bigint"),
-    SealedColumn("erasures", "reason", "text"),
-)
+Before = Callable[[Database], Awaitable[None]]
 
 
-def encrypt_command(schema: str) -> Callable[[], None]:
-    """The command."""
+def encrypt_command(
+    kind: type[PersonalDataSettings], schema: str, columns: Sequence[SealedColumn], before: Before
+) -> Callable[[], None]:
+    """The command; `before` is done first, while what is stored can still be looked into."""
 
     def encrypt() -> None:
         """Seal what is stored with the first of RELANCE_PERSONAL_DATA_KEYS, or open it when that one is empty.
 
         It may be interrupted and run again, while the service runs.
         """
-        settings = load_settings(IngestSettings)
+        settings = load_settings(kind)
         try:
-            stored_anew = asyncio.run(_encrypt(settings, schema))
+            stored_anew = asyncio.run(_encrypt(settings, schema, columns, before))
         except CannotOpen as error:
             typer.echo(str(error), err=True)
             raise typer.Exit(1) from None
@@ -39,13 +36,16 @@ def encrypt_command(schema: str) -> Callable[[], None]:
     return encrypt
 
 
-async def _encrypt(settings: IngestSettings, schema: str) -> int:
+async def _encrypt(
+    settings: PersonalDataSettings, schema: str, columns: Sequence[SealedColumn], before: Before
+) -> int:
     personal_data = PersonalData(settings.personal_data_keys)
     database = Database.of(settings, schema, personal_data)
     stored_anew = 0
     try:
+        await before(database)
         with Progress(console=Console(stderr=True)) as progress:
-            for column in COLUMNS:
+            for column in columns:
                 task = progress.add_task(f"{column.table}.{column.name}", total=await count(database, column))
                 async for looked_at, changed in reseal(database, column, personal_data):
                     progress.advance(task, looked_at)
