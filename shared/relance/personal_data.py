@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from pydantic import AfterValidator, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
+
+from relance.settings import ServiceSettings
 
 _SEALED = "sealed:"
 _PLAIN = "plain:"
@@ -118,9 +120,14 @@ def _are_keys(keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
 
 
 PersonalDataKeys = Annotated[tuple[SecretStr, ...], AfterValidator(_are_keys)]
-"""Type of the setting `personal_data_keys`."""
-KEYS = (
-    "Keys that seal personal data in the database, as a JSON list: the first seals (an empty one nothing), each opens. "
-    "`openssl rand -base64 32 | tr +/ -_` makes one. None: stored as it is. docs/privacy.md says how to change them."
-)
-"""The setting's description."""
+
+
+class PersonalDataSettings(ServiceSettings):
+    """Settings of a service that holds personal data."""
+
+    personal_data_keys: PersonalDataKeys = Field(
+        (),
+        description="Keys that seal personal data in the database, as a JSON list: the first seals (an empty one "
+        "nothing), each opens. `openssl rand -base64 32 | tr +/ -_` makes one. None: stored as it is. "
+        "docs/privacy.md says how to change them.",
+    )

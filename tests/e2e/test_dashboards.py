@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg
+import yaml
 from tests.partner_requests import PARTNERS
 from tests.prometheus import Prometheus, any_finite, dashboards, expanded, filled_in, panels, running_prometheus
 from tests.system import KEYS, STANDARD_STEPS, Received, System, routing, running_system
@@ -42,7 +43,7 @@ async def say(system: System, told: Received, answer: str, **body: str) -> None:
 
 
 async def traffic(system: System) -> None:
-    """Answered, declined, ignored until a manager hears of it; accepted, rejected, won; refused; spam; partners."""
+    """Answered, declined, ignored until a manager hears of it; every disposition; again; refused; spam; partners."""
     posted = [
         await system.post_lead(
             source=source, campaign="spring" if source == "ads" else None, fields={"team": team}, name="Maria Huber"
@@ -57,6 +58,11 @@ async def traffic(system: System) -> None:
     await say(system, told[0], "accepted")
     await say(system, told[0], "won")
     await say(system, told[1], "rejected", reason="spam")
+    person = f"{uuid.uuid4().hex}@example.com"
+    await system.told(await system.post_lead(email=person, fields={"team": "world"}))
+    again = await system.post_lead(source="ads", email=person)
+    credits_of = "SELECT 1 FROM reporting.scorecard_credits WHERE joined IS NOT NULL AND lead_id = $1"
+    await system.wait_for_rows(credits_of, again)
     declined = await system.told(await system.post_lead(fields={"team": "world"}))
     await say(system, declined, "decline", reason="not my region")
     form = {"_key": KEYS["website"], "email": "maria@example.com", "website_url": "x"}
@@ -78,7 +84,8 @@ async def test_every_panel_has_data_after_traffic(
         real_parts, database, tmp_path, teams=TEAMS, sources=SOURCES, environment=environment
     ) as system:
         # Without the reassignment: on a slow machine it would come before the answers.
-        await system.apply_routing(routing(system.endpoints, TEAMS, window="2s", steps=STANDARD_STEPS[:-1]))
+        document = yaml.safe_load(routing(system.endpoints, TEAMS, window="2s", steps=STANDARD_STEPS[:-1]))
+        await system.apply_routing(yaml.safe_dump({**document, "same_person": {"within": "1h"}}))
         targets = {name: urlsplit(system.services.url(name)).netloc for name in NAMES}
         async with running_prometheus(tmp_path, targets, system.http) as prometheus:
             await system.until(lambda: _equal(prometheus, "sum(up)", len(targets)), "Prometheus to reach every service")

@@ -175,7 +175,7 @@ async def announce(
     async with database.transaction() as connection:
         if lead:
             running = await ConfigurationVersions().running(connection)
-            await keep(connection, running.configuration, [Request(Cause.NEW, lead, "")])
+            await keep(connection, running.configuration, [Request(Cause.NEW, lead, "")], {})
         await write_notifications(
             connection,
             [

@@ -1,10 +1,10 @@
 """Events for tests."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from relance import tracing
-from relance.events import Contact, Envelope, LeadReceived
+from relance.events import Contact, Envelope, LeadReceived, LeadRevised
 from relance.ids import EventId, LeadId, new_id
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
@@ -16,7 +16,8 @@ def lead(
     team: str = "sales",
     lead_id: UUID | None = None,
     identity: str = "somebody",
-    email: str = "maria@example.com",
+    email: str | None = "maria@example.com",
+    phone: str | None = None,
 ) -> LeadReceived:
     """A lead."""
     return LeadReceived(
@@ -25,12 +26,18 @@ def lead(
         channel="form",
         received_at=NOW,
         identity_key=identity,
-        contact=Contact(email=email),
+        person_keys=tuple(f"pseudonym-of-{known}" for known in (email, phone) if known),
+        contact=Contact(email=email, phone=phone),
         fields={"team": team},
     )
 
 
-def envelope(data: LeadReceived | None = None) -> Envelope:
+def revised(given: LeadReceived, *, minutes: float = 1, **changed: object) -> LeadRevised:
+    """More is known of a lead, so many minutes after `NOW`."""
+    return LeadRevised.model_validate({**given.model_dump(), **changed, "revised_at": NOW + timedelta(minutes=minutes)})
+
+
+def envelope(data: LeadReceived | LeadRevised | None = None) -> Envelope:
     """An event about it, keyed by lead."""
     received = data or lead()
     return Envelope(EventId(new_id()), "relance/tests", str(received.lead_id), NOW, tracing.child_of(None), received)

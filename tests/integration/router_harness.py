@@ -22,6 +22,7 @@ from relance_router.routing.unrouted import UnroutedLeads
 from relance_router.terms.applied import AppliedTerms
 from relance_router.terms.by_hand import TermsByHand
 from relance_router.terms.reassigning import Reassignment
+from relance_router.terms.separating import Separation
 
 TEAM = ("anna", "ben", "chloe")
 
@@ -41,6 +42,7 @@ class Router:
         self.terms = AppliedTerms(database, self.versions, new_id, lambda: None)
         self.by_hand = TermsByHand(database, self.versions, new_id, lambda: None)
         self.reassignment = Reassignment(database, self.versions, assigner, new_id, lambda _: None)
+        self.separation = Separation(database, self.versions, assigner, new_id, lambda: None)
 
     async def apply(self, content: str) -> None:
         async with self.database.transaction() as connection:
@@ -97,10 +99,11 @@ class Router:
         nowhere = await self.rows("""
             SELECT id FROM leads l WHERE
                 (SELECT count(*) FROM assignments a WHERE a.lead_id = l.id AND ended_at IS NULL)
-                + (SELECT count(*) FROM unrouted u WHERE u.lead_id = l.id) <> 1
+                + (SELECT count(*) FROM unrouted u WHERE u.lead_id = l.id)
+                + CAST(l.joined IS NOT NULL AS integer) <> 1
                 AND erased_at IS NULL
         """)
-        assert nowhere == [], "every lead has one owner or stands unrouted, unless it was erased"
+        assert nowhere == [], "every lead has one owner, stands unrouted, has joined another, or was erased"
         for row in await self.rows("SELECT id FROM leads WHERE erased_at IS NULL"):
             for decision in await self.explanations.of_lead(row["id"]):
                 assert decision.explanation.same, (decision, "made again, the decision is another")

@@ -1,10 +1,10 @@
 """Random histories of leads, the events that tell them, and a slow oracle of what scorecards should say."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 from hypothesis import strategies as st
 
@@ -12,13 +12,15 @@ from relance.events import (
     AssignmentEnded,
     AssignmentMade,
     DispositionRecorded,
+    LeadJoined,
+    LeadSeparated,
     LeadUnrouted,
     ResponseRecorded,
 )
 from relance.events.data import Channel, EventData
 from relance.events.response import Disposition, RejectionReason
 from relance.ids import AssignmentId, LeadId, new_id
-from relance_sla_monitor.scorecards.question import DIMENSIONS, Dimension, Question
+from relance_sla_monitor.scorecards.question import DIMENSIONS, Dimension, Per, Question
 from relance_sla_monitor.scorecards.reader import ListedLead
 
 START = datetime(2025, 3, 3, tzinfo=UTC)
@@ -42,6 +44,17 @@ class Owner:
 
 
 @dataclass(frozen=True)
+class Touch:
+    """The same person again; or somebody else, as was found later: then nobody has them."""
+
+    source: str
+    campaign: str | None
+    channel: Channel
+    received: int
+    separated: bool
+
+
+@dataclass(frozen=True)
 class History:
     """One lead."""
 
@@ -51,6 +64,23 @@ class History:
     received: int
     unrouted: bool
     owners: tuple[Owner, ...]
+    touches: tuple[Touch, ...] = ()
+
+
+@dataclass
+class Told:
+    """The events of leads; what counts of them when leads count, beside that their touches, and when assignments do."""
+
+    events: list[EventData] = field(default_factory=list)
+    leads: list[ListedLead] = field(default_factory=list)
+    touches: list[ListedLead] = field(default_factory=list)
+    assignments: list[ListedLead] = field(default_factory=list)
+
+    def counted(self, question: Question) -> list[ListedLead]:
+        """What a question is about."""
+        if question.per == "assignment":
+            return self.assignments
+        return [*self.leads, *self.touches] if question.side == "marketing" else self.leads
 
 
 _minutes = st.sampled_from((0, 4, 10, 11, 30))
@@ -71,14 +101,18 @@ _owner = st.builds(
     stops=st.lists(_stop, max_size=3, unique_by=lambda stop: stop[0]).map(tuple),
     said=st.lists(_said, max_size=2).map(tuple),
 )
+_whence: dict[str, st.SearchStrategy[Any]] = {
+    "source": st.sampled_from(("ads", "website")),
+    "campaign": st.sampled_from((None, "spring", "=autumn")),
+    "channel": st.sampled_from(("form", "call")),
+    "received": st.sampled_from([day * 24 * 60 + minute for day in (0, 4, 8, 9, 20) for minute in (0, 1439)]),
+}
 histories = st.lists(
     st.builds(
         History,
-        source=st.sampled_from(("ads", "website")),
-        campaign=st.sampled_from((None, "spring", "=autumn")),
-        channel=st.sampled_from(("form", "call")),
-        received=st.sampled_from([day * 24 * 60 + minute for day in (0, 4, 8, 9, 20) for minute in (0, 1439)]),
+        **_whence,
         unrouted=st.booleans(),
+        touches=st.lists(st.builds(Touch, **_whence, separated=st.booleans()), max_size=2).map(tuple),
         owners=st.one_of(st.lists(_owner, min_size=1, max_size=2), st.lists(_owner, max_size=3)).map(tuple),
     ),
     min_size=8,
@@ -86,25 +120,22 @@ histories = st.lists(
 )
 
 
-def told(history: History) -> tuple[list[EventData], list[ListedLead], list[ListedLead]]:
-    """The events of a lead; what counts of it when leads count; and when assignments count."""
+def told(histories: Sequence[History]) -> Told:
+    """All that is told of these leads."""
+    everything = Told()
+    for history in histories:
+        _tell(history, everything)
+    return everything
+
+
+def _tell(history: History, everything: Told) -> None:
     lead_id = LeadId(new_id())
-    received_at = START + timedelta(minutes=history.received)
-    events: list[EventData] = []
+    received_at = _received(history)
+    events = everything.events
     own: list[ListedLead] = []
     worked: list[timedelta | None] = []
     if history.unrouted:
-        events.append(
-            LeadUnrouted(
-                lead_id=lead_id,
-                source=history.source,
-                channel=history.channel,
-                campaign=history.campaign,
-                received_at=received_at,
-                unrouted_at=received_at,
-                reason="nobody",
-            )
-        )
+        events.append(_unrouted(history, lead_id))
     begun = received_at
     for ordinal, owner in enumerate(history.owners, 1):
         assignment_id = AssignmentId(new_id())
@@ -132,13 +163,63 @@ def told(history: History) -> tuple[list[EventData], list[ListedLead], list[List
         own.append(_assignment(history, owner, made, newest))
         first = min(owner.stops, key=lambda stop: (stop[1], stop[0]), default=None)
         worked.append(None if first is None else timedelta(minutes=first[1]))
-    if own:
-        return events, [_lead(own, worked)], own
-    nobody = ListedLead(
-        lead_id, 0, None, history.source, history.campaign, history.channel, None, None, _week(received_at),
-        received_at, None, None, None, None, None, False, False, False, False, None, None, None,
+    lead = _lead(own, worked) if own else _nobodys(history, lead_id)
+    if own or history.unrouted:
+        everything.leads.append(lead)
+    everything.assignments += own
+    for touch in history.touches:
+        _touch(touch, lead, everything)
+
+
+def _touch(touch: Touch, lead: ListedLead, everything: Told) -> None:
+    touch_id = LeadId(new_id())
+    nobodys = _nobodys(touch, touch_id)
+    moment = nobodys.received_at
+    everything.events.append(
+        LeadJoined(
+            lead_id=touch_id,
+            joined=LeadId(lead.lead_id),
+            source=touch.source,
+            channel=touch.channel,
+            campaign=touch.campaign,
+            recognised_by=("email",),
+            received_at=moment,
+            joined_at=moment,
+        )
+    )
+    if touch.separated:
+        everything.events += [
+            LeadSeparated(lead_id=touch_id, joined=LeadId(lead.lead_id), by="mia", separated_at=moment),
+            _unrouted(touch, touch_id),
+        ]
+        everything.leads.append(nobodys)
+    else:
+        said = {name: getattr(lead, name) for name in ("team", "rep", "disposition", "disposition_reason")}
+        everything.touches.append(replace(nobodys, joined=lead.lead_id, disposed_at=lead.disposed_at, **said))
+
+
+def _received(whence: History | Touch) -> datetime:
+    return START + timedelta(minutes=whence.received)
+
+
+def _nobodys(whence: History | Touch, lead_id: LeadId) -> ListedLead:
+    at = _received(whence)
+    return ListedLead(
+        lead_id, 0, None, whence.source, whence.campaign, whence.channel, None, None, _week(at), at,
+        None, None, None, None, None, False, False, False, False, None, None, None,
     )  # fmt: skip
-    return events, [nobody] if history.unrouted else [], []
+
+
+def _unrouted(whence: History | Touch, lead_id: LeadId) -> LeadUnrouted:
+    return LeadUnrouted(
+        lead_id=lead_id,
+        source=whence.source,
+        channel=whence.channel,
+        campaign=whence.campaign,
+        received_at=_received(whence),
+        unrouted_at=_received(whence),
+        reason="nobody",
+    )
 
 
 def _week(moment: datetime) -> str:
@@ -275,6 +356,7 @@ _WORDS: Mapping[str, Callable[[ListedLead], bool]] = {
 }
 _WORTH: Mapping[str, Callable[[ListedLead], bool]] = {
     "leads": lambda _: True,
+    "first_touch": lambda lead: lead.joined is None,
     "accepted": lambda lead: lead.disposition in ("accepted", "won", "lost"),
     "rejected": lambda lead: lead.disposition == "rejected",
     "rejected_spam": lambda lead: (lead.disposition, lead.disposition_reason) == ("rejected", "spam"),
@@ -283,7 +365,8 @@ _WORTH: Mapping[str, Callable[[ListedLead], bool]] = {
     "lost": lambda lead: lead.disposition == "lost",
     "undecided": lambda lead: lead.disposition is None,
 }
-BEHIND = {**_WORDS, **_WORTH}
+_TOUCHES: Mapping[str, Callable[[ListedLead], bool]] = {"touches": lambda lead: lead.joined is not None}
+BEHIND = {**_WORDS, **_WORTH, **_TOUCHES}
 """Whether a lead is behind a figure."""
 
 
@@ -300,9 +383,13 @@ def sales_figures(leads: Sequence[ListedLead]) -> _Figures:
     }
 
 
-def marketing_figures(leads: Sequence[ListedLead]) -> _Figures:
+def marketing_figures(leads: Sequence[ListedLead], per: Per = "lead") -> _Figures:
     """Marketing's figures over these leads, without money, counted one by one."""
-    counts = {name: sum(map(behind, leads)) for name, behind in _WORTH.items()}
+    counts = {
+        name: len({lead.assignment_id if per == "assignment" else lead.joined or lead.lead_id for lead in behind})
+        for name, behind in ((name, list(filter(test, leads))) for name, test in _WORTH.items())
+    }
+    counts["touches"] = sum(lead.joined is not None for lead in leads)
     said = counts["accepted"] + counts["rejected"]
     return {**counts, "acceptance_rate": counts["accepted"] / said if said else None}
 

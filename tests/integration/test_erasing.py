@@ -8,7 +8,7 @@ import pytest
 import yaml
 from sqlalchemy import text
 from tests.integration.conftest import OpenDatabase
-from tests.integration.events import NOW, envelope
+from tests.integration.events import NOW, envelope, revised
 from tests.integration.router_harness import TEAM, Router, erasure, step
 from tests.integration.test_clocks_in_database import Monitor
 from tests.system import Endpoints, routing
@@ -73,12 +73,12 @@ async def router(open_database: OpenDatabase) -> Router:
     return made
 
 
-def company() -> str:
+def company(**sections: Any) -> str:
     """A team that goes by turns, one that is asked, and one that is not there; the company of a lead is known."""
     reps: dict[str, dict[str, Any]] = {rep: {"capacity": 3} for rep in TEAM} | {"dora": {"available": False}}
     document = yaml.safe_load(routing(Endpoints(), {"sales": TEAM, "asked": TEAM, "nobody": ["dora"]}, reps=reps))
     document["teams"][1] |= {"choose": "broadcast", "claim_within": "1h"}
-    return yaml.safe_dump(document | {"stickiness": {"by": ["company"], "within": "30d"}})
+    return yaml.safe_dump(document | {"stickiness": {"by": ["company"], "within": "30d"}} | sections)
 
 
 Life = Callable[[Router, LeadReceived], Awaitable[None]]
@@ -182,7 +182,9 @@ async def test_whatever_has_become_of_a_lead_nothing_says_who_it_was_and_the_boo
         assert await router.rows(open_, id=lead.lead_id) == [], name
     held = await router.rows("SELECT sum(open_leads) AS held FROM reps")
     assert held == [{"held": 0}], "nobody has an erased lead in hand"
-    proofs = await router.rows("SELECT CAST(payload AS jsonb) AS proof FROM outbox WHERE type LIKE '%erasure.done%'")
+    proofs = await router.rows(
+        "SELECT CAST(payload AS jsonb) AS proof FROM outbox WHERE type LIKE '%erasure.done%' ORDER BY id"
+    )
     rows = [row["proof"]["rows"]["leads"] for row in proofs]
     assert rows == [1, 0] * len(lives), "what is erased already is not counted again"
 
@@ -265,6 +267,49 @@ async def test_a_rep_who_has_gone_since_and_one_who_is_full_lose_their_leads_all
     await router.books()
 
 
+async def test_what_was_known_before_is_erased_and_what_becomes_known_later_is_not_kept(router: Router) -> None:
+    """Revisions, and the keys by which a person is recognised."""
+    await router.apply(company(same_person={"within": "7d"}))
+    (lead,) = await router.route([wandas()])
+    await router.consume([envelope(revised(lead))])
+    assert {"leads.person_keys", "replaced_leads.data"} <= set(await traces(router.database))
+    await router.consume([erasure(lead.lead_id), envelope(revised(lead, minutes=2))])
+    await router.consume([envelope(revised(lead, minutes=3))])
+    assert await traces(router.database) == []
+    await router.books()
+
+
+async def test_who_is_not_to_be_forgotten_keeps_a_touch_of_somebody_who_is(router: Router) -> None:
+    """It is a lead of its own then; and nobody joins what is erased in the same batch."""
+    await router.apply(company(same_person={"within": "7d"}))
+    root, touch, next_one = wandas(), wandas(), wandas()
+    await router.route([root])
+    await router.route([touch])
+    assert await router.rows("SELECT joined FROM leads WHERE id = :id", id=touch.lead_id) == [{"joined": root.lead_id}]
+    await router.consume([erasure(root.lead_id)])
+    assert await router.owner(touch.lead_id)
+    await router.books()
+    (told,) = await router.rows("SELECT CAST(payload AS jsonb) AS data FROM outbox WHERE type LIKE '%separated%'")
+    assert told["data"]["lead_id"] == str(touch.lead_id)
+    await router.consume([envelope(next_one), erasure(touch.lead_id)])
+    assert await router.owner(next_one.lead_id)
+    await router.consume([erasure(next_one.lead_id)])
+    assert await traces(router.database) == []
+    await router.books()
+
+
+async def test_what_the_release_before_has_written_is_counted_and_erased(router: Router) -> None:
+    """It writes no columns for views while both run."""
+    (lead,) = await router.route([wandas()])
+    await router.execute("UPDATE leads SET source = NULL, channel = NULL, campaign = NULL, received_at = NULL")
+    counted = "SELECT source, campaign, channel, received_at FROM reporting.assignments"
+    before = await router.rows(counted)
+    assert before == [{"source": "website", "campaign": "autumn", "channel": "form", "received_at": NOW}]
+    await router.consume([erasure(lead.lead_id)])
+    assert await router.rows(counted) == before, "figures stay true"
+    assert await traces(router.database) == []
+
+
 async def test_one_proof_is_told_per_part_with_the_rows_of_its_leads(router: Router) -> None:
     """Beside the assignment's end, in the transaction that erases."""
     mine, other = await router.route([wandas(), wandas()])
@@ -279,6 +324,7 @@ async def test_one_proof_is_told_per_part_with_the_rows_of_its_leads(router: Rou
     assert [each["data"]["rows"] for each in proofs] == [
         {
             "unrouted": 0,
+            "replaced_leads": 0,
             "assignments": 1,
             "answers": answers,
             "dispositions": 0,

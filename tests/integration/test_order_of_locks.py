@@ -1,4 +1,4 @@
-"""The promise that transactions queue up and never deadlock: leads, then ignored leads, then teams, then reps.
+"""The promise that transactions queue up and never deadlock: people, leads, ignored leads, teams, then reps.
 
 But for the last two, each test holds a team's row, waits until the transaction under test waits for it, and looks at
 what that one holds.
@@ -15,10 +15,11 @@ import yaml
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from tests.integration.conftest import OpenDatabase
-from tests.integration.events import envelope, lead
+from tests.integration.events import envelope, lead, revised
 from tests.integration.router_harness import TEAM, Router, erasure, step
 from tests.system import Endpoints, routing
 
+from relance.events import LeadReceived
 from relance_local.services import ROUTER
 from relance_router.domain.interventions import InterventionRefused
 from relance_router.terms.by_hand import Order
@@ -141,19 +142,38 @@ def company(window: str = "60s") -> str:
     ]
     for team, way in zip(document["teams"], ways, strict=True):
         team.update(way, pause_after_ignored=2)
-    return yaml.safe_dump({**document, "stickiness": {"by": ["person"]}})
+    return yaml.safe_dump({**document, "stickiness": {"by": ["person"]}, "same_person": {"within": "7d"}})
+
+
+async def somebody_is_separated(router: Router) -> None:
+    """Any touch, if there is one that nobody else separates meanwhile."""
+    for touch in await router.rows("SELECT id FROM leads WHERE joined IS NOT NULL ORDER BY random() LIMIT 1"):
+        with suppress(InterventionRefused):
+            await router.separation.separate(Order(touch["id"], "M", "why not"))
 
 
 async def something(router: Router, chance: random.Random) -> None:
     """What a replica does next."""
-    leads = [lead(team=chance.choice(["sales", "more", "third"]), identity=chance.choice("abcdef")) for _ in range(3)]
+    leads = [
+        lead(
+            team=chance.choice(["sales", "more", "third"]),
+            identity=chance.choice("abcdef"),
+            email=f"{chance.random()}@example.com",
+            phone=f"+{chance.randrange(60)}",
+        )
+        for _ in range(3)
+    ]
+    known = await router.rows("SELECT data FROM leads ORDER BY random() LIMIT 2")
+    news = [revised(LeadReceived.model_validate(each["data"]), minutes=chance.random()) for each in known]
     owned = await router.rows("SELECT * FROM assignments WHERE ended_at IS NULL ORDER BY random() LIMIT 4")
     offers = await router.rows("SELECT id FROM offers WHERE state = 'open' ORDER BY random() LIMIT 1")
     ways = ["batch", "batch", "batch", "answer", "answer", "offer", "resume", "retry", "by hand", "reassign"]
     ways += ["apply", "bring"]
     match chance.choice(ways):
         case "batch":
-            await router.consume([*map(envelope, leads), *(step(each, "reassign") for each in owned)])
+            await router.consume(
+                [*map(envelope, leads), *map(envelope, news), *(step(each, "reassign") for each in owned)]
+            )
         case "answer" if owned:
             await router.recorder.record(owned[0]["id"], chance.choice(["declined", "contacted"]), None)
         case "offer" if offers:
@@ -187,6 +207,8 @@ async def test_two_replicas_that_do_everything_at_once_never_deadlock(open_datab
         chance = random.Random(place)  # noqa: S311 - a test that can be told again
         for _ in range(20):
             await something(routers[place % 2], chance)
+            if chance.random() < 0.1:
+                await somebody_is_separated(routers[place % 2])
 
     await asyncio.gather(*(worker(place) for place in range(12)))
     await routers[0].books()

@@ -20,8 +20,8 @@ from relance.personal_data import PersonalData
 from relance.resealing import reseal
 from relance_ingest.acceptance import Acceptance, Accepted, NewLead, naming, release
 from relance_ingest.domain.pseudonyms import Pseudonyms
-from relance_ingest.encrypt_command import COLUMNS
 from relance_ingest.privacy import Erasures, Person, ProofHandler, Retention, Standing, erasures, finding
+from relance_ingest.sealed_columns import SEALED_COLUMNS
 from relance_ingest.spam import quarantine
 from relance_ingest.spam.quarantine import Decision, State
 from relance_local.conditions import wait_until
@@ -468,7 +468,9 @@ async def test_switching_on_changing_keys_and_switching_off_store_everything_ane
         personal_data = PersonalData(keys)
         for expected in (4, 0):
             stored = [
-                stored for column in COLUMNS async for _, stored in reseal(ingest_database, column, personal_data)
+                stored
+                for column in SEALED_COLUMNS
+                async for _, stored in reseal(ingest_database, column, personal_data)
             ]
             assert sum(stored) == expected
         assert [personal_data.open_document(stored) for stored in await documents(ingest_database)] == before

@@ -35,6 +35,8 @@ from relance.events import (
     Envelope,
     EscalationStep,
     Hold,
+    LeadJoined,
+    LeadSeparated,
     LeadUnrouted,
     Topic,
 )
@@ -280,6 +282,15 @@ async def some_history(monitor: Monitor) -> None:
     await monitor.say(terms(released, 2, "released", holds=(Hold(since=now - 2 * MINUTES, until=now),)))
     # Answered before its terms were changed, by which it does not count.
     await monitor.say(answered(gone_before, 3 * MINUTES), answered(held, 8 * MINUTES))
+    stays, leaves = (
+        LeadJoined(
+            lead_id=LeadId(new_id()), joined=in_time.lead_id, source="fairs", channel="form", campaign="autumn",
+            recognised_by=("email",), received_at=now, joined_at=now,
+        )
+        for _ in range(2)
+    )  # fmt: skip
+    separated = LeadSeparated(lead_id=leaves.lead_id, joined=leaves.joined, by="mia", separated_at=now + MINUTES)
+    await monitor.say(stays, leaves, separated)
     # A correction that was said before, and comes after.
     await monitor.say(disposed(late, 13 * MINUTES, "lost"))
     await monitor.all_heard()
@@ -337,7 +348,7 @@ async def test_topics_give_the_same_numbers_again_and_the_service_goes_on_where_
     await put_spend(monitor.database, [spent])
     before, told = await read_numbers(monitor), await told_by_monitor(monitor)
     assert all(before.tables.values()), "nothing of some kind happened"
-    assert before.figures["breaches_withdrawn_total"] == 3
+    assert (before.figures["breaches_withdrawn_total"], before.figures["touches_total"]) == (3, 2)
     # Said while the monitor was down: not for the rebuild, but for the service.
     unheard = assigned(MINUTES, timedelta(days=1))
     await monitor.say(unheard)

@@ -18,6 +18,8 @@ VIEWS = (
     "steps",
     "scorecard_leads",
     "scorecard_assignments",
+    "scorecard_credits",
+    "touches",
     "spend_days",
 )
 

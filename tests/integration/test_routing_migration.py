@@ -96,3 +96,20 @@ async def test_assignments_made_before_the_upgrade_have_terms_that_can_be_change
         await router.bring()
         (after,) = await router.rows("SELECT respond_by FROM reporting.assignments")
         assert after["respond_by"] == row["respond_by"] + timedelta(minutes=15)
+
+
+async def test_leads_of_before_stand_in_figures_as_they_did(real_parts: tuple[DatabaseServer, Broker]) -> None:
+    """Figures read columns, because what a lead says may be sealed."""
+    server, _ = real_parts
+    counted = text("SELECT source, campaign, channel, received_at FROM reporting.assignments")
+    async with before(server, "0009") as database:
+        made = lead()
+        async with database.transaction() as connection:
+            await connection.execute(text("INSERT INTO configurations (content, sha256) VALUES ('', '')"))
+            await connection.execute(text(MADE_BEFORE), {"lead": made.lead_id, "data": made.model_dump_json()})
+            told = (await connection.execute(counted)).all()
+        await migrations.upgrade(database, FOLDER)
+        async with database.transaction() as connection:
+            assert (await connection.execute(counted)).all() == told
+            (row,) = await connection.execute(text("SELECT source, channel, received_at FROM leads"))
+        assert tuple(row) == (made.source, made.channel, made.received_at)

@@ -1,6 +1,6 @@
 """Promises of scorecards: each figure is what a slow count over the same history gives, and its leads can be listed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -17,6 +17,7 @@ from tests.integration.scorecard_histories import (
     BEHIND,
     START,
     History,
+    Told,
     grouped,
     histories,
     marketing_figures,
@@ -27,11 +28,19 @@ from tests.integration.scorecard_histories import (
 
 from relance.calendars import Calendar
 from relance.database import Database
-from relance.events import AssignmentEnded, AssignmentMade, DispositionRecorded, Envelope, ResponseRecorded
+from relance.events import (
+    AssignmentEnded,
+    AssignmentMade,
+    DispositionRecorded,
+    Envelope,
+    LeadJoined,
+    LeadSeparated,
+    ResponseRecorded,
+)
 from relance.events.data import EventData
 from relance.ids import AssignmentId, EventId, LeadId, new_id
 from relance_sla_monitor.handler import ClockHandler
-from relance_sla_monitor.scorecards.question import Question
+from relance_sla_monitor.scorecards.question import Question, Side
 from relance_sla_monitor.scorecards.reader import ListedLead, Row, Scorecards
 from relance_sla_monitor.scorecards.spend import Spend, put_spend
 
@@ -51,27 +60,19 @@ async def hear(database: Database, events: Sequence[Envelope]) -> None:
 
 async def empty(database: Database) -> None:
     async with database.transaction() as connection:
-        await connection.execute(text("TRUNCATE clocks, stops, dispositions, unrouted_leads, spend"))
+        await connection.execute(text("TRUNCATE clocks, stops, dispositions, unrouted_leads, touches, spend"))
 
 
-async def rebuilt(
-    database: Database, told_of: Sequence[History], data: st.DataObject
-) -> Mapping[str, list[ListedLead]]:
-    """Hear of these histories in any order, some of it twice; returns what should count, by what counts as one."""
+async def rebuilt(database: Database, histories: Sequence[History], data: st.DataObject) -> Told:
+    """Hear of these histories in any order, some of it twice; returns what should count."""
     await empty(database)
-    counted: dict[str, list[ListedLead]] = {"lead": [], "assignment": []}
-    events: list[Envelope] = []
-    for history in told_of:
-        said, leads, assignments = told(history)
-        events += map(envelope, said)
-        counted["lead"] += leads
-        counted["assignment"] += assignments
-    shuffled = data.draw(st.permutations(events))
-    again = [event for event in shuffled if isinstance(event.data, DispositionRecorded)]
+    everything = told(histories)
+    shuffled = data.draw(st.permutations([envelope(said) for said in everything.events]))
+    again = [event for event in shuffled if isinstance(event.data, DispositionRecorded | LeadJoined | LeadSeparated)]
     cut = len(shuffled) // 2
     for batch in (shuffled[:cut], shuffled[cut:], again):
         await hear(database, batch)
-    return counted
+    return everything
 
 
 async def listed(scorecards: Scorecards, question: Question, figure: str) -> list[ListedLead]:
@@ -95,6 +96,16 @@ def both(question: Question) -> tuple[Question, Question]:
     return replace(question, per="lead"), replace(question, per="assignment")
 
 
+SIDES: Mapping[Side, Callable[[Scorecards, Question], Awaitable[Sequence[Row]]]] = {
+    "sales": Scorecards.sales,
+    "marketing": Scorecards.marketing,
+}
+
+
+def figures_of(question: Question, leads: Sequence[ListedLead]) -> Mapping[str, object]:
+    return sales_figures(leads) if question.side == "sales" else marketing_figures(leads, question.per)
+
+
 def close(expected: Mapping[str, object], found: Mapping[str, Any]) -> bool:
     return all(found[name] == (pytest.approx(value) if value is not None else None) for name, value in expected.items())
 
@@ -111,16 +122,17 @@ async def test_every_figure_is_what_a_count_lead_by_lead_gives(
     database: Database, told_of: list[History], question: Question, data: st.DataObject
 ) -> None:
     """Whatever happened, in whatever order it was heard of, and however it is grouped and narrowed down."""
-    counted = await rebuilt(database, told_of, data)
+    everything = await rebuilt(database, told_of, data)
     scorecards = Scorecards(database)
     for asked in both(question):
-        expected = grouped(asked, counted[asked.per])
-        sales, marketing = await scorecards.sales(asked), await scorecards.marketing(asked)
-        for rows, figures in ((sales, sales_figures), (marketing, marketing_figures)):
-            found = by_group(rows)
+        for side in SIDES:
+            of_side = replace(asked, side=side)
+            expected = grouped(of_side, everything.counted(of_side))
+            found = by_group(await SIDES[side](scorecards, asked))
             assert found.keys() == expected.keys()
             for group, leads in expected.items():
-                assert close(figures(leads), found[group]), (group, figures(leads), found[group])
+                figures = figures_of(of_side, leads)
+                assert close(figures, found[group]), (group, figures, found[group])
 
 
 @given(told_of=histories, question=questions, data=st.data())
@@ -129,14 +141,15 @@ async def test_the_leads_behind_a_row_give_its_figures(
     database: Database, told_of: list[History], question: Question, data: st.DataObject
 ) -> None:
     """Traceable: what the link lists is what was counted, with every time and verdict; and by figure too."""
-    counted = await rebuilt(database, told_of, data)
+    everything = await rebuilt(database, told_of, data)
     scorecards = Scorecards(database)
+    side = data.draw(st.sampled_from(sorted(SIDES)))
     for asked in both(question):
-        expected = grouped(asked, counted[asked.per])
-        for row in await scorecards.sales(asked):
+        for row in await SIDES[side](scorecards, asked):
+            expected = grouped(row.question, everything.counted(row.question))[()]
             leads = await listed(scorecards, row.question, "leads")
-            assert leads == sorted(expected[tuple(row.group.values())], key=lambda lead: (lead.lead_id, lead.ordinal))
-            assert close(sales_figures(leads), row.figures)
+            assert leads == sorted(expected, key=lambda lead: (lead.lead_id, lead.ordinal))
+            assert close(figures_of(row.question, leads), row.figures)
             figure = data.draw(st.sampled_from(sorted(BEHIND)))
             assert await listed(scorecards, row.question, figure) == [lead for lead in leads if BEHIND[figure](lead)]
 
@@ -163,7 +176,7 @@ async def test_money_is_spread_over_days_and_divided_by_the_leads_of_these_days(
     database: Database, spends: list[Spend], told_of: list[History], question: Question, data: st.DataObject
 ) -> None:
     """To the cent; a group without a lead has its spend too; teams, reps and channels have none."""
-    counted = (await rebuilt(database, told_of, data))["lead"]
+    everything = await rebuilt(database, told_of, data)
     await put_spend(database, spends)
     await put_spend(database, spends)
     rows = by_group(await Scorecards(database).marketing(question))
@@ -182,7 +195,7 @@ async def test_money_is_spread_over_days_and_divided_by_the_leads_of_these_days(
             ):
                 group = tuple(properties[name] for name in question.by)
                 spent[group] = spent.get(group, Fraction()) + Fraction(spend.amount) / (ends - begins).days
-    leads = grouped(question, counted)
+    leads = grouped(question, everything.counted(replace(question, side="marketing")))
     assert rows.keys() == spent.keys() | leads.keys()
     for group, row in rows.items():
         amount = spent.get(group)

@@ -6,6 +6,7 @@ import pytest
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
 from pydantic_core import MultiHostUrl
+from tests.integration.events import envelope, revised
 from tests.integration.router_harness import TEAM, Router, erasure
 from tests.integration.test_erasing import company, rejected, traces, wandas
 
@@ -19,8 +20,8 @@ from relance_local.services import ROUTER
 from relance_router.configuration.exported_leads import export_lines
 from relance_router.deliveries.endpoints import rep_endpoint
 from relance_router.deliveries.notifications import Room, claim
-from relance_router.encrypt_command import COLUMNS
 from relance_router.privacy.exporting import export
+from relance_router.sealed_columns import SEALED_COLUMNS
 
 OLD, NEW = (SecretStr(Fernet.generate_key().decode()) for _ in range(2))
 
@@ -36,7 +37,7 @@ def keyed(real_parts: tuple[DatabaseServer, Broker], database: str, *keys: Secre
 async def stored_anew(database: Database, personal_data: PersonalData) -> int:
     """How many rows were not stored as these keys say."""
     found = 0
-    for column in COLUMNS:
+    for column in SEALED_COLUMNS:
         async for _, changed in reseal(database, column, personal_data):
             found += changed
     return found
@@ -72,6 +73,29 @@ async def test_a_router_with_a_key_works_on_sealed_leads(
     await router.consume([erasure(lead.lead_id)])
     assert await traces(router.database) == []
     await router.books()
+    await router.database.close()
+
+
+async def test_touches_and_revisions_are_sealed_and_told(
+    real_parts: tuple[DatabaseServer, Broker], database: str
+) -> None:
+    """The rep reads what came again, and the decision is explained by what was known then."""
+    router, _ = keyed(real_parts, database, OLD)
+    await router.apply(company(same_person={"within": "7d"}))
+    (lead,) = await router.route([wandas()])
+    await router.consume([envelope(revised(lead, fields={"team": "sales", "message": "Waschbär is well"}))])
+    (touch,) = await router.route([wandas()])
+    assert {"leads.data", "replaced_leads.data"}.isdisjoint(await traces(router.database))
+    assert (await router.recorder.look((await router.owner(lead.lead_id))["id"])).touches == (touch,)
+    assert (await router.explanations.of_lead(lead.lead_id))[0].explanation.same
+    async with router.database.transaction() as connection:
+        rooms = [Room(rep_endpoint(rep), 1) for rep in TEAM]
+        (claimed,) = await claim(connection, rooms, by_email=False, batch=5, lease=timedelta(minutes=1))
+    assert claimed.touches == (touch,)
+    assert await stored_anew(router.database, PersonalData((NEW, OLD))) == 3, "both leads, and what was known before"
+    assert await router.rows("SELECT source, campaign FROM reporting.touches") == [
+        {"source": "website", "campaign": "autumn"}
+    ]
     await router.database.close()
 
 

@@ -10,9 +10,10 @@ from tests.integration.conftest import OpenDatabase
 from tests.integration.test_clocks_in_database import Monitor, answered, assigned, disposed
 
 from relance.clock import utc_now
-from relance.events import AssignmentEnded, AssignmentTermsChanged, Hold, LeadUnrouted
+from relance.events import AssignmentEnded, AssignmentTermsChanged, Hold, LeadJoined, LeadSeparated, LeadUnrouted
 from relance.http import problems
 from relance.ids import LeadId, new_id
+from relance_sla_monitor.exports import exports_api
 from relance_sla_monitor.scorecards.spend import Spend, put_spend
 from relance_sla_monitor.scorecards.spend_api import spend_api
 from relance_sla_monitor.timeline import timeline_api
@@ -32,6 +33,7 @@ def app(monitor: Monitor) -> FastAPI:
     made = FastAPI()
     problems.install(made)
     made.include_router(timeline_api(monitor.database, lambda: None))
+    made.include_router(exports_api(monitor.database, lambda: None))
     made.include_router(spend_api(monitor.database, lambda: None))
     return made
 
@@ -41,6 +43,14 @@ def unrouted(lead_id: LeadId) -> LeadUnrouted:
     return LeadUnrouted(
         lead_id=lead_id, source="ads", channel="call", campaign=None, received_at=utc_now() - MINUTES,
         unrouted_at=utc_now(), reason="nobody works",
+    )  # fmt: skip
+
+
+def joined(lead_id: LeadId) -> LeadJoined:
+    """The same person came again, by an advertisement."""
+    return LeadJoined(
+        lead_id=LeadId(new_id()), joined=lead_id, source="ads", channel="form", campaign="spring",
+        recognised_by=("email",), received_at=utc_now() - MINUTES, joined_at=utc_now() - MINUTES,
     )  # fmt: skip
 
 
@@ -136,3 +146,55 @@ async def test_spend_is_listed_by_pages_and_taken_back(monitor: Monitor, app: Fa
     assert (await ask(app, f"/v1/spend/{first['id']}", method="DELETE"))[0] == 204
     assert (await ask(app, f"/v1/spend/{first['id']}", method="DELETE"))[0] == 404
     assert len(json.loads((await ask(app, "/v1/spend"))[1])["spend"]) == 3
+
+
+async def test_a_lead_shows_its_touches_and_a_touch_what_it_joined(monitor: Monitor, app: FastAPI) -> None:
+    """A touch has no owner and no clock of its own; separated, it is a lead like any other, and both still say so."""
+    owned = assigned(MINUTES)
+    touch = joined(owned.lead_id)
+    # Heard of before the lead itself.
+    await monitor.handle(touch, owned)
+    lead = json.loads((await ask(app, f"/v1/leads/{owned.lead_id}/clocks"))[1])
+    (shown,) = lead["touches"]
+    assert (shown["lead_id"], shown["campaign"], shown["separated_at"]) == (str(touch.lead_id), "spring", None)
+    assert lead["touch"] is None
+    document = json.loads((await ask(app, f"/v1/leads/{touch.lead_id}/clocks"))[1])
+    assert (document["touch"], document["source"]) == (shown, "ads")
+    assert (document["assignments"], document["touches"], document["unrouted_since"]) == ([], [], None)
+
+    separated = LeadSeparated(lead_id=touch.lead_id, joined=owned.lead_id, by="mia", separated_at=utc_now())
+    await monitor.handle(separated, unrouted(touch.lead_id))
+    document = json.loads((await ask(app, f"/v1/leads/{touch.lead_id}/clocks"))[1])
+    assert document["unrouted_since"]
+    assert document["touch"]["separated_at"] == separated.separated_at.isoformat().replace("+00:00", "Z")
+
+
+async def test_what_is_said_of_a_touch_counts_whenever_it_is_heard_of(monitor: Monitor) -> None:
+    """The separation first, or twice: the touch was one, and is none; it has been counted once."""
+    touch = joined(LeadId(new_id()))
+    separated = LeadSeparated(lead_id=touch.lead_id, joined=touch.joined, by="mia", separated_at=utc_now())
+    for said in ((separated,), (touch,), (touch, separated), (separated, touch)):
+        await monitor.handle(*said)
+    (found,) = await monitor.rows("SELECT source, joined, separated_at FROM touches")
+    assert found == {"source": "ads", "joined": touch.joined, "separated_at": separated.separated_at}
+    assert await monitor.rows("SELECT lead_id FROM reporting.scorecard_credits") == []
+    assert await monitor.rows("SELECT source, amount FROM tally_changes") == [{"source": "ads", "amount": 1.0}]
+
+
+async def test_an_export_has_all_that_is_held_of_the_leads_that_are_known(monitor: Monitor, app: FastAPI) -> None:
+    """Clocks with their steps, what was heard and said, touches; each lead once, in the order asked for."""
+    made, other = assigned(12 * MINUTES), assigned(MINUTES)
+    touch = joined(made.lead_id)
+    await monitor.handle(made, other, touch)
+    await monitor.fire()
+    await monitor.handle(answered(made, 11 * MINUTES), disposed(made, 11 * MINUTES, "accepted"))
+    wanted = [str(each) for each in (touch.lead_id, made.lead_id, new_id(), made.lead_id)]
+    status, body = await ask(app, "/v1/exports", method="POST", body={"lead_ids": wanted})
+    assert status == 200
+    first, second = json.loads(body)["leads"]
+    assert [first["lead_id"], second["lead_id"]] == wanted[:2]
+    (assignment,) = second["assignments"]
+    assert (assignment["disposition"], len(assignment["clocks"][0]["fired"])) == ("accepted", 2)
+    assert (first["touch"], [first["touch"]]) == (second["touches"][0], second["touches"])
+    for lead_ids in ([], ["x"], None, [str(new_id())] * 501):
+        assert (await ask(app, "/v1/exports", method="POST", body={"lead_ids": lead_ids}))[0] == 422

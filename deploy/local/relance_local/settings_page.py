@@ -34,7 +34,9 @@ def _section(title: str, kind: type[ServiceSettings], without: set[str]) -> str:
         if name in without:
             continue
         default = "required" if field.default is PydanticUndefined else f"`{_written(field.default)}`"
-        lines.append(f"| `RELANCE_{name.upper()}` | {default} | {field.description} |")
+        # A bar ends a cell, in code too.
+        meaning = (field.description or "").replace("|", r"\|")
+        lines.append(f"| `RELANCE_{name.upper()}` | {default} | {meaning} |")
     return "\n".join([*lines, ""])
 
 

@@ -15,6 +15,7 @@ from relance import ids, inbox, migrations, service
 from relance.clock import utc_now
 from relance.command_line import service_commands
 from relance.database import Database
+from relance.encrypt_command import encrypt_command
 from relance.events import Topic
 from relance.http.operators import operator_only
 from relance.http.serve import HttpServer, guarded
@@ -24,9 +25,9 @@ from relance.outbox import OutboxRelay
 from relance.personal_data import PersonalData
 from relance.ticker import Ticker
 from relance_ingest.acceptance import Acceptance
+from relance_ingest.acceptance.naming import NAME_REST
 from relance_ingest.command_line import quarantine_commands
 from relance_ingest.domain.pseudonyms import Pseudonyms
-from relance_ingest.encrypt_command import encrypt_command
 from relance_ingest.http import calls, demo, form_tokens, forms, leads, partners, snippet
 from relance_ingest.http.form_edge import FormEdge
 from relance_ingest.http.privacy import privacy_api
@@ -34,6 +35,7 @@ from relance_ingest.http.quarantine import quarantine_api
 from relance_ingest.person_commands import person_commands
 from relance_ingest.privacy import Erasures, ProofHandler, Retention
 from relance_ingest.retrieval import GraphApi, ReferenceStore, Retrieval
+from relance_ingest.sealed_columns import SEALED_COLUMNS
 from relance_ingest.settings import IngestSettings
 from relance_ingest.sources import Credentials, Sources, SourcesRefused, credentials
 from relance_ingest.spam.captcha import CaptchaProviders, captcha_secrets
@@ -180,4 +182,4 @@ def _key(secret: SecretStr | None) -> bytes | None:
 command_line = service_commands("ingest", IngestSettings, serve=serve, migrate=migrate)
 command_line.add_typer(quarantine_commands, name="quarantine")
 command_line.add_typer(person_commands, name="person")
-command_line.command("encrypt")(encrypt_command(SCHEMA))
+command_line.command("encrypt")(encrypt_command(IngestSettings, SCHEMA, SEALED_COLUMNS, before=NAME_REST))

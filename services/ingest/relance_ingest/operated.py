@@ -12,7 +12,6 @@ import typer
 
 _PATIENCE = aiohttp.ClientTimeout(total=60)
 _NOT_ASKED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.SERVICE_UNAVAILABLE}
-_REFUSED = object()
 _Document = Mapping[str, object] | None
 _Query = Mapping[str, str] | None
 
@@ -26,10 +25,8 @@ class Operated:
     name: str = "Ingest"
     said_by: str = "--url or RELANCE_URL"
 
-    def ask(
-        self, method: str, path: str, *, body: _Document = None, query: _Query = None, unknown: object = _REFUSED
-    ) -> Any:  # noqa: ANN401 - JSON
-        """What it answers, `unknown` (if given) instead of 404; whatever else it refuses ends the command."""
+    def ask(self, method: str, path: str, *, body: _Document = None, query: _Query = None) -> Any:  # noqa: ANN401 - JSON
+        """What it answers; what it refuses ends the command."""
         try:
             status, answer = asyncio.run(self._request(method, path, body, query))
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
@@ -38,8 +35,6 @@ class Operated:
                 f"Say where with {self.said_by}.",
                 2,
             )
-        if status == HTTPStatus.NOT_FOUND and unknown is not _REFUSED:
-            return unknown
         if status >= HTTPStatus.BAD_REQUEST:
             faults = [f"{each['pointer']}: {each['detail']}" for each in answer.get("errors") or ()]
             fail(" ".join([answer["detail"], *faults]), 2 if status in _NOT_ASKED else 1)

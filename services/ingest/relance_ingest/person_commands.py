@@ -95,14 +95,12 @@ def export(
     router = Operated(router_url, token, "The router", "--router-url or RELANCE_ROUTER_URL")
     monitor = Operated(sla_monitor_url, token, "The SLA monitor", "--sla-monitor-url or RELANCE_SLA_MONITOR_URL")
     chunks = [ids[start : start + _LEADS_AT_ONCE] for start in range(0, len(ids), _LEADS_AT_ONCE)]
-    routed = [router.ask("POST", "/v1/exports", body={"lead_ids": chunk})["leads"] for chunk in chunks]
-    # A lead that was never routed has no clocks.
-    clocks = [monitor.ask("GET", f"/v1/leads/{lead_id}/clocks", unknown=None) for lead_id in ids]
-    document = {
-        "ingest": leads,
-        "router": list(chain.from_iterable(routed)),
-        "sla-monitor": [each for each in clocks if each],
-    }
+
+    def held_by(service: Operated) -> list[dict[str, Any]]:
+        found = (service.ask("POST", "/v1/exports", body={"lead_ids": chunk})["leads"] for chunk in chunks)
+        return list(chain.from_iterable(found))
+
+    document = {"ingest": leads, "router": held_by(router), "sla-monitor": held_by(monitor)}
     if to is None:
         tell(document)
         return

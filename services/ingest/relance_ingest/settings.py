@@ -5,11 +5,10 @@ from pathlib import Path
 
 from pydantic import AnyHttpUrl, Field, PositiveInt, SecretStr
 
-from relance.personal_data import KEYS, PersonalDataKeys
-from relance.settings import ServiceSettings
+from relance.personal_data import PersonalDataSettings
 
 
-class IngestSettings(ServiceSettings):
+class IngestSettings(PersonalDataSettings):
     """What ingest needs beyond what every service needs."""
 
     sources_file: Path = Field(description="sources.yaml: who may send leads, with the hashes of their keys.")
@@ -28,7 +27,6 @@ class IngestSettings(ServiceSettings):
         description="Key of the pseudonyms by which one person's leads find each other, the same for every replica; "
         "none: plain hashes, which can be guessed. With another key nobody from before is recognised.",
     )
-    personal_data_keys: PersonalDataKeys = Field((), description=KEYS)
     figures_every: timedelta = Field(timedelta(seconds=15), description="How often to count what metrics report.")
     accept_waiting: PositiveInt = Field(
         1000, description="Submissions that may wait for a transaction; above it the answer is 503 with Retry-After."

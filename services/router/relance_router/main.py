@@ -12,6 +12,7 @@ from relance import ids, inbox, migrations, service
 from relance.clock import utc_now
 from relance.command_line import load_settings, service_commands
 from relance.database import Database
+from relance.encrypt_command import encrypt_command
 from relance.events import Topic
 from relance.http.operators import operator_only
 from relance.http.serve import HttpServer, guarded
@@ -37,7 +38,6 @@ from relance_router.deliveries.mailer import Mailer, MailServer
 from relance_router.deliveries.sender import Sender
 from relance_router.deliveries.worker import DeliveryWorker
 from relance_router.domain.configuration import Format
-from relance_router.encrypt_command import encrypt_command
 from relance_router.privacy.api import privacy_api
 from relance_router.routing.api import routing_api
 from relance_router.routing.assigning import Assigner
@@ -45,11 +45,13 @@ from relance_router.routing.explanations import Explanations
 from relance_router.routing.handler import RoutingHandler
 from relance_router.routing.people import People
 from relance_router.routing.unrouted import UnroutedLeads
+from relance_router.sealed_columns import FILL, SEALED_COLUMNS
 from relance_router.settings import RouterSettings
 from relance_router.terms.api import terms_api
 from relance_router.terms.applied import AppliedTerms
 from relance_router.terms.by_hand import TermsByHand
 from relance_router.terms.reassigning import Reassignment
+from relance_router.terms.separating import Separation
 
 SCHEMA = "router"
 GROUP = "router"
@@ -148,6 +150,7 @@ async def serve(settings: RouterSettings) -> None:
             terms_api(
                 TermsByHand(database, versions, ids.new_id, committed),
                 Reassignment(database, versions, assigner, ids.new_id, answered),
+                Separation(database, versions, assigner, ids.new_id, committed),
                 operators,
             )
         )
@@ -200,7 +203,7 @@ async def _seed(database: Database, versions: ConfigurationVersions, file: Path)
 
 
 command_line = service_commands("router", RouterSettings, serve=serve, migrate=migrate)
-command_line.command("encrypt")(encrypt_command(SCHEMA))
+command_line.command("encrypt")(encrypt_command(RouterSettings, SCHEMA, SEALED_COLUMNS, before=FILL))
 
 
 @command_line.command()

@@ -30,5 +30,6 @@ ENDPOINT_TURNS = Counter(
 )
 ENDPOINTS_UNWELL = Gauge("relance_router_endpoints_unwell", "Endpoints left alone for now, or disabled.", ["state"])
 CONFIGURATION_VERSION = Gauge("relance_router_configuration_version", "Version of the routing configuration that runs.")
+JOINED = Counter("relance_router_leads_joined_total", "Leads that joined an open one of the same person.")
 PAUSED = Counter("relance_router_pauses_total", "Reps paused, automatically or by hand.", ["how"])
 TERMS_CHANGED = Counter("relance_router_terms_changed_total", "Assignments whose terms changed, by why.", ["because"])

@@ -6,11 +6,10 @@ from typing import Literal
 
 from pydantic import AnyHttpUrl, EmailStr, Field, PositiveInt, SecretStr, ValidationInfo, field_validator
 
-from relance.personal_data import KEYS, PersonalDataKeys
-from relance.settings import ServiceSettings
+from relance.personal_data import PersonalDataSettings
 
 
-class RouterSettings(ServiceSettings):
+class RouterSettings(PersonalDataSettings):
     """What the router needs beyond what every service needs."""
 
     routing_file: Path | None = Field(
@@ -35,7 +34,6 @@ class RouterSettings(ServiceSettings):
     operator_token: SecretStr = Field(
         min_length=32, description="Bearer token of operators, for the configuration API and `relance`."
     )
-    personal_data_keys: PersonalDataKeys = Field((), description=KEYS)
     webhook_allowed_hosts: frozenset[str] = Field(
         frozenset(),
         description='Hosts to which webhooks may go although their addresses are internal, as a JSON list: `["chat"]`.',

@@ -156,13 +156,16 @@ def families(figures: Sequence[Figure]) -> Iterator[Metric]:
     totals: dict[Labels, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     standing: dict[Labels, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     steps: dict[Labels, float] = defaultdict(float)
+    touches: dict[str, float] = defaultdict(float)
     taken: dict[str, dict[Labels, dict[str, float]]] = {
         name: defaultdict(lambda: defaultdict(float)) for name in _TAKEN
     }
     for each in figures:
         of_team = (each.clock, each.team, each.source)
         labels = (*of_team, campaigns.get((each.source, each.campaign), OTHER))
-        if each.what in _TAKEN:
+        if each.what == "touch":
+            touches[each.source] += each.amount
+        elif each.what in _TAKEN:
             taken[each.what][of_team][each.detail] += each.amount
         elif each.what == "step":
             steps[(*labels, *each.detail.split(" ", 1))] += each.amount
@@ -175,6 +178,10 @@ def families(figures: Sequence[Figure]) -> Iterator[Metric]:
     for step, amount in steps.items():
         fired.add_metric(step, amount)
     yield fired
+    joined = CounterMetricFamily("relance_sla_touches", "Leads that joined one of the same person.", labels=["source"])
+    for source, amount in touches.items():
+        joined.add_metric([source], amount)
+    yield joined
     for what, (name, meaning, buckets) in _TAKEN.items():
         yield _histogram(name, meaning, buckets, taken[what])
 

@@ -32,6 +32,7 @@ from relance_sla_monitor.clocks import (
 )
 from relance_sla_monitor.domain.clocks import StopCause, breach_withdrawn, change_terms, missing, settle, start
 from relance_sla_monitor.scorecards.facts import keep_facts
+from relance_sla_monitor.scorecards.touches import keep_touches
 
 log = get_logger(__name__)
 
@@ -46,6 +47,7 @@ class ClockHandler:
         """Make the effects of these events in the transaction given."""
         await lock_leads(connection, {event.subject for event in events})
         await keep_facts(connection, events)
+        await keep_touches(connection, events)
         started = [
             (event.data, clock, event.traceparent)
             for event in events

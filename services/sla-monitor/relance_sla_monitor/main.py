@@ -25,6 +25,7 @@ from relance_sla_monitor.board.live import LiveBoard
 from relance_sla_monitor.board.reading import read_facts
 from relance_sla_monitor.board.routes import STREAM, board_routes
 from relance_sla_monitor.board.templates import Pages
+from relance_sla_monitor.exports import exports_api
 from relance_sla_monitor.figures import Figures
 from relance_sla_monitor.handler import ClockHandler
 from relance_sla_monitor.rebuild.command import rebuild_command
@@ -82,6 +83,7 @@ async def serve(settings: SlaMonitorSettings) -> None:
         app.include_router(scorecards_api(database, operators))
         app.include_router(spend_api(database, operators))
         app.include_router(timeline_api(database, operators))
+        app.include_router(exports_api(database, operators))
         await service.run(
             [
                 service.Part("consumer", consumer),

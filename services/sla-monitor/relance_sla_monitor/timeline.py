@@ -8,7 +8,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path
 from pydantic import BaseModel, Field
-from sqlalchemy import RowMapping, text
+from sqlalchemy import RowMapping, TextClause, text
 
 from relance.database import Database
 from relance.events.assignment import ClockName, StepAction
@@ -88,6 +88,19 @@ class ShownAssignment(BaseModel):
     disposition_reason: str | None
 
 
+class ShownTouch(BaseModel):
+    """A lead that joined another one of the same person."""
+
+    lead_id: UUID
+    joined: UUID = Field(description="The lead that it joined.")
+    source: str
+    channel: str
+    campaign: str | None
+    received_at: datetime
+    joined_at: datetime
+    separated_at: datetime | None = Field(description="When somebody said that it is a lead of its own.")
+
+
 class LeadClocks(BaseModel):
     """Everything that the SLA monitor knows of a lead."""
 
@@ -98,13 +111,15 @@ class LeadClocks(BaseModel):
     received_at: datetime
     unrouted_since: datetime | None = Field(description="Since when nobody has it; None when somebody has or had it.")
     assignments: list[ShownAssignment]
+    touch: ShownTouch | None = Field(description="As what it joined another lead, if it did.")
+    touches: list[ShownTouch] = Field(description="What joined this one, in the order of receipt.")
 
 
 _CLOCKS = text("""
     SELECT c.*, now() AS now, (SELECT CAST(k.calendar AS jsonb) ->> 'id' FROM calendars k WHERE k.digest = c.calendar)
         AS calendar_id, d.disposition, d.reason
     FROM clocks c LEFT JOIN dispositions d USING (assignment_id)
-    WHERE c.lead_id = :lead_id
+    WHERE c.lead_id = ANY(CAST(:lead_ids AS uuid[]))
     ORDER BY c.ordinal, c.deadline, c.clock
 """)
 _STEPS = text("""
@@ -117,9 +132,15 @@ _FORMER = text("""
     SELECT f.* FROM former_terms f WHERE f.assignment_id = ANY(CAST(:assignments AS uuid[])) ORDER BY f.revision
 """)
 _UNROUTED = text("""
-    SELECT source, channel, campaign, received_at,
+    SELECT lead_id, source, channel, campaign, received_at,
         CASE WHEN given_at IS NULL OR given_at < unrouted_at THEN unrouted_at END AS unrouted_since
-    FROM unrouted_leads WHERE lead_id = :lead_id
+    FROM unrouted_leads WHERE lead_id = ANY(CAST(:lead_ids AS uuid[]))
+""")
+_TOUCHES = text("""
+    SELECT lead_id, joined, source, channel, campaign, received_at, joined_at, separated_at FROM touches
+    WHERE joined_at IS NOT NULL
+        AND (lead_id = ANY(CAST(:lead_ids AS uuid[])) OR joined = ANY(CAST(:lead_ids AS uuid[])))
+    ORDER BY received_at, lead_id
 """)
 
 
@@ -133,37 +154,51 @@ def timeline_api(database: Database, operator_only: OperatorOnly) -> APIRouter:
         responses=declared(401, 404, 422, 503),
     )
     async def clocks(lead_id: Annotated[UUID, Path()]) -> LeadClocks:
-        found = await read_timeline(database, lead_id)
-        if found is None:
+        found = await read_timelines(database, [lead_id])
+        if not found:
             raise Problem(
                 HTTPStatus.NOT_FOUND, "No such lead", f"The SLA monitor has not heard of lead {lead_id}, or not yet."
             )
-        return found
+        return found[0]
 
     return router
 
 
-async def read_timeline(database: Database, lead_id: UUID) -> LeadClocks | None:
-    """As it stands; None when the lead is not known."""
+async def read_timelines(database: Database, lead_ids: Sequence[UUID]) -> list[LeadClocks]:
+    """Those leads that are known, as they stand, in this order."""
     async with database.transaction() as connection:
-        clocks = (await connection.execute(_CLOCKS, {"lead_id": lead_id})).mappings().all()
-        unrouted = (await connection.execute(_UNROUTED, {"lead_id": lead_id})).mappings().one_or_none()
-        assignments = {"assignments": sorted({row["assignment_id"] for row in clocks})}
-        steps = (await connection.execute(_STEPS, assignments)).mappings().all()
-        heard = (await connection.execute(_HEARD, assignments)).mappings().all()
-        former = (await connection.execute(_FORMER, assignments)).mappings().all()
-    known = [*clocks[:1], *([unrouted] if unrouted else [])]
-    if not known:
-        return None
-    owned: dict[UUID, list[RowMapping]] = {}
+
+        async def read(query: TextClause, **values: Sequence[UUID]) -> Sequence[RowMapping]:
+            return (await connection.execute(query, values)).mappings().all()
+
+        clocks = await read(_CLOCKS, lead_ids=lead_ids)
+        unrouted = {row["lead_id"]: row for row in await read(_UNROUTED, lead_ids=lead_ids)}
+        touches = await read(_TOUCHES, lead_ids=lead_ids)
+        assignments = sorted({row["assignment_id"] for row in clocks})
+        steps = await read(_STEPS, assignments=assignments)
+        heard = await read(_HEARD, assignments=assignments)
+        former = await read(_FORMER, assignments=assignments)
+    owned: dict[UUID, dict[UUID, list[RowMapping]]] = {}
     for row in clocks:
-        owned.setdefault(row["assignment_id"], []).append(row)
-    return LeadClocks(
-        lead_id=lead_id,
-        **{name: known[0][name] for name in ("source", "channel", "campaign", "received_at")},
-        unrouted_since=unrouted["unrouted_since"] if unrouted else None,
-        assignments=[_assignment(rows, steps, former, heard) for rows in owned.values()],
-    )
+        owned.setdefault(row["lead_id"], {}).setdefault(row["assignment_id"], []).append(row)
+    touch_of = {row["lead_id"]: row for row in touches}
+    timelines: list[LeadClocks] = []
+    for lead_id in lead_ids:
+        had = list(owned.get(lead_id, {}).values())
+        known = [*(rows[0] for rows in had), *(each[lead_id] for each in (unrouted, touch_of) if lead_id in each)]
+        if not known:
+            continue
+        timelines.append(
+            LeadClocks(
+                lead_id=lead_id,
+                **{name: known[0][name] for name in ("source", "channel", "campaign", "received_at")},
+                unrouted_since=unrouted[lead_id]["unrouted_since"] if lead_id in unrouted else None,
+                assignments=[_assignment(rows, steps, former, heard) for rows in had],
+                touch=ShownTouch.model_validate(dict(touch_of[lead_id])) if lead_id in touch_of else None,
+                touches=[ShownTouch.model_validate(dict(row)) for row in touches if row["joined"] == lead_id],
+            )
+        )
+    return timelines
 
 
 def _assignment(

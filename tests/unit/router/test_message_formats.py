@@ -33,6 +33,8 @@ DETAILS: dict[str, dict[str, Any]] = {
     "lead.escalated": {"rep": "anna", "team": "sales", "step": "manager", "respond_by": NOW.isoformat()},
     "lead.offered": {"rep": "anna", "team": "sales", "why": "broadcast", "claim_by": NOW.isoformat()},
     "lead.taken_away": {"rep": "anna", "by": "maria", "why": "knows the customer"},
+    "lead.updated": {"rep": "anna"},
+    "lead.touched": {"rep": "anna", "touch": "unknown"},
     "lead.taken": {"rep": "anna", "team": "sales"},
     "lead.changed": {"rep": "anna", "change": "extended", "more": "30 min", "by": "M", "reason": "a fair week"},
     "rep.paused": {"rep": "anna", "team": "sales", "why": "ignored 3 leads in a row"},
@@ -42,6 +44,8 @@ DETAILS: dict[str, dict[str, Any]] = {
 ANSWERS = {
     "lead.assigned": ["acknowledge", "contacted", "decline"],
     "lead.reminder": ["acknowledge", "contacted", "decline"],
+    "lead.updated": ["acknowledge", "contacted", "decline"],
+    "lead.touched": ["acknowledge", "contacted", "decline"],
     "lead.changed": ["acknowledge", "contacted", "decline"],
     "lead.offered": ["acknowledge"],
 }
@@ -51,9 +55,12 @@ hostile = st.sampled_from(
 )
 
 
-def notification(type_: str, fields: dict[str, str] | None = None, **contact: str) -> Claimed:
-    """One of this type, of a lead or of a rep."""
-    lead = LeadReceived(
+TO_THE_OWNER = ("lead.assigned", "lead.updated", "lead.touched")
+
+
+def lead(fields: dict[str, str] | None = None, **contact: str) -> LeadReceived:
+    """A lead of one person."""
+    return LeadReceived(
         lead_id=LeadId(new_id()),
         source="website",
         channel="form",
@@ -62,6 +69,10 @@ def notification(type_: str, fields: dict[str, str] | None = None, **contact: st
         contact=PERSON.model_copy(update=contact),
         fields=fields or {},
     )
+
+
+def notification(type_: str, fields: dict[str, str] | None = None, **contact: str) -> Claimed:
+    """One of this type, of a lead or of a rep."""
     about_lead = type_.startswith("lead.")
     return Claimed(
         id=NotificationId(new_id()),
@@ -69,7 +80,8 @@ def notification(type_: str, fields: dict[str, str] | None = None, **contact: st
         endpoint="rep:anna",
         details={"at": NOW.isoformat(), **DETAILS[type_]},
         assignment_id=AssignmentId(new_id()) if about_lead else None,
-        lead=lead if about_lead else None,
+        lead=lead(fields, **contact) if about_lead else None,
+        touches=(),
         traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
         by_email=False,
         attempts=1,
@@ -142,19 +154,42 @@ def test_whoever_has_more_time_hears_how_much_from_whom_and_why(change: str, wor
             assert word in said
 
 
-@pytest.mark.parametrize("type_", [type_ for type_ in DETAILS if type_ != "lead.assigned"])
+@pytest.mark.parametrize("type_", [type_ for type_ in DETAILS if type_ not in TO_THE_OWNER])
 def test_only_who_gets_the_lead_hears_who_it_is(type_: str) -> None:
     """Managers, and reps who are asked to claim, hear what names the lead."""
-    for said in everything_said(notification(type_, fields={"note": "plumbus"})):
+    told = replace(notification(type_, fields={"note": "plumbus"}), touches=(lead({"note": "plumbus"}),))
+    for said in everything_said(told):
         assert not any(word in said.lower() for word in ("zebulon", "quux", "87654321", "plumbus"))
 
 
-def test_who_gets_the_lead_hears_who_it_is_in_every_format() -> None:
+@pytest.mark.parametrize("type_", TO_THE_OWNER)
+def test_who_gets_the_lead_hears_who_it_is_in_every_format(type_: str) -> None:
     """Name, phone, and whatever else was submitted."""
-    for said in everything_said(notification("lead.assigned", fields={"note": "plumbus"})):
+    for said in everything_said(notification(type_, fields={"note": "plumbus"})):
         assert "Zebulon Quux" in said
         assert "87654321" in said
         assert "plumbus" in said
+
+
+def test_who_gets_a_lead_hears_how_the_person_has_come_again_in_every_format() -> None:
+    """Whoever gets it from somebody else has not heard of it before."""
+    again = lead({"message": "call me, plumbus"})
+    for said in everything_said(replace(notification("lead.assigned"), touches=(again,))):
+        assert "call me, plumbus" in said
+
+
+def test_the_owner_hears_what_the_touch_says_and_which_lead_it_has_joined() -> None:
+    """Of several touches the one that has just come; a program gets both leads whole."""
+    again = lead({"note": "plumbus"}, name="Zeb Q.")
+    told = notification("lead.touched", name="Zebulon Quux")
+    told = replace(told, details={"rep": "anna", "touch": str(again.lead_id)}, touches=(lead({"note": "old"}), again))
+    webhook, *others = everything_said(told)
+    assert told.lead
+    data = json.loads(webhook)["data"]
+    assert (data["touch"]["lead_id"], data["lead"]["lead_id"]) == (str(again.lead_id), str(told.lead.lead_id))
+    for said in others:
+        assert all(word in said for word in ("Zeb Q.", "plumbus", "come again", str(told.lead.lead_id)))
+        assert "old" not in said.replace("Bolder", "").replace("bold", "")
 
 
 @given(st.dictionaries(anything, anything | hostile, max_size=40), anything | hostile)
@@ -231,9 +266,11 @@ def test_while_the_master_secret_is_changed_old_and_new_verify() -> None:
 @given(anything)
 def test_what_a_tool_answers_is_kept_short_and_without_the_person(before: str) -> None:
     """Tools like to answer with what they were sent, also as JSON."""
-    told = notification("lead.assigned", fields={"note": "Größe 44"})
+    told = notification("lead.assigned")
+    told = replace(told, touches=(lead({"note": "Größe 44"}),), lead=lead(name="Zeb"))
     assert told.lead
-    kept = loggable(f"{before}\x00 {told.lead.model_dump_json()} {json.dumps('Größe 44')}", told)
+    said = told.lead.model_dump_json() + told.touches[0].model_dump_json()
+    kept = loggable(f"{before}\x00 {said} {json.dumps('Größe 44')}", told)
     assert kept is not None
     assert len(kept) <= LONGEST
     assert "\x00" not in kept

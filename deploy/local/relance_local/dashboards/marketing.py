@@ -41,21 +41,21 @@ def dashboard() -> Dashboard:
     worth = [
         listing(
             "What the leads were worth",
-            "Of the leads received in the time shown, what sales said of them last; a lead that was won was accepted.",
-            """SELECT l.source, coalesce(l.campaign, '-') AS campaign, count(*) AS leads,
-            count(*) FILTER (WHERE d.disposition IN ('accepted', 'won', 'lost')) AS accepted,
-            count(*) FILTER (WHERE d.disposition = 'rejected') AS rejected,
-            count(*) FILTER (WHERE d.disposition = 'won') AS won,
-            count(*) FILTER (WHERE d.disposition = 'lost') AS lost,
-            count(*) FILTER (WHERE d.disposition IS NULL) AS nothing_said,
-            round((count(*) FILTER (WHERE d.disposition IN ('accepted', 'won', 'lost')))::numeric
-                / nullif(count(d.disposition), 0), 3) AS acceptance
-            FROM reporting.leads l LEFT JOIN (
-                SELECT DISTINCT ON (lead_id) lead_id, disposition FROM reporting.dispositions
-                ORDER BY lead_id, recorded_at DESC, sequence DESC
-            ) d USING (lead_id)
-            WHERE NOT l.quarantined AND l.source IN ($source) AND $__timeFilter(l.received_at)
-            GROUP BY l.source, l.campaign ORDER BY leads DESC, l.source, l.campaign""",
+            "Of the leads received in the time shown, what sales said of them last; a lead that was won was accepted. "
+            "Whoever came again counts for each source that they came by, so that rows add up to more than leads; "
+            "first came here adds up.",
+            """SELECT source, coalesce(campaign, '-') AS campaign, count(DISTINCT lead) AS leads,
+            count(*) FILTER (WHERE joined IS NULL) AS first_came_here, count(joined) AS came_again,
+            count(DISTINCT lead) FILTER (WHERE disposition IN ('accepted', 'won', 'lost')) AS accepted,
+            count(DISTINCT lead) FILTER (WHERE disposition = 'rejected') AS rejected,
+            count(DISTINCT lead) FILTER (WHERE disposition = 'won') AS won,
+            count(DISTINCT lead) FILTER (WHERE disposition = 'lost') AS lost,
+            count(DISTINCT lead) FILTER (WHERE disposition IS NULL) AS nothing_said,
+            round((count(DISTINCT lead) FILTER (WHERE disposition IN ('accepted', 'won', 'lost')))::numeric
+                / nullif(count(DISTINCT lead) FILTER (WHERE disposition IS NOT NULL), 0), 3) AS acceptance
+            FROM (SELECT *, coalesce(joined, lead_id) AS lead FROM reporting.scorecard_credits) AS credits
+            WHERE source IN ($source) AND $__timeFilter(received_at)
+            GROUP BY source, campaign ORDER BY leads DESC, source, campaign""",
             units={"acceptance": SHARE},
             width=16,
         ),
@@ -65,6 +65,23 @@ def dashboard() -> Dashboard:
             """SELECT source, coalesce(reason, '-') AS reason, count(*) AS rejected FROM reporting.dispositions
             WHERE newest AND disposition = 'rejected' AND source IN ($source) AND $__timeFilter(recorded_at)
             GROUP BY source, reason ORDER BY rejected DESC, source, reason""",
+            width=8,
+        ),
+        listing(
+            "Came again",
+            "Who was being spoken with and came again in the time shown: by what, and by what they had come before.",
+            """SELECT t.source AS again_by, coalesce(t.campaign, '-') AS campaign, l.source AS first_by,
+            coalesce(l.campaign, '-') AS first_campaign, count(*) AS touches, count(DISTINCT t.joined) AS leads
+            FROM reporting.scorecard_credits t JOIN reporting.scorecard_leads l ON l.lead_id = t.joined
+            WHERE t.source IN ($source) AND $__timeFilter(t.received_at)
+            GROUP BY 1, 2, 3, 4 ORDER BY touches DESC, 1, 2, 3, 4""",
+            width=16,
+        ),
+        series(
+            "Touches",
+            "Leads that joined another one of the same person, by source.",
+            {"{{source}}": happened("relance_sla_touches_total", SOURCE, by="source")},
+            unit=PER_SECOND,
             width=8,
         ),
     ]

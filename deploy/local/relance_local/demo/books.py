@@ -11,7 +11,8 @@ _LINES = """
         SELECT assignment_id, bool_or(action = 'at_risk') AS at_risk, bool_or(action = 'notify_manager') AS escalated
         FROM reporting.steps GROUP BY 1
     )
-    SELECT CASE WHEN l.quarantined THEN '(quarantined)' ELSE coalesce(a.team, '(unrouted)') END AS team, l.source,
+    SELECT CASE WHEN l.quarantined THEN '(quarantined)' WHEN t.lead_id IS NOT NULL THEN '(joined)'
+        ELSE coalesce(a.team, '(unrouted)') END AS team, l.source,
         count(DISTINCT l.lead_id) AS leads,
         count(a.assignment_id) AS assigned,
         count(*) FILTER (WHERE c.stopped_by IN ('acknowledged', 'contacted', 'declined')) AS answered,
@@ -19,6 +20,7 @@ _LINES = """
         count(*) FILTER (WHERE c.breached) AS breached,
         count(*) FILTER (WHERE f.escalated) AS escalated
     FROM reporting.leads l
+        LEFT JOIN reporting.touches t USING (lead_id)
         LEFT JOIN reporting.assignments a USING (lead_id)
         LEFT JOIN reporting.clocks c USING (assignment_id)
         LEFT JOIN fired f USING (assignment_id)
@@ -31,7 +33,9 @@ _BOOKS = """
         (SELECT count(*) FROM owners) AS owned,
         (SELECT count(*) FROM reporting.unrouted) AS unrouted,
         (SELECT count(*) FROM reporting.leads WHERE quarantined) AS quarantined,
+        (SELECT count(*) FROM reporting.touches) AS joined,
         (SELECT count(*) FROM reporting.leads l WHERE NOT l.quarantined
+            AND NOT EXISTS (SELECT FROM reporting.touches t WHERE t.lead_id = l.lead_id)
             AND NOT EXISTS (SELECT FROM owners o WHERE o.lead_id = l.lead_id)
             AND NOT EXISTS (SELECT FROM reporting.unrouted u WHERE u.lead_id = l.lead_id)) AS lost,
         (SELECT count(*) FROM owners WHERE open > 1) AS with_two_owners,
@@ -64,6 +68,7 @@ class Books:
     owned: int
     unrouted: int
     quarantined: int
+    joined: int
     lost: int
     with_two_owners: int
     assignments: int
@@ -74,9 +79,9 @@ class Books:
 
     @property
     def balanced(self) -> bool:
-        """accepted = assigned + unrouted + quarantined, nothing lost, nothing twice, every assignment on the clock."""
+        """accepted = owned + unrouted + quarantined + joined, nothing lost or twice, every assignment on the clock."""
         return (
-            self.accepted == self.owned + self.unrouted + self.quarantined
+            self.accepted == self.owned + self.unrouted + self.quarantined + self.joined
             and not self.lost
             and not self.with_two_owners
             and self.assignments == self.clocks

@@ -1,6 +1,7 @@
 """Made-up people, and a bot now and then: the same ones for the same seed."""
 
 import random
+from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -20,6 +21,7 @@ _PHONES = {
     "NL": "+3120{:07d}",
     "BR": "+55113{:07d}",
 }
+_REMEMBERED = 50
 _COUNTRIES = ("DE",) * 6 + ("AT", "CH", "FR", "FR", "GB", "GB", "US", "US", "NL", "BR")
 
 
@@ -35,16 +37,19 @@ class Submission:
 
 
 class People:
-    """Makes submissions."""
+    """Makes submissions; now and then somebody comes again, by another way."""
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)  # noqa: S311 - a simulation
         self._count = 0
+        self._lately = deque[dict[str, object]](maxlen=_REMEMBERED)
 
     def next(self) -> Submission:
-        """The next person."""
-        choose = self._random.choice
+        """The next person; in one of twelve cases one of the last."""
         self._count += 1
+        if self._lately and self._random.random() < 1 / 12:
+            return self._again(self._random.choice(self._lately))
+        choose = self._random.choice
         source = self._random.choices(("website", "ads", "phone"), (5, 3, 2))[0]
         country = choose(_COUNTRIES)
         first, last = choose(_FIRST), choose(_LAST)
@@ -55,12 +60,18 @@ class People:
             common["campaign"] = campaign
         if source == "website" and self._random.random() < 0.1:  # noqa: PLR2004 - one in ten is a bot
             common[HONEYPOT] = "https://casino.example"
+        self._lately.append({"name": f"{first} {last}", "country": country, "phone": phone})
         return Submission(
             source,
             common | (self._call(phone) if source == "phone" else self._lead(first, last, phone, source)),
             f"demo-{self._count}",
             twice=self._random.random() < 0.05,  # noqa: PLR2004 - one in twenty
         )
+
+    def _again(self, person: dict[str, object]) -> Submission:
+        """With the telephone number that we know, and of another campaign, as it may be."""
+        fields = {**person, "campaign": self._random.choice(_CAMPAIGNS[:3])}
+        return Submission("ads", fields, f"demo-{self._count}", twice=False)
 
     def _lead(self, first: str, last: str, phone: str, source: str) -> dict[str, object]:
         email = f"{first}.{last}.{self._count}@example.com".lower()

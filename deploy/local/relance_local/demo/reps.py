@@ -99,8 +99,9 @@ class Reps:
         message = json.loads(body)
         data = message["data"]
         self.by_type[message["type"]] += 1
-        # A reminder and an escalation may come once each per step; an assignment is told of once.
-        told_of = (data["assignment_id"], f"{message['type']} {data.get('step', '')}")
+        # A reminder and an escalation may come once each per step; an assignment, and each touch, is told of once.
+        about = data.get("step") or data.get("touch", {}).get("lead_id", "")
+        told_of = (data["assignment_id"], f"{message['type']} {about}")
         self.notifications_of.setdefault(told_of, set()).add(webhook_id)
         if message["type"] == "lead.assigned":
             self.first_notified_at.setdefault(data["lead"]["lead_id"], received_at)

@@ -108,5 +108,6 @@ def write_routing(file: Path, webhooks: str) -> None:
             {"id": "world", "when": {"country": ["FR", "GB", "US", "NL"]}, "team": "world", **promise},
         ],
         "fallback": {"team": "brazil", **promise},
+        "same_person": {"within": "1h"},
     }
     file.write_text(yaml.safe_dump(document, sort_keys=False))

@@ -204,6 +204,7 @@ def _summary_table(summary: Summary) -> Table:
         "= with one owner": books.owned,
         "+ unrouted, with reason": books.unrouted,
         "+ quarantined as spam, with reason": books.quarantined,
+        "+ joined to an open lead of the same person": books.joined,
         "lost": books.lost,
         "with two owners": books.with_two_owners,
         "accepted as web forms were told": summary.posted,
@@ -225,7 +226,7 @@ def _summary_table(summary: Summary) -> Table:
         table.add_row(name, str(value))
     verdict = "[green]proven[/]" if summary.proven else "[red]NOT PROVEN[/]"
     table.add_section()
-    table.add_row("accepted = assigned + unrouted + quarantined, nothing lost, nothing twice", verdict)
+    table.add_row("accepted = assigned + unrouted + quarantined + joined, nothing lost, nothing twice", verdict)
     return table
 
 

@@ -21,6 +21,8 @@ _NAME = """
         EXCEPT SELECT data->>'identity_key'
     )
 """
+NAME_REST = f"{_NAME} WHERE person_keys IS NULL"
+"""For what the service has not done yet, at once."""
 _NAME_THESE = text(f"{_NAME} WHERE id = ANY(CAST(:ids AS uuid[])) AND person_keys IS NULL")
 _NAME_SOME = text(f"""
     {_NAME} WHERE id IN (SELECT id FROM leads WHERE person_keys IS NULL ORDER BY id LIMIT :most FOR UPDATE)

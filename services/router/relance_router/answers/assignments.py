@@ -19,7 +19,7 @@ from relance_router.routing.offers import state_of_offer
 _READ = text("""
     SELECT true AS assigned, CASE WHEN l.erased_at IS NULL THEN a.state ELSE 'erased' END AS state,
         a.rep, a.why, a.respond_by, a.disposition, d.reason, d.note, l.data, now() AS now,
-        a.holds, h.by AS held_by, h.reason AS held_because
+        l.id AS lead_id, a.holds, h.by AS held_by, h.reason AS held_because
     FROM assignments a
     JOIN leads l ON l.id = a.lead_id
     LEFT JOIN LATERAL (
@@ -33,8 +33,16 @@ _READ = text("""
     UNION ALL
     SELECT false, CASE WHEN l.erased_at IS NULL THEN o.state ELSE 'erased' END,
         o.rep, 'offered to team ' || o.team || ': the first to claim it gets it', o.until,
-        NULL, NULL, NULL, l.data, now(), '[]', NULL, NULL
+        NULL, NULL, NULL, l.data, now(), l.id, '[]', NULL, NULL
     FROM offers o JOIN leads l ON l.id = o.lead_id WHERE o.id = :id AND o.state <> 'claimed'
+""")
+
+
+_TOUCHES = text("""
+    SELECT data FROM (
+        SELECT id, data FROM leads WHERE joined = :lead AND erased_at IS NULL ORDER BY id DESC LIMIT 50
+    ) newest
+    ORDER BY id
 """)
 
 
@@ -69,6 +77,8 @@ class SeenAssignment:
     now: datetime
     lead: LeadReceived
     on_hold: OnHold | None = None
+    touches: tuple[LeadReceived, ...] = ()
+    """Leads of the same person that have joined it, the newest fifty, the oldest of them first."""
 
     @property
     def disposition(self) -> Disposition | None:
@@ -86,6 +96,7 @@ async def read_assignment(connection: AsyncConnection, assignment: AssignmentId)
     if row is None:
         raise UnknownAssignment(assignment)
     note = None if row.note is None else sealed(connection).open(row.note)
+    touches = await connection.execute(_TOUCHES, {"lead": row.lead_id})
     return SeenAssignment(
         state=AssignmentState(row.state) if row.assigned else state_of_offer(row.state),
         judgement=Judgement(row.disposition, row.reason, note) if row.disposition else None,
@@ -95,6 +106,7 @@ async def read_assignment(connection: AsyncConnection, assignment: AssignmentId)
         now=row.now,
         lead=LeadReceived.model_validate(row.data),
         on_hold=_on_hold(row),
+        touches=tuple(LeadReceived.model_validate(touch) for touch in touches.scalars()),
     )
 
 

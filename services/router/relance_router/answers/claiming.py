@@ -7,7 +7,7 @@ from relance.ids import NewId
 from relance_router.configuration.versions import ConfigurationVersions, Running
 from relance_router.domain.answers import AssignmentState, Recorded, Refused, Repeated, answer
 from relance_router.routing.assigning import Assigner, Claim
-from relance_router.routing.leads import lock_lead, transaction_time
+from relance_router.routing.leads import as_it_was, lock_lead, transaction_time
 from relance_router.routing.offers import Offer, close_offers, decline_offer, find_offer
 from relance_router.routing.pauses import answered
 from relance_router.routing.requests import Cause
@@ -41,6 +41,8 @@ class OfferDesk:
                 unclaimed = await lock_lead(connection, offer.lead_id, Cause.UNCLAIMED)
                 await self._assigner.assign(connection, running, [unclaimed], now)
             return verdict
+        # What was offered was promised by what was known then.
+        request = await as_it_was(connection, request, offer.record.get("revision", 0))
         former = await self._versions.version(connection, offer.configuration)
         await self._assigner.claim(connection, running, Claim(offer, request, former), now)
         await close_offers(

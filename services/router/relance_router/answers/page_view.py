@@ -89,6 +89,7 @@ def shown(seen: SeenAssignment, preselected: str | None) -> dict[str, object]:
         "lead": seen.lead,
         "mailto": quote(seen.lead.contact.email or "", safe="@+"),
         "recording": _recording(seen.lead),
+        "touches": seen.touches,
         "why": seen.why,
         "clock": time_left(seen.respond_by, seen.now) if waiting and seen.respond_by and not seen.on_hold else None,
         "seconds_left": int((seen.respond_by - seen.now).total_seconds()) if seen.respond_by else None,

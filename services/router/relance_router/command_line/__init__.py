@@ -6,7 +6,7 @@ Exit status: 0 done; 1 the answer is no; 2 it could not be asked (wrong usage, r
 import typer
 
 from relance_router.command_line.applying import apply, rollback
-from relance_router.command_line.by_hand import extend, hold, reassign, release
+from relance_router.command_line.by_hand import extend, hold, reassign, release, separate
 from relance_router.command_line.checking import check
 from relance_router.command_line.explaining import explain
 from relance_router.command_line.people import pause, reps, resume
@@ -32,6 +32,7 @@ for command in (
     pause,
     resume,
     reassign,
+    separate,
     extend,
     hold,
     release,

@@ -1,4 +1,4 @@
-"""`relance reassign`, `extend`, `hold` and `release`: what managers do to a lead by hand."""
+"""`relance reassign`, `separate`, `extend`, `hold` and `release`: what managers do to a lead by hand."""
 
 from datetime import datetime
 from typing import Annotated
@@ -13,7 +13,7 @@ from relance.operator_options import AsJson, Token
 from relance_router.command_line.options import DEFAULT_URL, By, Url
 from relance_router.command_line.output import Failed, Status, console, failures_told, tell
 from relance_router.command_line.router import Router
-from relance_router.terms.documents import ReassignedView, TermsView
+from relance_router.terms.documents import ReassignedView, SeparatedView, TermsView
 
 Lead = Annotated[
     UUID, typer.Argument(metavar="LEAD_ID", help="The id that the lead's source was answered with.", show_default=False)
@@ -35,6 +35,15 @@ def reassign(
     with failures_told(as_json):
         done = Router(url, token).reassign(lead, to, by=by, reason=because)
     _told(done, _reassigned(done), as_json=as_json)
+
+
+def separate(
+    lead: Lead, *, because: Because, token: Token, by: By, url: Url = DEFAULT_URL, as_json: AsJson = False
+) -> None:
+    """Make a lead of its own of one that joined another: another person, or another matter."""
+    with failures_told(as_json):
+        done = Router(url, token).separate(lead, by=by, reason=because)
+    _told(done, f"{_separated(done)} It had joined lead {done.joined}.", as_json=as_json)
 
 
 def extend(
@@ -97,6 +106,14 @@ def _reassigned(done: ReassignedView) -> str:
         return f"The lead is offered to {', '.join(done.offered_to)} of team {done.team}."
     former = f", and no longer {done.former}" if done.former else ""
     return f"{done.rep} of team {done.team} has the lead now{former}."
+
+
+def _separated(done: SeparatedView) -> str:
+    if done.rep:
+        return f"{done.rep} of team {done.team} has the lead now."
+    if done.offered_to:
+        return f"The lead is offered to {', '.join(done.offered_to)} of team {done.team}."
+    return f"The lead waits: {done.unrouted}."
 
 
 def _deadlines(terms: TermsView) -> str:

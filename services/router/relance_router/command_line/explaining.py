@@ -11,7 +11,7 @@ from relance.operator_options import AsJson, Token
 from relance_router.command_line.options import DEFAULT_URL, Url
 from relance_router.command_line.output import console, failures_told, tell
 from relance_router.command_line.router import Router
-from relance_router.routing.documents import CandidateView, DecisionView
+from relance_router.routing.documents import CandidateView, DecisionView, JoiningView, TouchView
 
 
 def explain(
@@ -26,10 +26,21 @@ def explain(
     if as_json:
         tell(found.model_dump(mode="json"))
         return
+    if found.joined:
+        console.print(Text(f"It joined lead {found.joined.lead_id}, and nobody else has it: {_known(found.joined)}."))
+        for each in found.joined.considered:
+            console.print(Text(f"  - lead {each.lead_id} of the same person: {each.because}"))
     for number, decision in enumerate(found.decisions, 1):
         _show(number, decision)
+    for touch in found.touches:
+        console.print(Text(f"Lead {touch.lead_id} joined it: {_known(touch)}."))
     for done in found.interventions:
         console.print(Text(f"{done.at:%Y-%m-%d %H:%M} UTC, by hand: {done.what} by {done.by}: {done.reason}"))
+
+
+def _known(touch: JoiningView | TouchView) -> str:
+    what = {"email": "e-mail address", "phone": "phone number"}
+    return f"the same person, by {' and '.join(what[each] for each in touch.recognised_by)}"
 
 
 def _show(number: int, decision: DecisionView) -> None:

@@ -16,6 +16,7 @@ NOT_REHEARSED = (
     "Every team's line begins empty, nobody has a lead in hand and no person is known before the first lead.",
     "Reps answer and decline as they did, or as was made up, whoever they are; an offered lead is claimed at once.",
     "A lead that nobody has answered yet counts as missed, before and after.",
+    "`same_person` is not rehearsed: leads that joined another are left out, before and after; all others are routed.",
     "Pauses, and reassignments of leads that a rep ignores, are not rehearsed.",
 )
 """What a rehearsal does not know."""

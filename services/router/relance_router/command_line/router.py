@@ -17,7 +17,7 @@ from relance_router.configuration.documents import History, Version, VersionWith
 from relance_router.configuration.routing_file import LineFault
 from relance_router.domain.past_leads import PastLead
 from relance_router.routing.documents import ExplanationView, RepView
-from relance_router.terms.documents import ReassignedView, TermsView
+from relance_router.terms.documents import ReassignedView, SeparatedView, TermsView
 
 _PATIENCE = aiohttp.ClientTimeout(total=60)
 _PATIENCE_WITH_A_STREAM = aiohttp.ClientTimeout(total=None, sock_connect=60, sock_read=60)
@@ -80,6 +80,11 @@ class Router:
         """Give a lead to another rep."""
         body = {"to": to, "by": by, "reason": reason}
         return ReassignedView.model_validate(self._ask("POST", f"/v1/leads/{lead}/reassign", body))
+
+    def separate(self, lead: UUID, *, by: str, reason: str) -> SeparatedView:
+        """Make a lead of its own of a touch."""
+        answer = self._ask("POST", f"/v1/leads/{lead}/separate", {"by": by, "reason": reason})
+        return SeparatedView.model_validate(answer)
 
     def extend(self, lead: UUID, clock: str, by_how_long: str, *, by: str, reason: str) -> TermsView:
         """Give one clock of a lead more time."""

@@ -29,7 +29,7 @@ _LEADS = text("""
         (SELECT count(*) FROM assignments WHERE lead_id = l.id AND state = 'declined') AS declines,
         (SELECT count(*) FROM assignments WHERE lead_id = l.id AND state = 'reassigned') AS reassignments
     FROM leads l LEFT JOIN assignments a ON a.lead_id = l.id AND a.ordinal = 1
-    WHERE l.id > :after AND l.erased_at IS NULL ORDER BY l.id LIMIT :chunk
+    WHERE l.id > :after AND l.joined IS NULL AND l.erased_at IS NULL ORDER BY l.id LIMIT :chunk
 """)
 
 
@@ -39,7 +39,7 @@ def export_api(database: Database, operator_only: OperatorOnly) -> APIRouter:
 
     @router.get(
         "/v1/leads/export",
-        summary="Leads of the last days, without names, addresses and telephone numbers",
+        summary="Leads of the last days but for touches, without names, addresses and telephone numbers",
         response_class=StreamingResponse,
         responses={
             200: {

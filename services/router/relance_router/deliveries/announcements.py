@@ -8,7 +8,7 @@ from uuid import UUID
 
 from relance import tracing
 from relance.events import StepFired
-from relance.ids import AssignmentId, LeadId, NewId, NotificationId
+from relance.ids import AssignmentId, EventId, LeadId, NewId, NotificationId
 from relance_router.deliveries.endpoints import contact_endpoint, manager_endpoint, rep_endpoint, told_by
 from relance_router.domain.configuration import Configuration
 
@@ -61,6 +61,58 @@ def assigned(
         lead_id=lead,
         assignment_id=assignment,
     )
+
+
+def updated(
+    event: EventId,
+    assignment: AssignmentId,
+    lead: LeadId,
+    *,
+    touch: LeadId | None,
+    rep: str,
+    at: datetime,
+    traceparent: str,
+    new_id: NewId,
+) -> NewNotification:
+    """More is known of the rep's lead, or of a touch of it, as `event` says."""
+    return NewNotification(
+        id=NotificationId(new_id()),
+        key=f"{event}:updated",
+        type="lead.updated",
+        endpoint=rep_endpoint(rep),
+        details={"rep": rep, "at": utc(at), **({"touch": str(touch)} if touch else {})},
+        traceparent=tracing.child_of(traceparent),
+        lead_id=lead,
+        assignment_id=assignment,
+    )
+
+
+def touched(
+    assignment: AssignmentId,
+    lead: LeadId,
+    *,
+    touch: LeadId,
+    rep: str,
+    at: datetime,
+    traceparent: str,
+    new_id: NewId,
+) -> NewNotification:
+    """The person behind the rep's lead has come again."""
+    return NewNotification(
+        id=NotificationId(new_id()),
+        key=touched_key(touch),
+        type="lead.touched",
+        endpoint=rep_endpoint(rep),
+        details={"rep": rep, "touch": str(touch), "at": utc(at)},
+        traceparent=tracing.child_of(traceparent),
+        lead_id=lead,
+        assignment_id=assignment,
+    )
+
+
+def touched_key(touch: LeadId) -> str:
+    """By which the one notification of a touch is known."""
+    return f"{touch}:touched"
 
 
 def offered(

@@ -76,12 +76,15 @@ def loggable(said: str | None, notification: Claimed, erased: Collection[Notific
     if said is None or notification.id in erased:
         return None
     kept = said.replace("\x00", "")
-    if notification.lead:
-        lead = notification.lead
-        submitted = [*lead.contact.model_dump(exclude_none=True).values(), *lead.fields.values()]
-        # What is shorter names nobody, and stands in half of all words.
-        personal = [value for value in submitted if len(value) >= SHORTEST_PERSONAL]
-        for value in sorted(personal, key=len, reverse=True):
-            for written in (value, json.dumps(value)[1:-1]):
-                kept = kept.replace(written, "[removed]")
+    leads = [notification.lead, *notification.touches] if notification.lead else []
+    submitted = [
+        value
+        for lead in leads
+        for value in (*lead.contact.model_dump(exclude_none=True).values(), *lead.fields.values())
+    ]
+    # What is shorter names nobody, and stands in half of all words.
+    personal = {value for value in submitted if len(value) >= SHORTEST_PERSONAL}
+    for value in sorted(personal, key=len, reverse=True):
+        for written in (value, json.dumps(value)[1:-1]):
+            kept = kept.replace(written, "[removed]")
     return kept[:LONGEST]

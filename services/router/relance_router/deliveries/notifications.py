@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from relance.database import sealed
 from relance.events import LeadReceived
 from relance.ids import AssignmentId, NotificationId
 from relance_router.deliveries.announcements import NewNotification
@@ -27,6 +28,8 @@ class Claimed:
     details: Mapping[str, Any]
     assignment_id: AssignmentId | None
     lead: LeadReceived | None
+    touches: tuple[LeadReceived, ...]
+    """Leads of the same person that have joined it, the newest twenty, the oldest of them first."""
     traceparent: str
     by_email: bool
     attempts: int
@@ -35,6 +38,12 @@ class Claimed:
     age: timedelta
     """Since it was written or last replayed."""
     claimed_at: datetime
+
+    @property
+    def touch(self) -> LeadReceived | None:
+        """The touch that it tells of; None: of none, or that is none any more."""
+        told = self.details.get("touch")
+        return next((touch for touch in self.touches if str(touch.lead_id) == told), None)
 
 
 @dataclass(frozen=True)
@@ -72,6 +81,9 @@ _CANCEL = text("""
     UPDATE notifications SET state = 'cancelled', settled_at = :now
     WHERE assignment_id = ANY(CAST(:assignments AS uuid[])) AND state = 'pending' AND endpoint LIKE :reps
 """)
+_CANCEL_ONE = text("""
+    UPDATE notifications SET state = 'cancelled', settled_at = :now WHERE key = :key AND state = 'pending'
+""")
 _CLAIM = """
     WITH candidates AS (
         SELECT due.id, due.place, room.wait
@@ -103,6 +115,12 @@ _CLAIM = """
     FROM taken WHERE n.id = taken.id AND taken.still_due
     RETURNING n.id, n.type, n.endpoint, n.details, n.assignment_id,
         (SELECT l.data FROM leads l WHERE l.id = n.lead_id) AS lead,
+        (
+            SELECT jsonb_agg(told.data ORDER BY told.id) FROM (
+                SELECT t.id, t.data FROM leads t WHERE t.joined = n.lead_id AND t.erased_at IS NULL
+                ORDER BY CAST(t.id AS text) = n.details ->> 'touch' DESC NULLS LAST, t.id DESC LIMIT 20
+            ) told
+        ) AS touches,
         n.traceparent, n.{attempts} AS attempts, n.replays, now() - n.due_since AS age, now() AS claimed_at
 """
 # The claim is a lease: until it runs out nobody else takes the row, and after that anybody may. Each endpoint gives
@@ -193,6 +211,11 @@ async def cancel_notifications(connection: AsyncConnection, assignments: Sequenc
     await connection.execute(_CANCEL, {"assignments": list(assignments), "now": now, "reps": rep_endpoint("%")})
 
 
+async def cancel_notification(connection: AsyncConnection, key: str, now: datetime) -> None:
+    """What this one would tell is no longer so."""
+    await connection.execute(_CANCEL_ONE, {"key": key, "now": now})
+
+
 async def claim(
     connection: AsyncConnection, rooms: Sequence[Room], *, by_email: bool, batch: int, lease: timedelta
 ) -> list[Claimed]:
@@ -217,6 +240,10 @@ async def claim(
             details=row.details,
             assignment_id=AssignmentId(row.assignment_id) if row.assignment_id else None,
             lead=LeadReceived.model_validate(row.lead) if row.lead else None,
+            # Within an array they are not opened as they are read.
+            touches=tuple(
+                LeadReceived.model_validate(sealed(connection).open_document(touch)) for touch in row.touches or ()
+            ),
             traceparent=row.traceparent,
             by_email=by_email,
             attempts=row.attempts,

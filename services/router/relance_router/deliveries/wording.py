@@ -46,6 +46,8 @@ _WORDS = {
     "lead.reminder disposition": ("Reminder: what is a lead of {rep} worth?", "Nobody has said so yet."),
     "lead.escalated disposition": ("{rep} has not said what a lead is worth", "Team {team} promised to by now."),
     "lead.offered": ("A lead to claim in team {team}", "Whoever claims it first gets it."),
+    "lead.touched": ("{rep}, your lead has come again", "The same person, so it is the same conversation: yours."),
+    "lead.updated": ("More is known of a lead of {rep}", "This is all of it, as it is now."),
     "lead.taken_away": ("Your lead has gone to somebody else", "{by} has given it to somebody else."),
     "lead.taken": ("The lead is taken", "Somebody else has claimed it: there is nothing left to do."),
     "lead.changed extended": ("More time for a lead of {rep}", "There are {more} more."),
@@ -65,16 +67,19 @@ _LABELS = {
     "since": "Theirs since",
     "hold_until": "On hold until",
 }
-_UNSAID = {"at", "ordinal", "occurrence", "change", "more"}
+_UNSAID = {"at", "ordinal", "occurrence", "change", "more", "touch"}
 _BUTTONS = {"acknowledge": "I have it", "contacted": "I reached them", "decline": "Not mine"}
 _CLAIM = {"acknowledge": "I take it"}
 
+_TO_THE_OWNER = {"lead.assigned", "lead.updated", "lead.touched"}
 _NTH = ("Second", "Third", "Fourth", "Fifth", "Sixth", "Seventh", "Eighth", "Ninth", "Tenth")
 
 ANSWERS: Mapping[str, Mapping[str, str]] = {
     "lead.assigned": _BUTTONS,
     "lead.reminder": _BUTTONS,
     "lead.changed": _BUTTONS,
+    "lead.updated": _BUTTONS,
+    "lead.touched": _BUTTONS,
     "lead.offered": _CLAIM,
 }
 """The types that can be answered: each answer as the API calls it, and its button's label."""
@@ -82,7 +87,7 @@ ANSWERS: Mapping[str, Mapping[str, str]] = {
 
 def tells_the_person(type_: str) -> bool:
     """Whether the message says who the lead is: only to whom it is given. Everybody else hears what names it."""
-    return type_ == "lead.assigned"
+    return type_ in _TO_THE_OWNER
 
 
 def wording(notification: Claimed, links: AnswerLinks) -> Wording:
@@ -132,8 +137,12 @@ def _facts(notification: Claimed) -> Iterator[Fact]:
     for key, value in notification.details.items():
         if key not in _UNSAID and isinstance(value, str | int | float):
             yield _LABELS.get(key) or key.replace("_", " ").capitalize(), _value(key, value)
-    if notification.lead:
-        yield from _lead(notification.type, notification.lead)
+    if lead := notification.touch or notification.lead:
+        yield from _lead(notification.type, lead)
+    if notification.touch and notification.lead:
+        yield "Joined lead", str(notification.lead.lead_id)
+    elif tells_the_person(notification.type):
+        yield from (("Came again", came_again(touch)) for touch in notification.touches)
 
 
 def _lead(type_: str, lead: LeadReceived) -> Iterator[Fact]:
@@ -147,6 +156,14 @@ def _lead(type_: str, lead: LeadReceived) -> Iterator[Fact]:
     yield "Source", lead.source
     yield "Channel", lead.channel
     yield "Lead", str(lead.lead_id)
+
+
+def came_again(touch: LeadReceived) -> str:
+    """When, by what, and what was said."""
+    campaign = f", campaign {touch.campaign}" if touch.campaign else ""
+    said = touch.fields.get("message")
+    words = f": {said}" if said else ""
+    return f"{touch.received_at:%Y-%m-%d %H:%M} UTC from {touch.source} ({touch.channel}){campaign}{words}"
 
 
 def _given(values: Mapping[str, str | None]) -> Iterator[Fact]:

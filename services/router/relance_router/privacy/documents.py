@@ -20,6 +20,13 @@ class _Row(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
 
+class HeldRevision(_Row):
+    """What was known of the lead before it was revised, the first time being 0."""
+
+    revision: int
+    data: dict[str, Any]
+
+
 class HeldAssignment(_Row):
     """An assignment of the lead."""
 
@@ -125,6 +132,8 @@ class HeldLead(BaseModel):
     erased_at: AwareDatetime | None = Field(description="Since then nothing here says who it was.")
     company_domain: str | None
     data: dict[str, Any] = Field(description="The lead as it was received: contact, fields, and where it came from.")
+    joined: UUID | None = Field(description="The lead of which this one is a touch, by the same person.")
+    replaced: list[HeldRevision] = []
     assignments: list[HeldAssignment] = []
     unrouted: list[HeldUnrouted] = []
     offers: list[HeldOffer] = []

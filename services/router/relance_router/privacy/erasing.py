@@ -4,7 +4,8 @@ Whoever has the lead has it no longer, unless sales has said what became of it: 
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -13,12 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relance import outbox
 from relance.database import after_commit
-from relance.events import AssignmentEnded, Envelope, ErasureDone, ErasureRequested
+from relance.events import AssignmentEnded, Envelope, ErasureDone, ErasureRequested, LeadReceived, LeadSeparated
 from relance.ids import AssignmentId, LeadId, NewId
 from relance_router.domain.answers import AssignmentState
 from relance_router.domain.dispositions import in_hand
 from relance_router.routing.assignments import SOURCE
 from relance_router.routing.offers import close_offers
+from relance_router.routing.requests import Cause, Request
 
 SERVICE = "router"
 ENDED_BY = "an erasure"
@@ -30,7 +32,14 @@ _TAKE_PLACES = text("""
     SELECT id, '{}', '', '', 'form', :now, :now FROM unnest(CAST(:leads AS uuid[])) AS given (id) ORDER BY id
     ON CONFLICT DO NOTHING
 """)
-_LOCK_LEADS = text("SELECT FROM leads WHERE id = ANY(CAST(:leads AS uuid[])) ORDER BY id FOR UPDATE")
+# Of whom nothing was asked to be forgotten stays a lead: what was somebody's with the erased one is somebody's again.
+_ORPHAN = text("""
+    UPDATE leads l SET joined = NULL, joining = NULL
+    FROM leads touch
+    WHERE touch.id = l.id AND l.joined = ANY(CAST(:open AS uuid[])) AND l.erased_at IS NULL
+    RETURNING l.id, touch.joined, l.data, l.revision, l.traceparent
+""")
+_LOCK_TOUCHES = text("SELECT FROM leads WHERE joined = ANY(CAST(:leads AS uuid[])) ORDER BY id FOR UPDATE")
 _LOCK_NOTIFICATIONS = text("""
     SELECT FROM notifications WHERE lead_id = ANY(CAST(:leads AS uuid[])) ORDER BY id FOR UPDATE
 """)
@@ -44,11 +53,15 @@ _END = text("""
 """)
 _BLANK = {
     "unrouted": text("DELETE FROM unrouted WHERE lead_id = ANY(CAST(:leads AS uuid[])) RETURNING lead_id"),
+    "replaced_leads": text("""
+        UPDATE replaced_leads SET data = '{}'
+        WHERE lead_id = ANY(CAST(:leads AS uuid[])) AND data <> '{}' RETURNING lead_id
+    """),
     "assignments": text("""
         UPDATE assignments
         SET why = '',
             explanation = jsonb_build_object('cause', explanation -> 'cause', 'chosen', explanation -> 'chosen')
-        WHERE lead_id = ANY(CAST(:leads AS uuid[])) AND explanation ? 'had_it'
+        WHERE lead_id = ANY(CAST(:leads AS uuid[])) AND (why <> '' OR explanation - 'cause' - 'chosen' <> '{}')
         RETURNING lead_id
     """),
     "answers": text("""
@@ -81,7 +94,7 @@ _BLANK = {
     """),
     "leads": text("""
         UPDATE leads
-        SET identity = NULL, company_domain = NULL, erased_at = :now,
+        SET identity = NULL, company_domain = NULL, person_keys = NULL, erased_at = :now,
             data = jsonb_build_object(
                 'lead_id', id, 'source', coalesce(source, data ->> 'source'),
                 'channel', coalesce(channel, data ->> 'channel'), 'campaign', coalesce(campaign, data ->> 'campaign'),
@@ -95,6 +108,19 @@ _BLANK = {
 """By table; each returns the lead of every row that it has changed, and changes none twice."""
 
 
+@dataclass(frozen=True)
+class Erased:
+    """What follows: a rep for each lead in hand that is in nobody's hand now, and touches that need an owner."""
+
+    freed: Sequence[str] = ()
+    orphaned: Sequence[Request] = ()
+
+
+def to_erase(requested: Sequence[Envelope]) -> set[LeadId]:
+    """The leads that these requests name."""
+    return {lead for each in requested for lead in _data(each).lead_ids}
+
+
 class Eraser:
     """Erases leads in a batch's transaction."""
 
@@ -103,20 +129,14 @@ class Eraser:
         self._new_id = new_id
         self._is_free = is_free
 
-    async def erase(
-        self, connection: AsyncConnection, requested: Sequence[Envelope], others: Collection[LeadId], now: datetime
-    ) -> list[str]:
-        """Erase, and write the proofs; returns a rep for each lead in hand that is in nobody's hand now.
-
-        Must come first in the batch: so a lead that comes in it, too, is never routed. It locks the leads with the
-        `others` that the batch will want, in one order. The caller counts the reps' leads.
-        """
+    async def erase(self, connection: AsyncConnection, requested: Sequence[Envelope], now: datetime) -> Erased:
+        """Erase, and write the proofs. The caller has locked the leads, and sees to what follows."""
         if not requested:
-            return []
-        leads = sorted({lead for each in requested for lead in _data(each).lead_ids})
+            return Erased()
+        leads = sorted(to_erase(requested))
         values: dict[str, Any] = {"leads": leads, "now": now}
         await connection.execute(_TAKE_PLACES, values)
-        await connection.execute(_LOCK_LEADS, {"leads": sorted({*leads, *others})})
+        await connection.execute(_LOCK_TOUCHES, values)
         await connection.execute(_LOCK_NOTIFICATIONS, values)
         ended = (await connection.execute(_END, values)).all()
         await close_offers(connection, leads, now, self._new_id, state=AssignmentState.ERASED)
@@ -124,12 +144,25 @@ class Eraser:
             table: Counter(LeadId(row.lead_id) for row in await connection.execute(statement, values))
             for table, statement in _BLANK.items()
         }
-        told = [self._ended(row, now) for row in ended]
+        open_ = {LeadId(row.lead_id) for row in ended} | changed["unrouted"].keys()
+        orphans = (await connection.execute(_ORPHAN, {"open": sorted(open_)})).all()
+        told = [self._ended(row, now) for row in ended] + [self._separated(row, now) for row in orphans]
         await outbox.append(connection, [*told, *(self._done(each, changed, now) for each in requested)])
         freed = [row.rep for row in ended if in_hand(AssignmentState(row.state), row.disposition)]
         for rep in sorted(set(freed)):
             after_commit(connection, lambda rep=rep: self._is_free(rep))  # type: ignore[misc]
-        return freed
+        orphaned = [
+            Request(Cause.SEPARATED, LeadReceived.model_validate(row.data), row.traceparent, revision=row.revision)
+            for row in orphans
+        ]
+        return Erased(freed, orphaned)
+
+    def _separated(self, row: Row[Any], now: datetime) -> Envelope:
+        lead = LeadId(row.id)
+        data = LeadSeparated(lead_id=lead, joined=LeadId(row.joined), by=ENDED_BY, separated_at=now)
+        return Envelope.caused_by(
+            row.traceparent, data, source=SOURCE, subject=str(lead), time=now, new_id=self._new_id
+        )
 
     def _ended(self, row: Row[Any], now: datetime) -> Envelope:
         data = AssignmentEnded(

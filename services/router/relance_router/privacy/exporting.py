@@ -12,10 +12,14 @@ from relance.database import Database, sealed
 from relance_router.privacy.documents import Export, HeldLead
 
 _LEADS = text("""
-    SELECT id AS lead_id, routed_at, erased_at, company_domain, data FROM leads
+    SELECT id AS lead_id, routed_at, erased_at, company_domain, data, joined FROM leads
     WHERE id = ANY(CAST(:leads AS uuid[])) ORDER BY id
 """)
 _MORE = {
+    "replaced": text("""
+        SELECT lead_id, revision, data FROM replaced_leads
+        WHERE lead_id = ANY(CAST(:leads AS uuid[])) ORDER BY revision
+    """),
     "assignments": text("""
         SELECT lead_id, id AS assignment_id, ordinal, rep, team, rule, why, state, disposition, assigned_at, respond_by,
             ended_at, configuration, explanation

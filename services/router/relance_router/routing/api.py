@@ -17,11 +17,19 @@ from relance_router.routing.documents import (
     CandidateView,
     DecisionView,
     ExplanationView,
+    JoiningView,
     OutcomeView,
     RepView,
     RuleTriedView,
+    TouchView,
 )
-from relance_router.routing.explanations import ExplainedDecision, Explanations, LeadErased, UnknownLead
+from relance_router.routing.explanations import (
+    Conversation,
+    ExplainedDecision,
+    Explanations,
+    LeadErased,
+    UnknownLead,
+)
 from relance_router.routing.people import People, RepNow, UnknownRep
 from relance_router.terms.documents import InterventionView
 
@@ -63,6 +71,7 @@ def routing_api(
         try:
             decisions = await explanations.of_lead(LeadId(lead_id))
             by_hand = await explanations.interventions(LeadId(lead_id))
+            conversation = await explanations.conversation(LeadId(lead_id))
         except UnknownLead as error:
             raise Problem(HTTPStatus.NOT_FOUND, "No such lead", str(error)) from error
         except LeadErased as error:
@@ -71,6 +80,11 @@ def routing_api(
             lead_id=lead_id,
             decisions=[_decision(each) for each in decisions],
             interventions=[InterventionView.model_validate(each) for each in by_hand],
+            joined=_joining(conversation),
+            touches=[
+                TouchView(lead_id=touch, recognised_by=joining["recognised_by"])
+                for touch, joining in conversation.touches.items()
+            ],
         )
 
     @router.get("/v1/reps", summary="Who can take leads now, and why the others cannot")
@@ -98,6 +112,12 @@ async def _known(work: Awaitable[RepNow]) -> RepNow:
         return await work
     except UnknownRep as error:
         raise Problem(HTTPStatus.NOT_FOUND, "No such rep", str(error)) from error
+
+
+def _joining(conversation: Conversation) -> JoiningView | None:
+    if conversation.joined is None:
+        return None
+    return JoiningView.model_validate({"lead_id": conversation.joined, **(conversation.joining or {})})
 
 
 def _rep(found: RepNow) -> RepView:

@@ -137,7 +137,10 @@ async def end_assignments(connection: AsyncConnection, ended: Sequence[Ended], n
 def explanation(request: Request, record: Mapping[str, Any], assigned: Assigned | None = None) -> str:
     """What is stored to make the decision again, as JSON."""
     chosen = {"rep": assigned.rep, "team": assigned.team, "by": assigned.by.value} if assigned else None
-    return json.dumps({**record, "cause": request.cause.value, "chosen": chosen}, separators=(",", ":"))
+    # Of a claim, the one by which it was offered.
+    revision = record.get("revision", request.revision)
+    document = {**record, "revision": revision, "cause": request.cause.value, "chosen": chosen}
+    return json.dumps(document, separators=(",", ":"))
 
 
 def event(data: EventData, about: Request | OwnedLead, now: datetime, new_id: NewId) -> Envelope:

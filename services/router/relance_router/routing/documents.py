@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from relance.events.person import Recognised
 from relance_router.terms.documents import InterventionView
 
 
@@ -53,12 +54,36 @@ class DecisionView(BaseModel):
     same_when_made_again: bool
 
 
+class ConsideredView(BaseModel):
+    """An open or closed lead of the same person, and why it was joined or not."""
+
+    lead_id: UUID
+    because: str
+
+
+class JoiningView(BaseModel):
+    """Why a lead was given to nobody: it is a touch of another one."""
+
+    lead_id: UUID = Field(description="The lead that it joined.")
+    recognised_by: list[Recognised]
+    considered: list[ConsideredView]
+
+
+class TouchView(BaseModel):
+    """A lead of the same person that joined."""
+
+    lead_id: UUID
+    recognised_by: list[Recognised]
+
+
 class ExplanationView(BaseModel):
     """Every decision about a lead, and what was done to it by hand; each oldest first."""
 
     lead_id: UUID
     decisions: list[DecisionView]
     interventions: list[InterventionView] = []
+    joined: JoiningView | None = Field(None, description="Set: nobody owns it, whoever owns that lead hears of it.")
+    touches: list[TouchView] = []
 
 
 class RepView(BaseModel):

@@ -17,15 +17,21 @@ from relance_router.domain.fair_choice import Place
 from relance_router.domain.lead_facts import lead_facts
 from relance_router.terms.interventions import Intervention, interventions_of
 
+# The lead as it was known then: it may have been revised since.
 _DECISIONS = text("""
-    SELECT CAST(:id AS uuid) AS lead_id, l.data, a.id AS assignment_id, a.rep, a.state, a.assigned_at AS decided_at,
-        a.ended_at, a.configuration, a.explanation
-    FROM leads l JOIN assignments a ON a.lead_id = l.id WHERE l.id = :id
-    UNION ALL
-    SELECT CAST(:id AS uuid), l.data, NULL, NULL, u.reason, u.tried_at, NULL, u.configuration, u.explanation
-    FROM leads l JOIN unrouted u ON u.lead_id = l.id WHERE l.id = :id
-    ORDER BY decided_at, assignment_id
+    SELECT coalesce(replaced.data, l.data) AS data, d.*
+    FROM leads l JOIN (
+        SELECT lead_id, id AS assignment_id, state, assigned_at AS decided_at, ended_at, configuration, explanation
+        FROM assignments WHERE lead_id = :id
+        UNION ALL
+        SELECT lead_id, NULL, reason, tried_at, NULL, configuration, explanation FROM unrouted WHERE lead_id = :id
+    ) d ON d.lead_id = l.id
+    LEFT JOIN replaced_leads replaced ON replaced.lead_id = l.id
+        AND replaced.revision = CAST(coalesce(d.explanation ->> 'revision', '0') AS integer)
+    ORDER BY d.decided_at, d.assignment_id
 """)
+_JOINING = text("SELECT joined, joining FROM leads WHERE id = :id")
+_TOUCHES = text("SELECT id, joining FROM leads WHERE joined = :id ORDER BY id")
 # A step into the index for each rep: a line's changes are as many as its leads.
 _PLACES = text("""
     SELECT given.team, c.rep, c.start, c.away_since, c.away_because
@@ -69,6 +75,15 @@ class ExplainedDecision:
     explanation: Explanation
 
 
+@dataclass(frozen=True)
+class Conversation:
+    """Of which lead a lead is a touch, or else its touches; the documents say how they were recognised."""
+
+    joined: LeadId | None
+    joining: Mapping[str, Any] | None
+    touches: Mapping[LeadId, Mapping[str, Any]]
+
+
 class Explanations:
     """Explains leads."""
 
@@ -77,7 +92,7 @@ class Explanations:
         self._versions = versions
 
     async def of_lead(self, lead: LeadId) -> list[ExplainedDecision]:
-        """Every decision that stands in the books for a lead, oldest first.
+        """Every decision that stands in the books for a lead, oldest first; of a touch there are none.
 
         Raises:
             UnknownLead: the router has not got it.
@@ -88,7 +103,7 @@ class Explanations:
             if erased_at:
                 raise LeadErased(lead, erased_at)
             rows = (await connection.execute(_DECISIONS, {"id": lead})).all()
-            if not rows:
+            if not rows and (await connection.execute(_JOINING, {"id": lead})).one_or_none() is None:
                 raise UnknownLead(lead)
             return [
                 ExplainedDecision(
@@ -101,6 +116,19 @@ class Explanations:
                 )
                 for row in rows
             ]
+
+    async def conversation(self, lead: LeadId) -> Conversation:
+        """What the lead has joined, or what has joined it.
+
+        Raises:
+            UnknownLead: the router has not got it.
+        """
+        async with self._database.transaction() as connection:
+            row = (await connection.execute(_JOINING, {"id": lead})).one_or_none()
+            if row is None:
+                raise UnknownLead(lead)
+            touches = await connection.execute(_TOUCHES, {"id": lead})
+            return Conversation(row.joined, row.joining, {LeadId(touch.id): touch.joining for touch in touches})
 
     async def interventions(self, lead: LeadId) -> Sequence[Intervention]:
         """What was done to a lead by hand, the oldest first."""

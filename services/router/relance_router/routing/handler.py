@@ -1,22 +1,26 @@
 """What the router does with a polled batch: new leads get an owner, ignored ones another, reps and managers a word."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relance.events import Envelope, ErasureRequested, LeadReceived, StepFired
-from relance.ids import NewId
+from relance.ids import LeadId, NewId
 from relance_router.configuration.versions import ConfigurationVersions, Running
 from relance_router.deliveries import announcements
 from relance_router.deliveries.notifications import write_notifications
 from relance_router.domain.answers import AssignmentState
+from relance_router.domain.same_person import Joining
 from relance_router.domain.terms import waits
-from relance_router.privacy.erasing import Eraser
+from relance_router.privacy.erasing import Eraser, to_erase
 from relance_router.routing.assigning import Assigner
-from relance_router.routing.leads import OwnedLead, keep, lock_owned, transaction_time
+from relance_router.routing.leads import OwnedLead, keep, lock_owned, lock_standing, transaction_time
 from relance_router.routing.pauses import pause_who_ignores
 from relance_router.routing.requests import Cause, Request
+from relance_router.routing.revisions import Revision, newest_revisions, revise, tell_owners
+from relance_router.routing.touches import Met, meet, recognise, tell_touches
 
 
 class RoutingHandler:
@@ -38,23 +42,69 @@ class RoutingHandler:
     async def __call__(self, connection: AsyncConnection, events: Sequence[Envelope]) -> None:
         """Make the effects of these events in the transaction given."""
         running = await self._versions.running(connection)
-        leads = [
-            Request(Cause.NEW, event.data, event.traceparent)
+        leads = {
+            event.data.lead_id: Request(Cause.NEW, event.data, event.traceparent)
             for event in events
             if isinstance(event.data, LeadReceived)
-        ]
+        }
+        revisions = newest_revisions(events)
         steps = [event.data for event in events if isinstance(event.data, StepFired)]
         now = await transaction_time(connection)
         erasures = [event for event in events if isinstance(event.data, ErasureRequested)]
-        freed = await self._eraser.erase(connection, erasures, {step.lead_id for step in steps}, now)
         # All leads are locked before the lines are.
-        new = await self._new(connection, running, leads) if leads else []
+        # A revision tells everything: one that is there before its lead, which was a dead letter, is the lead.
+        ahead = {id_: Request(Cause.NEW, each.lead, each.traceparent) for id_, each in revisions.items()}
+        given = leads | {id_: request for id_, request in ahead.items() if id_ not in leads}
+        lock_too: set[LeadId] = set()
+        if revisions or erasures or running.configuration.same_person:
+            lock_too = revisions.keys() | {step.lead_id for step in steps} | to_erase(erasures)
+        newcomers = [request.lead for request in given.values()]
+        met = await meet(connection, running.configuration, newcomers, lock_too=lock_too)
+        # First: a lead that comes in the batch, too, is never routed, and nobody joins one that is erased.
+        erased = await self._eraser.erase(connection, erasures, now)
+        new, touches = await self._new(connection, running, list(given.values()), met, now) if given else ([], [])
+        if revisions:
+            new = await self._revise(connection, running, revisions, new, now)
         ignored = await self._escalate(connection, running, steps, now) if steps else []
-        await self._assigner.assign(connection, running, [*new, *ignored], now, freed=freed)
+        await self._assigner.assign(connection, running, [*new, *erased.orphaned, *ignored], now, freed=erased.freed)
+        # Behind the assignments of leads that they joined in the same breath.
+        await tell_touches(connection, touches, now, self._new_id)
 
-    async def _new(self, connection: AsyncConnection, running: Running, leads: Sequence[Request]) -> list[Request]:
-        new = await keep(connection, running.configuration, leads)
-        return [request for request in leads if request.lead.lead_id in new]
+    async def _new(
+        self,
+        connection: AsyncConnection,
+        running: Running,
+        leads: Sequence[Request],
+        met: Met,
+        now: datetime,
+    ) -> tuple[list[Request], list[tuple[Request, Joining]]]:
+        """Store leads; returns those that need an owner, and the touches of others."""
+        newcomers = [request.lead for request in leads]
+        joinings = await recognise(connection, running.configuration, newcomers, met, now)
+        kept = await keep(connection, running.configuration, leads, joinings)
+        new = [request for request in leads if request.lead.lead_id in kept]
+        touches = [(request, joinings[request.lead.lead_id]) for request in new if request.lead.lead_id in joinings]
+        return [request for request in new if request.lead.lead_id not in joinings], touches
+
+    async def _revise(
+        self,
+        connection: AsyncConnection,
+        running: Running,
+        revisions: Mapping[LeadId, Revision],
+        new: Sequence[Request],
+        now: datetime,
+    ) -> list[Request]:
+        """Store what is newer; returns the new leads with what is known of them now, and those to be tried again."""
+        newer = await revise(connection, running.configuration, list(revisions.values()))
+        revised = [revisions[lead] for lead in sorted(newer)]
+        await tell_owners(connection, revised, now, self._new_id)
+        routed = [
+            replace(request, lead=revisions[request.lead.lead_id].lead, revision=newer[request.lead.lead_id])
+            if request.lead.lead_id in newer
+            else request
+            for request in new
+        ]
+        return [*routed, *await lock_standing(connection, list(newer))]
 
     async def _escalate(
         self, connection: AsyncConnection, running: Running, steps: Sequence[StepFired], now: datetime

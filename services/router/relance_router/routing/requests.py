@@ -26,6 +26,8 @@ class Cause(StrEnum):
     """It was offered to several, and one of them claimed it."""
     MOVED = "moved"
     """A manager took it from its rep."""
+    SEPARATED = "separated"
+    """It was a touch of another lead, and a manager says that it is a lead of its own."""
     GIVEN = "given"
     """It stood unrouted, and a manager says who gets it."""
 
@@ -61,6 +63,8 @@ class Request:
     owner: Owner | None = None
     declined: tuple[str, ...] = ()
     """Reps who declined an offer of it."""
+    revision: int = 0
+    """How often the lead was revised before."""
     hand: Hand | None = None
     """Of causes MOVED and GIVEN: who says so, and why."""
 

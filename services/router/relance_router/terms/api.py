@@ -1,4 +1,4 @@
-"""What operators do to a lead: more time, a hold, its release, another rep; and the record of it."""
+"""What operators do to a lead: more time, a hold, its release, another rep, a lead of its own; and the record of it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,8 +10,9 @@ from fastapi import APIRouter, Depends
 from relance.http.operators import OperatorOnly
 from relance.http.problems import FieldFault, Problem, ProblemDocument, declared, invalid_fields
 from relance.ids import LeadId
+from relance_router.domain.explanation import HELD_IN_WORDS
 from relance_router.domain.interventions import HoldOutOfReach, InterventionRefused
-from relance_router.domain.routing import Offered
+from relance_router.domain.routing import Assigned, Held, Offered
 from relance_router.domain.terms import hold_at
 from relance_router.routing.assignments import Made
 from relance_router.routing.explanations import UnknownLead
@@ -27,9 +28,12 @@ from relance_router.terms.documents import (
     ReassignedView,
     Reassigning,
     Release,
+    SeparatedView,
+    Separating,
     TermsView,
 )
 from relance_router.terms.reassigning import Reassigned, Reassignment
+from relance_router.terms.separating import Separated, Separation
 
 _REFUSALS = declared(401, 404, 422, 503)
 _CONFLICT: dict[int | str, dict[str, object]] = {
@@ -37,8 +41,10 @@ _CONFLICT: dict[int | str, dict[str, object]] = {
 }
 
 
-def terms_api(terms: TermsByHand, reassignment: Reassignment, operator_only: OperatorOnly) -> APIRouter:
-    """`/v1/leads/{lead_id}/extend|hold|release|reassign|interventions`."""
+def terms_api(
+    terms: TermsByHand, reassignment: Reassignment, separation: Separation, operator_only: OperatorOnly
+) -> APIRouter:
+    """`/v1/leads/{lead_id}/extend|hold|release|reassign|separate|interventions`."""
     router = APIRouter(
         prefix="/v1/leads/{lead_id}", tags=["terms"], dependencies=[Depends(operator_only)], responses=_REFUSALS
     )
@@ -62,6 +68,11 @@ def terms_api(terms: TermsByHand, reassignment: Reassignment, operator_only: Ope
     async def reassign(lead_id: UUID, body: Reassigning) -> ReassignedView:
         with _refusals():
             return _reassigned(lead_id, await reassignment.reassign(_order(lead_id, body), body.to))
+
+    @router.post("/separate", summary="Make a lead of its own of one that joined another", responses=_CONFLICT)
+    async def separate(lead_id: UUID, body: Separating) -> SeparatedView:
+        with _refusals():
+            return _separated(lead_id, await separation.separate(_order(lead_id, body)))
 
     @router.get("/interventions", summary="What was done to a lead by hand, the oldest first")
     async def interventions(lead_id: UUID) -> InterventionsView:
@@ -104,6 +115,28 @@ def _reassigned(lead: UUID, done: Reassigned) -> ReassignedView:
         case Offered(reps=reps, team=team):
             return ReassignedView(
                 lead_id=lead, former=done.former, assignment_id=None, rep=None, team=team, offered_to=list(reps)
+            )
+
+
+def _separated(lead: UUID, done: Separated) -> SeparatedView:
+    match done.outcome:
+        case Made(id=assignment, assigned=Assigned(rep=rep, team=team)):
+            return SeparatedView(
+                lead_id=lead, joined=done.joined, assignment_id=assignment, rep=rep, team=team, offered_to=[]
+            )
+        case Offered(reps=reps, team=team):
+            return SeparatedView(
+                lead_id=lead, joined=done.joined, assignment_id=None, rep=None, team=team, offered_to=list(reps)
+            )
+        case Held(because=because):
+            return SeparatedView(
+                lead_id=lead,
+                joined=done.joined,
+                assignment_id=None,
+                rep=None,
+                team=None,
+                offered_to=[],
+                unrouted=HELD_IN_WORDS[because],
             )
 
 

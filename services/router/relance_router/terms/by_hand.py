@@ -25,7 +25,7 @@ from relance_router.terms.interventions import Intervention, interventions_of, r
 from relance_router.terms.promises import brought, former
 
 # Two statements: what is read of the assignment is what was committed while its lead was waited for.
-_LOCK_LEAD = text("SELECT erased_at FROM leads WHERE id = :lead FOR UPDATE")
+_LOCK_LEAD = text("SELECT joined, erased_at FROM leads WHERE id = :lead FOR UPDATE")
 _LOCK = text(f"""
     SELECT {COLUMNS} FROM assignments a JOIN leads l ON l.id = a.lead_id
     WHERE a.lead_id = :lead AND a.ended_at IS NULL FOR UPDATE OF a
@@ -143,8 +143,8 @@ class TermsByHand:
         )
 
 
-async def lock_lead_row(connection: AsyncConnection, lead: LeadId) -> None:
-    """Nobody else does anything to the lead until the transaction ends.
+async def lock_lead_row(connection: AsyncConnection, lead: LeadId) -> LeadId | None:
+    """Nobody else does anything to the lead until the transaction ends; returns the lead that it has joined.
 
     Raises:
         UnknownLead: the router has not got it.
@@ -155,10 +155,24 @@ async def lock_lead_row(connection: AsyncConnection, lead: LeadId) -> None:
         raise UnknownLead(lead)
     if row.erased_at:
         raise InterventionRefused(f"The lead was erased at {row.erased_at:%Y-%m-%d %H:%M:%S} UTC: nobody can have it.")
+    return LeadId(row.joined) if row.joined else None
+
+
+async def lock_lead_of_its_own(connection: AsyncConnection, lead: LeadId) -> None:
+    """Lock a lead to do something to its owner.
+
+    Raises:
+        UnknownLead: the router has not got it.
+        InterventionRefused: it is a touch of another lead, or was erased.
+    """
+    if joined := await lock_lead_row(connection, lead):
+        raise InterventionRefused(
+            f"The lead is a touch of lead {joined}, of the same person. Name that one, or separate this one first."
+        )
 
 
 async def _lock(connection: AsyncConnection, lead: LeadId) -> OpenAssignment:
-    await lock_lead_row(connection, lead)
+    await lock_lead_of_its_own(connection, lead)
     row = (await connection.execute(_LOCK, {"lead": lead})).one_or_none()
     if row is None:
         raise InterventionRefused("Nobody has the lead now: it stands unrouted, and no clock runs for it.")

@@ -62,6 +62,22 @@ class Reassigning(InterventionOrder):
     )
 
 
+class Separating(InterventionOrder):
+    """A touch is a lead of its own."""
+
+
+class SeparatedView(BaseModel):
+    """Who has what was a touch."""
+
+    lead_id: UUID
+    joined: UUID = Field(description="The lead that it had joined.")
+    assignment_id: UUID | None = Field(description="Null: it is offered, or stands unrouted.")
+    rep: str | None = Field(description="Null: as above.")
+    team: str | None = Field(description="Null: it stands unrouted.")
+    offered_to: list[str] = Field(description="The reps who may claim it, where the team chooses by broadcast.")
+    unrouted: str | None = Field(None, description="Why nobody has it.")
+
+
 class ReassignedView(BaseModel):
     """Who has the lead now."""
 
@@ -96,10 +112,10 @@ class InterventionView(BaseModel):
     id: UUID
     lead_id: UUID
     assignment_id: UUID | None
-    what: str = Field(description="extended, held, released or reassigned.")
+    what: str = Field(description="extended, held, released, reassigned or separated.")
     by: str
     reason: str
-    details: dict[str, Any] = Field(description="Of an extension its clock and seconds, of a hold until when.")
+    details: dict[str, Any] = Field(description="Of an extension its clock and seconds, of a hold until when ...")
     at: datetime
 
 

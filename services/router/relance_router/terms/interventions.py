@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relance.ids import AssignmentId, LeadId
 
-What = Literal["extended", "held", "released", "reassigned"]
+What = Literal["extended", "held", "released", "reassigned", "separated"]
 
 _RECORD = text("""
     INSERT INTO interventions (id, lead_id, assignment_id, what, by, reason, details, at)

@@ -24,7 +24,7 @@ from relance_router.routing.offers import close_offers
 from relance_router.routing.people import UnknownRep
 from relance_router.routing.requests import Cause, Owner, Request
 from relance_router.terms.assignments import time_now
-from relance_router.terms.by_hand import Order, lock_lead_row
+from relance_router.terms.by_hand import Order, lock_lead_of_its_own
 from relance_router.terms.interventions import Intervention, record
 
 _OPEN = text("SELECT id, disposition FROM assignments WHERE lead_id = :lead AND ended_at IS NULL")
@@ -88,7 +88,7 @@ class Reassignment:
         return Reassigned(outcome, owner.rep if owner else None)
 
     async def _request(self, connection: AsyncConnection, order: Order, to: str | None) -> Request:
-        await lock_lead_row(connection, order.lead)
+        await lock_lead_of_its_own(connection, order.lead)
         # Read after the lock: what came before has been written.
         row = (await connection.execute(_OPEN, {"lead": order.lead})).one_or_none()
         hand = Hand(order.by, order.reason, to)

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from relance.migrations import statements
 from relance_sla_monitor.figures import RATIOS, SECONDS
 
-REBUILT = ("calendars", "clocks", "former_terms", "stops", "steps", "dispositions", "unrouted_leads")
+REBUILT = ("calendars", "clocks", "former_terms", "stops", "steps", "dispositions", "unrouted_leads", "touches")
 """What topics tell."""
 _ON_THE_WAY = ("inbox", "consumed", "outbox")
 """What handling writes beside; of the inbox and the offsets something is kept, of the outbox nothing."""

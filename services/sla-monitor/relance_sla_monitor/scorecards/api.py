@@ -1,6 +1,7 @@
 """Scorecards over HTTP, as JSON and as CSV, and the leads behind each figure."""
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Annotated, Literal
@@ -17,7 +18,7 @@ from relance.http.problems import FieldFault, declared, invalid_fields
 from relance.storable import STORABLE
 from relance_sla_monitor.scorecards.csv_text import csv_pieces
 from relance_sla_monitor.scorecards.figures import FIGURES, MARKETING, SALES
-from relance_sla_monitor.scorecards.question import DIMENSIONS, Dimension, Per, Question, dimensions, one_for_each
+from relance_sla_monitor.scorecards.question import DIMENSIONS, Dimension, Per, Question, Side, dimensions, one_for_each
 from relance_sla_monitor.scorecards.reader import ListedLead, Row, Scorecards, TooManyRows
 from relance_sla_monitor.scorecards.spend import (
     FIRST_DAY,
@@ -134,10 +135,14 @@ def scorecards_api(database: Database, operator_only: OperatorOnly) -> APIRouter
         question: Annotated[Question, Depends(_asked)],
         after: Annotated[tuple[UUID, int] | None, Depends(_after)],
         figure: Annotated[str, Query(description=f"One of {', '.join(FIGURES)}.")] = "leads",
+        side: Annotated[
+            Side | None, Query(description="Whose scorecard; marketing's where only that has the figure.")
+        ] = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> LeadsPage:
         if figure not in FIGURES:
             raise invalid_fields([FieldFault("query/figure", f"one of {', '.join(FIGURES)}")])
+        question = replace(question, side=side or ("sales" if figure in SALES else "marketing"))
         page = await scorecards.leads(question, figure, after, limit)
         going_on = f"{question.leads_link()}&figure={figure}&limit={limit}&after="
         return LeadsPage(

@@ -21,6 +21,8 @@ SALES: Mapping[str, str] = {
 """Sales' answer to marketing's leads: conditions over the columns of the views."""
 MARKETING: Mapping[str, str] = {
     "leads": "true",
+    "first_touch": "joined IS NULL",
+    "touches": "joined IS NOT NULL",
     "accepted": "disposition IN ('accepted', 'won', 'lost')",
     "rejected": "disposition = 'rejected'",
     **{
@@ -31,7 +33,9 @@ MARKETING: Mapping[str, str] = {
     "lost": "disposition = 'lost'",
     "undecided": "disposition IS NULL",
 }
-"""Marketing's quality for sales."""
+"""Marketing's quality for sales. A lead counts once in a group, whichever of its touches it is there for."""
+SUBMISSIONS = frozenset({"touches"})
+"""Figures that count each submission."""
 FIGURES: Mapping[str, str] = {**SALES, **MARKETING}
 
 

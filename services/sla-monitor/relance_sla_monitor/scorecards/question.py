@@ -11,7 +11,10 @@ DIMENSIONS: tuple[Dimension, ...] = get_args(Dimension)
 Per = Literal["lead", "assignment"]
 """What counts as one: the lead, with its first assignment; or each assignment, which is fair to each rep."""
 
-_VIEWS: Mapping[Per, str] = {"lead": "reporting.scorecard_leads", "assignment": "reporting.scorecard_assignments"}
+Side = Literal["sales", "marketing"]
+"""Whose scorecard; marketing's has touches, too."""
+
+_WITHOUT_TOUCHES = "(SELECT *, CAST(NULL AS uuid) AS joined FROM reporting.scorecard_{}s) AS facts"
 _OF_SPEND = frozenset({"source", "campaign", "week"})
 
 
@@ -24,11 +27,19 @@ class Question:
     by: tuple[Dimension, ...] = ()
     having: Mapping[Dimension, str | None] = field(default_factory=dict)
     per: Per = "lead"
+    side: Side = "sales"
 
     @property
-    def view(self) -> str:
-        """The view that has one row for each that counts."""
-        return _VIEWS[self.per]
+    def rows(self) -> str:
+        """SQL of the rows to count: a lead has one, and one for each of its touches; or one for each assignment."""
+        if self.side == "marketing" and self.per == "lead":
+            return "reporting.scorecard_credits AS facts"
+        return _WITHOUT_TOUCHES.format(self.per)
+
+    @property
+    def one(self) -> str:
+        """SQL of what counts as one of them."""
+        return "DISTINCT coalesce(joined, lead_id)" if self.per == "lead" else "lead_id"
 
     @property
     def has_spend(self) -> bool:
@@ -44,7 +55,7 @@ class Question:
         given = [(name, value) for name, value in self.having.items() if value is not None]
         without = [("without", name) for name, value in self.having.items() if value is None]
         days = [("since", self.since.isoformat()), ("until", self.until.isoformat()), ("per", self.per)]
-        return "/v1/scorecards/leads?" + urlencode([*days, *given, *without])
+        return "/v1/scorecards/leads?" + urlencode([("side", self.side), *days, *given, *without])
 
 
 def dimensions(by: str) -> tuple[Dimension, ...]:

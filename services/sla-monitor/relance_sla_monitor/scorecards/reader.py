@@ -1,7 +1,7 @@
 """Scorecards out of the database: counted over raw rows, each time anew."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from uuid import UUID
@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping, text
 
 from relance.database import Database
-from relance_sla_monitor.scorecards.figures import FIGURES, MARKETING, SALES, cents, cost_of_one, share
+from relance_sla_monitor.scorecards.figures import FIGURES, MARKETING, SALES, SUBMISSIONS, cents, cost_of_one, share
 from relance_sla_monitor.scorecards.question import DIMENSIONS, Dimension, Question
 
 MOST_ROWS = 10_000
@@ -55,6 +55,8 @@ class ListedLead:
     disposition: str | None
     disposition_reason: str | None
     disposed_at: datetime | None
+    joined: UUID | None = None
+    """The lead as which it counts, where it is a touch; what was said is of that one."""
 
 
 @dataclass(frozen=True)
@@ -80,12 +82,13 @@ class Scorecards:
         Raises:
             TooManyRows: there are more groups than one answer holds.
         """
+        question = replace(question, side="sales")
         conditions, values = _conditions(question)
         sql = f"""
-            SELECT {_grouped(question)} {_counts(SALES)},
+            SELECT {_grouped(question)} {_counts(SALES, "lead_id")},
                 percentile_cont(0.5) WITHIN GROUP (ORDER BY response_seconds) AS response_seconds_median,
                 percentile_cont(0.9) WITHIN GROUP (ORDER BY response_seconds) AS response_seconds_p90
-            FROM {question.view} WHERE {conditions} {_by(question)}
+            FROM {question.rows} WHERE {conditions} {_by(question)}
         """
         return [
             _row(question, found, SALES, {
@@ -102,31 +105,35 @@ class Scorecards:
         Raises:
             TooManyRows: there are more groups than one answer holds.
         """
+        question = replace(question, side="marketing")
         conditions, values = _conditions(question)
         spent = _conditions(question, day="day")[0] if question.has_spend else "false"
         absent = ", ".join(f"CAST(NULL AS text) AS {name}" for name in ("channel", "team", "rep"))
         sql = f"""
-            SELECT {_grouped(question)} {_counts(MARKETING)}, sum(amount) AS spent,
+            SELECT {_grouped(question)} {_counts(MARKETING, question.one)}, sum(amount) AS spent,
                 string_agg(DISTINCT currency, ' + ' ORDER BY currency) AS currency
             FROM (
-                SELECT lead_id, {", ".join(DIMENSIONS)}, disposition, disposition_reason,
+                SELECT lead_id, joined, {", ".join(DIMENSIONS)}, disposition, disposition_reason,
                     CAST(NULL AS numeric) AS amount, CAST(NULL AS text) AS currency
-                FROM {question.view} WHERE {conditions}
+                FROM {question.rows} WHERE {conditions}
                 UNION ALL
-                SELECT NULL, {", ".join(DIMENSIONS)}, NULL, NULL, amount, currency
+                SELECT NULL, NULL, {", ".join(DIMENSIONS)}, NULL, NULL, amount, currency
                 FROM (SELECT *, {absent} FROM reporting.spend_days) AS spend_days WHERE {spent}
             ) AS facts {_by(question)}
         """
         return [_row(question, found, MARKETING, _worth(found)) for found in await self._groups(sql, values)]
 
     async def leads(self, question: Question, figure: str, after: tuple[UUID, int] | None, limit: int) -> Page:
-        """The leads behind a figure, in the order of their ids, which is that of receipt."""
+        """The leads behind a figure, in the order of their ids, which is that of receipt.
+
+        What joined the same lead counts once with it, and each is listed.
+        """
         conditions, values = _conditions(question)
         if after:
             conditions += " AND (lead_id, ordinal) > (:after_lead, :after_ordinal)"
             values |= {"after_lead": after[0], "after_ordinal": after[1]}
         sql = f"""
-            SELECT {_COLUMNS} FROM {question.view} WHERE {conditions} AND ({FIGURES[figure]})
+            SELECT {_COLUMNS} FROM {question.rows} WHERE {conditions} AND ({FIGURES[figure]})
             ORDER BY lead_id, ordinal LIMIT :limit
         """
         async with self._database.transaction() as connection:
@@ -163,8 +170,11 @@ def _grouped(question: Question) -> str:
     return "".join(f"{name}, " for name in question.by)
 
 
-def _counts(figures: Mapping[str, str]) -> str:
-    return ", ".join(f"count(lead_id) FILTER (WHERE {condition}) AS {name}" for name, condition in figures.items())
+def _counts(figures: Mapping[str, str], one: str) -> str:
+    return ", ".join(
+        f"count({'lead_id' if name in SUBMISSIONS else one}) FILTER (WHERE {condition}) AS {name}"
+        for name, condition in figures.items()
+    )
 
 
 def _by(question: Question) -> str:

@@ -54,6 +54,8 @@ class StandardWebhook(MessageFormat):
             data["assignment_id"] = str(notification.assignment_id)
         if notification.lead:
             data |= _lead(notification.type, notification.lead)
+        if tells_the_person(notification.type):
+            data |= _touches(notification)
         if notification.assignment_id and notification.type in ANSWERS:
             data["answer"] = self._ways_to_answer(notification.assignment_id, notification.type)
         timestamp = details.get("at") or notification.claimed_at.isoformat()
@@ -68,7 +70,17 @@ class StandardWebhook(MessageFormat):
         }
 
 
+def _touches(notification: Claimed) -> dict[str, Any]:
+    if touch := notification.touch:
+        return {"touch": _document(touch)}
+    return {"touches": [_document(touch) for touch in notification.touches]} if notification.touches else {}
+
+
+def _document(lead: LeadReceived) -> dict[str, Any]:
+    return lead.model_dump(mode="json", exclude_none=True)
+
+
 def _lead(type_: str, lead: LeadReceived) -> dict[str, Any]:
     if tells_the_person(type_):
-        return {"lead": lead.model_dump(mode="json", exclude_none=True)}
+        return {"lead": _document(lead)}
     return {"lead_id": str(lead.lead_id), "source": lead.source, "channel": lead.channel}

@@ -6,7 +6,7 @@ from relance_router.domain.configuration.contacts import Contact, Format, Reacha
 from relance_router.domain.configuration.escalation import EscalationPolicy, PolicyStep, Repeat
 from relance_router.domain.configuration.faults import Fault, Severity, faults
 from relance_router.domain.configuration.field_types import Path, in_words
-from relance_router.domain.configuration.owners import Account, Stickiness
+from relance_router.domain.configuration.owners import Account, SamePerson, Stickiness
 from relance_router.domain.configuration.people import Capacity, Leave, Member, Rep, Team
 from relance_router.domain.configuration.promises import Arm, Promise, Requirements, Rule
 from relance_router.domain.configuration.territories import Territory
@@ -32,6 +32,7 @@ __all__ = [
     "Repeat",
     "Requirements",
     "Rule",
+    "SamePerson",
     "Severity",
     "Stickiness",
     "Team",

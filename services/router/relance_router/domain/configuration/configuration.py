@@ -9,7 +9,7 @@ from relance.calendars import Calendar
 from relance_router.domain.configuration.contacts import Contact
 from relance_router.domain.configuration.escalation import EscalationPolicy
 from relance_router.domain.configuration.field_types import Document, Filled, Name
-from relance_router.domain.configuration.owners import Account, Stickiness
+from relance_router.domain.configuration.owners import Account, SamePerson, Stickiness
 from relance_router.domain.configuration.people import Rep, Team
 from relance_router.domain.configuration.promises import Promise, Rule
 from relance_router.domain.configuration.territories import Territory
@@ -27,6 +27,9 @@ class Configuration(Document):
     )
     accounts: tuple[Account, ...] = ()
     stickiness: Stickiness | None = Field(None, description="Known people and companies stay with their rep.")
+    same_person: SamePerson | None = Field(
+        None, description="Who comes again while their lead is open joins it; none: every lead is routed."
+    )
     contacts: tuple[Contact, ...] = Field((), description="Whom escalation steps tell beside reps and managers.")
     escalation_policies: Filled[EscalationPolicy]
     rules: tuple[Rule, ...] = ()

@@ -15,6 +15,14 @@ class Account(Document):
     domains: Filled[Domain] = Field(description="Mail domains of the company; subdomains are included.")
 
 
+class SamePerson(Document):
+    """Somebody who comes again while they are being spoken with is no new lead, but a touch of the one there is."""
+
+    within: Window = Field(
+        "7d", validate_default=True, description="How long after the lead, or its newest touch, was heard of."
+    )
+
+
 class Stickiness(Document):
     """Whoever had a lead of the same person or company gets the next one, while available."""
 

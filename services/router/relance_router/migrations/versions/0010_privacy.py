@@ -5,7 +5,7 @@ from alembic import op
 from relance.migrations import statements
 
 revision = "0010"
-down_revision = "0008"
+down_revision = "0009"
 
 # Replicas of the release before go on writing leads without the columns; views look into what those wrote.
 TABLES = """
@@ -18,7 +18,7 @@ TABLES = """
     UPDATE leads SET source = data ->> 'source', channel = data ->> 'channel', campaign = data ->> 'campaign',
         received_at = CAST(data ->> 'received_at' AS timestamptz);
     COMMENT ON COLUMN leads.data IS
-        'relance.lead.received.v1, as received; a string when sealed; of an erased lead what names nobody';
+        'relance.lead.received.v1, as last revised; a string when sealed; of an erased lead what names nobody';
     COMMENT ON COLUMN leads.identity IS 'Pseudonym of the person; null: erased';
     COMMENT ON COLUMN leads.erased_at IS 'Since then nothing here says who it was, and nobody is given the lead';
     ALTER TABLE assignments
@@ -51,7 +51,9 @@ VIEWS = f"""
         SELECT d.assignment_id, d.sequence, d.disposition, d.reason, d.recorded_at,
             d.sequence = max(d.sequence) OVER (PARTITION BY d.assignment_id) AS newest,
             a.lead_id, a.rep, a.team, a.rule, {_OF_LEAD}
-        FROM dispositions d JOIN assignments a ON a.id = d.assignment_id JOIN leads l ON l.id = a.lead_id
+        FROM dispositions d JOIN assignments a ON a.id = d.assignment_id JOIN leads l ON l.id = a.lead_id;
+    CREATE OR REPLACE VIEW reporting.touches AS
+        SELECT l.id AS lead_id, l.joined, l.routed_at AS joined_at, {_OF_LEAD} FROM leads l WHERE l.joined IS NOT NULL
 """
 
 

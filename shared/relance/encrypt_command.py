@@ -1,37 +1,32 @@
-"""`relance-ingest encrypt`: stores all personal data as RELANCE_PERSONAL_DATA_KEYS says now."""
+"""The command `encrypt` of a service that holds personal data: it stores all of it as its keys say now."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import typer
 from rich.console import Console
 from rich.progress import Progress
+from sqlalchemy import text
 
 from relance.command_line import load_settings
 from relance.database import Database
-from relance.personal_data import CannotOpen, PersonalData
+from relance.personal_data import CannotOpen, PersonalData, PersonalDataSettings
 from relance.resealing import SealedColumn, count, reseal
-from relance_ingest.acceptance.naming import name_all
-from relance_ingest.settings import IngestSettings
-
-COLUMNS = (
-    SealedColumn("leads", "data", "jsonb"),
-    SealedColumn("quarantine_decisions", "reason", "text", key_type="bigint"),
-    SealedColumn("erasures", "reason", "text"),
-)
 
 
-def encrypt_command(schema: str) -> Callable[[], None]:
-    """The command."""
+def encrypt_command(
+    kind: type[PersonalDataSettings], schema: str, columns: Sequence[SealedColumn], *, before: str | None = None
+) -> Callable[[], None]:
+    """The command; `before` is a statement to be done first, while what is stored can still be looked into."""
 
     def encrypt() -> None:
         """Seal what is stored with the first of RELANCE_PERSONAL_DATA_KEYS, or open it when that one is empty.
 
         It may be interrupted and run again, while the service runs.
         """
-        settings = load_settings(IngestSettings)
+        settings = load_settings(kind)
         try:
-            stored_anew = asyncio.run(_encrypt(settings, schema))
+            stored_anew = asyncio.run(_encrypt(settings, schema, columns, before))
         except CannotOpen as error:
             typer.echo(str(error), err=True)
             raise typer.Exit(1) from None
@@ -40,14 +35,18 @@ def encrypt_command(schema: str) -> Callable[[], None]:
     return encrypt
 
 
-async def _encrypt(settings: IngestSettings, schema: str) -> int:
+async def _encrypt(
+    settings: PersonalDataSettings, schema: str, columns: Sequence[SealedColumn], before: str | None
+) -> int:
     personal_data = PersonalData(settings.personal_data_keys)
     database = Database.of(settings, schema, personal_data)
     stored_anew = 0
     try:
-        await name_all(database)
+        if before:
+            async with database.transaction() as connection:
+                await connection.execute(text(before))
         with Progress(console=Console(stderr=True)) as progress:
-            for column in COLUMNS:
+            for column in columns:
                 task = progress.add_task(f"{column.table}.{column.name}", total=await count(database, column))
                 async for looked_at, changed in reseal(database, column, personal_data):
                     progress.advance(task, looked_at)

@@ -1,0 +1,115 @@
+"""Promises about leads of which more becomes known, kept by the database."""
+
+import pytest
+import yaml
+from tests.integration.conftest import OpenDatabase
+from tests.integration.events import envelope, lead, revised
+from tests.integration.router_harness import TEAM, Router, step
+from tests.system import Endpoints, routing
+
+from relance.events import Contact, LeadReceived
+from relance_local.services import ROUTER
+
+BEN = Contact(name="Ben", phone="+4930123456")
+
+
+@pytest.fixture
+async def router(open_database: OpenDatabase) -> Router:
+    """A router with a team of three, and one of nobody but dan."""
+    made = Router(open_database(ROUTER))
+    await made.apply(routing(Endpoints(), {"sales": TEAM, "more": ["dan"]}))
+    return made
+
+
+async def known(router: Router, given: LeadReceived) -> LeadReceived:
+    """What the router knows of a lead."""
+    (row,) = await router.rows("SELECT data FROM leads WHERE id = :id", id=given.lead_id)
+    return LeadReceived.model_validate(row["data"])
+
+
+async def told(router: Router) -> list[str]:
+    """Types of notifications, in the order in which they are sent."""
+    return [row["type"] for row in await router.rows("SELECT type FROM notifications ORDER BY sequence")]
+
+
+async def test_a_revision_is_stored_and_told_to_the_owner_who_keeps_the_lead(router: Router) -> None:
+    """Also when the rules would give it to another team now."""
+    (given,) = await router.leads(1)
+    owner = await router.owner(given.lead_id)
+    news = envelope(revised(given, contact=BEN, fields={"team": "more"}))
+    for _ in range(2):
+        await router.consume([news])
+    assert await known(router, given) == given.model_copy(update={"contact": BEN, "fields": {"team": "more"}})
+    assert await router.owner(given.lead_id) == owner
+    assert await told(router) == ["lead.assigned", "lead.updated"]
+    await router.books()
+
+
+async def test_a_lead_and_its_revision_in_one_batch_are_routed_by_what_is_known_last(router: Router) -> None:
+    """The owner hears of one lead, not of two."""
+    given = lead()
+    news = [
+        envelope(revised(given, minutes=minutes, fields={"team": team})) for minutes, team in ((2, "more"), (1, ""))
+    ]
+    await router.consume([envelope(given), *news])
+    assert (await router.owner(given.lead_id))["rep"] == "dan"
+    assert await told(router) == ["lead.assigned"]
+    await router.books()
+
+
+async def test_an_older_revision_never_overwrites_a_newer_one(router: Router) -> None:
+    """Dead letters are sent again in any order."""
+    (given,) = await router.leads(1)
+    await router.consume([envelope(revised(given, minutes=2, contact=BEN))])
+    await router.consume([envelope(revised(given, minutes=1))])
+    assert (await known(router, given)).contact == BEN
+    assert await told(router) == ["lead.assigned", "lead.updated"]
+
+
+async def test_a_revision_that_comes_before_its_lead_is_the_lead(router: Router) -> None:
+    """The lead itself was a dead letter; sent again, it changes nothing."""
+    given = lead()
+    await router.consume([envelope(revised(given, contact=BEN))])
+    owner = await router.owner(given.lead_id)
+    await router.consume([envelope(given)])
+    assert (await known(router, given)).contact == BEN
+    assert await router.owner(given.lead_id) == owner
+    await router.books()
+
+
+async def test_an_unrouted_lead_is_tried_again_at_once_by_what_is_known_now(router: Router) -> None:
+    """Nobody waits for the next turn; and every decision is explained by what was known when it was made."""
+    await router.people.pause("dan", because="off", by="a test")
+    (given,) = await router.leads(1, "more")
+    (standing,) = await router.explanations.of_lead(given.lead_id)
+    assert standing.assignment_id is None
+    await router.consume([envelope(revised(given, fields={"team": "sales"}))])
+    assert (await router.owner(given.lead_id))["rep"] in TEAM
+    await router.consume([envelope(revised(given, minutes=2, fields={"team": "more"}))])
+    (decision,) = await router.explanations.of_lead(given.lead_id)
+    assert decision.explanation.rule == "sales"
+    await router.books()
+
+
+async def test_an_offer_stands_although_more_becomes_known(router: Router) -> None:
+    """Whoever claims it gets what was offered, by the rule by which it was offered."""
+    document = yaml.safe_load(routing(Endpoints(), {"sales": TEAM, "more": ["dan"]}))
+    document["teams"][0] |= {"choose": "broadcast", "claim_within": "60s"}
+    await router.apply(yaml.safe_dump(document))
+    (given,) = await router.leads(1)
+    await router.consume([envelope(revised(given, contact=BEN, fields={"team": "more"}))])
+    (offer,) = await router.rows("SELECT id FROM offers WHERE rep = 'ben' AND state = 'open'")
+    await router.recorder.record(offer["id"], "acknowledged", None)
+    owner = await router.owner(given.lead_id)
+    assert (owner["rep"], owner["team"], owner["rule"]) == ("ben", "sales", "sales")
+    assert (await known(router, given)).contact == BEN
+    await router.books()
+
+
+async def test_a_revised_lead_that_is_ignored_goes_on_by_what_is_known_now(router: Router) -> None:
+    """Its revision and the step that takes it from its rep may come in one batch."""
+    (given,) = await router.leads(1)
+    owner = await router.owner(given.lead_id)
+    await router.consume([envelope(revised(given, fields={"team": "more"})), step(owner, "reassign")])
+    assert (await router.owner(given.lead_id))["rep"] == "dan"
+    await router.books()
