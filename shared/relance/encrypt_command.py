@@ -36,9 +36,7 @@ def encrypt_command(
     return encrypt
 
 
-async def _encrypt(
-    settings: PersonalDataSettings, schema: str, columns: Sequence[SealedColumn], before: Before
-) -> int:
+async def _encrypt(settings: PersonalDataSettings, schema: str, columns: Sequence[SealedColumn], before: Before) -> int:
     personal_data = PersonalData(settings.personal_data_keys)
     database = Database.of(settings, schema, personal_data)
     stored_anew = 0
