@@ -19,7 +19,7 @@ from relance.events.assignment import TELLING, ClockName, StepAction, Way
 from relance.events.response import Answer, Disposition
 
 StopCause = Answer | Disposition | Literal["reassigned", "erased"]
-"""An answer by the rep, sales' word on the lead, or the lead going to somebody else, or being erased."""
+"""An answer by the rep, sales' word on the lead, or its end here: it goes to somebody else, or is erased."""
 
 _DISPOSITIONS: frozenset[StopCause] = frozenset(get_args(Disposition))
 _REACHED: frozenset[StopCause] = frozenset({"contacted"})
