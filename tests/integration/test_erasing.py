@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
@@ -30,6 +31,7 @@ from relance_router.domain.retry_schedule import GiveUp, Outcome
 from relance_router.privacy.exporting import export
 from relance_router.routing.explanations import LeadErased
 from relance_router.terms.by_hand import Order
+from relance_sla_monitor.board.reading import read_facts
 
 PERSON = ("Wanda", "Zwirbel", "+4915112345678", "zwirbel.example", "Waschbär", "pseudonym-of-wanda")
 """What says who she is, wherever it stands."""
@@ -349,6 +351,18 @@ async def test_the_monitor_waits_for_nobody_any_more(router: Router, open_databa
     clocks = await monitor.rows("SELECT stopped_by, next_due_at FROM clocks")
     assert clocks
     assert all(clock == {"stopped_by": "erased", "next_due_at": None} for clock in clocks)
+
+
+async def test_nobody_waits_for_an_owner_of_an_erased_lead(router: Router, open_database: OpenDatabase) -> None:
+    """Or the board would say for ever that nobody has this lead; a late word of it changes nothing."""
+    monitor = Monitor(open_database("sla"))
+    query = "SELECT type, payload FROM outbox WHERE aggregate_type = 'leads.assignments' ORDER BY id"
+    (lead,) = await router.route([wandas("nobody")])
+    for awaited in ([1], [], []):
+        await monitor.handle(*(_event(row) for row in await router.rows(query)))
+        waiting = (await read_facts(monitor.database, ZoneInfo("UTC"))).waiting
+        assert [each.leads for each in waiting] == awaited
+        await router.consume([erasure(lead.lead_id)])
 
 
 async def test_all_that_is_held_of_a_lead_is_exported(router: Router) -> None:

@@ -25,6 +25,7 @@ from tests.integration.scorecard_histories import (
     sales_figures,
     told,
 )
+from tests.integration.test_clocks_in_database import Monitor, answered, assigned
 
 from relance.calendars import Calendar
 from relance.database import Database
@@ -33,8 +34,10 @@ from relance.events import (
     AssignmentMade,
     DispositionRecorded,
     Envelope,
+    LeadErased,
     LeadJoined,
     LeadSeparated,
+    LeadUnrouted,
     ResponseRecorded,
 )
 from relance.events.data import EventData
@@ -274,3 +277,26 @@ def test_a_month_has_its_days() -> None:
     """December ends with the year."""
     spend = Spend.model_validate({"source": "ads", "month": "2025-12", "amount": 1, "currency": "EUR"})
     assert spend.days == (date(2025, 12, 1), date(2026, 1, 1))
+
+
+async def test_a_lead_that_is_erased_while_nobody_has_it_is_not_counted_as_never_answered(database: Database) -> None:
+    """It had been given back in time; its window passed only after the erasure, or before it."""
+    monitor = Monitor(database)
+    made = [assigned(timedelta(minutes=30), window=timedelta(minutes=10)) for _ in range(2)]
+    for each, erased_after in zip(made, (timedelta(minutes=5), timedelta(minutes=15)), strict=True):
+        declined = answered(each, timedelta(minutes=2), "declined")
+        unrouted = LeadUnrouted(
+            lead_id=each.lead_id, source=each.source, channel=each.channel, campaign=None,
+            received_at=each.received_at, unrouted_at=each.assigned_at + timedelta(minutes=2), reason="nobody works",
+        )  # fmt: skip
+        erased = LeadErased(lead_id=each.lead_id, erased_at=each.assigned_at + erased_after)
+        await monitor.handle(each, declined, unrouted)
+        await monitor.handle(erased)
+    async with monitor.database.transaction() as connection:
+        found = await connection.execute(
+            text("SELECT lead_id, never_answered, in_window FROM reporting.scorecard_leads ORDER BY given_at, lead_id")
+        )
+        assert {row.lead_id: (row.never_answered, row.in_window) for row in found} == {
+            made[0].lead_id: (False, None),
+            made[1].lead_id: (True, False),
+        }

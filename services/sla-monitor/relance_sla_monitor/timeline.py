@@ -134,7 +134,8 @@ _FORMER = text("""
 """)
 _UNROUTED = text("""
     SELECT lead_id, source, channel, campaign, received_at,
-        CASE WHEN given_at IS NULL OR given_at < unrouted_at THEN unrouted_at END AS unrouted_since
+        CASE WHEN erased_at IS NULL AND (given_at IS NULL OR given_at < unrouted_at) THEN unrouted_at END
+            AS unrouted_since
     FROM unrouted_leads WHERE lead_id = ANY(CAST(:lead_ids AS uuid[]))
 """)
 _TOUCHES = text("""

@@ -6,6 +6,7 @@ from relance.events.assignment import (
     AssignmentTermsChanged,
     EscalationStep,
     Hold,
+    LeadErased,
     LeadUnrouted,
 )
 from relance.events.catalogue import EVENT_TYPES, TOPICS, Topic
@@ -33,6 +34,7 @@ __all__ = [
     "EscalationStep",
     "EventData",
     "Hold",
+    "LeadErased",
     "LeadJoined",
     "LeadReceived",
     "LeadRevised",

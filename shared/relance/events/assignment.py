@@ -131,3 +131,12 @@ class LeadUnrouted(EventData):
     unrouted_at: UtcDatetime
     reason: str
     until: UtcDatetime | None = Field(None, description="When it is tried again, as far as that is known.")
+
+
+class LeadErased(EventData):
+    """A lead that stood unrouted was erased: nobody is looked for any more."""
+
+    TYPE: ClassVar[str] = "relance.lead.erased.v1"
+
+    lead_id: LeadId
+    erased_at: UtcDatetime

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from relance.events.assignment import AssignmentEnded, AssignmentMade, AssignmentTermsChanged, LeadUnrouted
+from relance.events.assignment import AssignmentEnded, AssignmentMade, AssignmentTermsChanged, LeadErased, LeadUnrouted
 from relance.events.data import EventData
 from relance.events.erasure import ErasureDone, ErasureRequested
 from relance.events.lead import LeadReceived, LeadRevised
@@ -29,6 +29,7 @@ TOPICS: dict[type[EventData], Topic] = {
     AssignmentTermsChanged: Topic.ASSIGNMENTS,
     AssignmentEnded: Topic.ASSIGNMENTS,
     LeadUnrouted: Topic.ASSIGNMENTS,
+    LeadErased: Topic.ASSIGNMENTS,
     LeadJoined: Topic.ASSIGNMENTS,
     LeadSeparated: Topic.ASSIGNMENTS,
     ResponseRecorded: Topic.RESPONSES,

@@ -14,7 +14,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relance import outbox
 from relance.database import after_commit
-from relance.events import AssignmentEnded, Envelope, ErasureDone, ErasureRequested, LeadReceived, LeadSeparated
+from relance.events import (
+    AssignmentEnded,
+    Envelope,
+    ErasureDone,
+    ErasureRequested,
+    LeadErased,
+    LeadReceived,
+    LeadSeparated,
+)
 from relance.ids import AssignmentId, LeadId, NewId
 from relance_router.domain.answers import AssignmentState
 from relance_router.domain.dispositions import in_hand
@@ -147,6 +155,7 @@ class Eraser:
         open_ = {LeadId(row.lead_id) for row in ended} | changed["unrouted"].keys()
         orphans = (await connection.execute(_ORPHAN, {"open": sorted(open_)})).all()
         told = [self._ended(row, now) for row in ended] + [self._separated(row, now) for row in orphans]
+        told += [self._erased(lead, requested[0], now) for lead in sorted(changed["unrouted"])]
         await outbox.append(connection, [*told, *(self._done(each, changed, now) for each in requested)])
         freed = [row.rep for row in ended if in_hand(AssignmentState(row.state), row.disposition)]
         for rep in sorted(set(freed)):
@@ -174,6 +183,12 @@ class Eraser:
         )
         lead = str(row.lead_id)
         return Envelope.caused_by(row.traceparent, data, source=SOURCE, subject=lead, time=now, new_id=self._new_id)
+
+    def _erased(self, lead: LeadId, requested: Envelope, now: datetime) -> Envelope:
+        data = LeadErased(lead_id=lead, erased_at=now)
+        return Envelope.caused_by(
+            requested.traceparent, data, source=SOURCE, subject=str(lead), time=now, new_id=self._new_id
+        )
 
     def _done(self, requested: Envelope, changed: dict[str, Counter[LeadId]], now: datetime) -> Envelope:
         asked = _data(requested)

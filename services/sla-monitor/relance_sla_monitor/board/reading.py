@@ -168,7 +168,7 @@ READ = text(f"""
         FROM unrouted_leads u LEFT JOIN LATERAL (
             SELECT team FROM clocks c WHERE c.lead_id = u.lead_id ORDER BY ordinal DESC LIMIT 1
         ) owner ON true
-        WHERE u.given_at IS NULL OR u.given_at < u.unrouted_at
+        WHERE u.erased_at IS NULL AND (u.given_at IS NULL OR u.given_at < u.unrouted_at)
         GROUP BY owner.team
     ),
     hours AS (

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from relance.events import AssignmentMade, DispositionRecorded, Envelope, LeadUnrouted
+from relance.events import AssignmentMade, DispositionRecorded, Envelope, LeadErased, LeadUnrouted
 
 # The newest of an assignment counts, in whatever order they are heard of; event ids are in the order of creation.
 _DISPOSE = text("""
@@ -43,6 +43,11 @@ _GIVE = text("""
     ) AS made
     WHERE u.lead_id = made.lead_id
 """)
+_ERASE = text("""
+    UPDATE unrouted_leads u SET erased_at = given.erased_at
+    FROM unnest(CAST(:lead_ids AS uuid[]), CAST(:erased_ats AS timestamptz[])) AS given (lead_id, erased_at)
+    WHERE u.lead_id = given.lead_id AND u.erased_at IS NULL
+""")
 
 
 async def keep_facts(connection: AsyncConnection, events: Sequence[Envelope]) -> None:
@@ -76,3 +81,10 @@ async def keep_facts(connection: AsyncConnection, events: Sequence[Envelope]) ->
             "assigned_ats": [data.assigned_at for data in made],
         }
         await connection.execute(_GIVE, owned)
+    erased = [event.data for event in events if isinstance(event.data, LeadErased)]
+    if erased:
+        gone = {
+            "lead_ids": [data.lead_id for data in erased],
+            "erased_ats": [data.erased_at for data in erased],
+        }
+        await connection.execute(_ERASE, gone)

@@ -11,7 +11,12 @@ TABLES = """
     ALTER TABLE stops DROP CONSTRAINT stops_cause_check;
     ALTER TABLE stops ADD CONSTRAINT stops_cause_check CHECK (cause IN (
         'acknowledged', 'contacted', 'declined', 'reassigned', 'erased', 'accepted', 'rejected', 'won', 'lost'
-    ))
+    ));
+    ALTER TABLE unrouted_leads ADD COLUMN erased_at timestamptz;
+    COMMENT ON COLUMN unrouted_leads.erased_at IS 'Since when nobody is looked for any more';
+    DROP INDEX waiting;
+    CREATE INDEX waiting ON unrouted_leads (unrouted_at)
+        WHERE erased_at IS NULL AND (given_at IS NULL OR given_at < unrouted_at)
 """
 # The rest of what they count (0006, 0007) stays as it is.
 TALLIES = """
@@ -58,8 +63,8 @@ VIEWS = f"""
             f.week, f.given_at, f.deadline, l.answered_at, l.response_seconds,
             CASE WHEN f.deadline IS NULL THEN f.in_window
                 WHEN l.answered_at <= f.deadline THEN true
-                WHEN f.deadline < coalesce(l.answered_at, l.erased_at, now()) THEN false END AS in_window,
-            l.answered_at IS NULL AND coalesce(f.deadline < coalesce(l.erased_at, now()), false) AS never_answered,
+                WHEN f.deadline < coalesce(l.answered_at, e.erased_at, now()) THEN false END AS in_window,
+            l.answered_at IS NULL AND coalesce(f.deadline < coalesce(e.erased_at, now()), false) AS never_answered,
             l.declined, l.reassigned, l.disposition, l.disposition_reason, l.disposed_at, l.extended
         FROM reporting.scorecard_assignments f
         CROSS JOIN LATERAL (
@@ -77,6 +82,8 @@ VIEWS = f"""
             ) h
             GROUP BY h.first_answered_at
         ) l
+        LEFT JOIN unrouted_leads u ON u.lead_id = f.lead_id
+        CROSS JOIN LATERAL (SELECT least(l.erased_at, u.erased_at) AS erased_at) e
         WHERE f.ordinal = 1
         UNION ALL
         SELECT u.lead_id, 0, NULL, u.source, u.campaign, u.channel, NULL, NULL, u.received_at,
