@@ -44,23 +44,8 @@ def assigned(
     new_id: NewId,
 ) -> NewNotification:
     """The rep has a new lead."""
-    return NewNotification(
-        id=NotificationId(new_id()),
-        key=f"{assignment}:assigned",
-        type="lead.assigned",
-        endpoint=rep_endpoint(rep),
-        details={
-            "rep": rep,
-            "team": team,
-            "why": why,
-            "ordinal": ordinal,
-            "at": utc(assigned_at),
-            "respond_by": utc(respond_by),
-        },
-        traceparent=tracing.child_of(traceparent),
-        lead_id=lead,
-        assignment_id=assignment,
-    )
+    told = {"team": team, "why": why, "ordinal": ordinal, "at": utc(assigned_at), "respond_by": utc(respond_by)}
+    return _to_rep("lead.assigned", f"{assignment}:assigned", rep, assignment, lead, told, traceparent, new_id)
 
 
 def updated(
@@ -75,16 +60,8 @@ def updated(
     new_id: NewId,
 ) -> NewNotification:
     """More is known of the rep's lead, or of a touch of it, as `event` says."""
-    return NewNotification(
-        id=NotificationId(new_id()),
-        key=f"{event}:updated",
-        type="lead.updated",
-        endpoint=rep_endpoint(rep),
-        details={"rep": rep, "at": utc(at), **({"touch": str(touch)} if touch else {})},
-        traceparent=tracing.child_of(traceparent),
-        lead_id=lead,
-        assignment_id=assignment,
-    )
+    told = {"at": utc(at), **({"touch": str(touch)} if touch else {})}
+    return _to_rep("lead.updated", f"{event}:updated", rep, assignment, lead, told, traceparent, new_id)
 
 
 def touched(
@@ -98,16 +75,8 @@ def touched(
     new_id: NewId,
 ) -> NewNotification:
     """The person behind the rep's lead has come again."""
-    return NewNotification(
-        id=NotificationId(new_id()),
-        key=touched_key(touch),
-        type="lead.touched",
-        endpoint=rep_endpoint(rep),
-        details={"rep": rep, "touch": str(touch), "at": utc(at)},
-        traceparent=tracing.child_of(traceparent),
-        lead_id=lead,
-        assignment_id=assignment,
-    )
+    told = {"touch": str(touch), "at": utc(at)}
+    return _to_rep("lead.touched", touched_key(touch), rep, assignment, lead, told, traceparent, new_id)
 
 
 def touched_key(touch: LeadId) -> str:
@@ -128,32 +97,16 @@ def offered(
     new_id: NewId,
 ) -> NewNotification:
     """The rep may claim a lead."""
-    return NewNotification(
-        id=NotificationId(new_id()),
-        key=f"{offer}:offered",
-        type="lead.offered",
-        endpoint=rep_endpoint(rep),
-        details={"rep": rep, "team": team, "why": why, "at": utc(offered_at), "claim_by": utc(claim_by)},
-        traceparent=tracing.child_of(traceparent),
-        lead_id=lead,
-        assignment_id=offer,
-    )
+    told = {"team": team, "why": why, "at": utc(offered_at), "claim_by": utc(claim_by)}
+    return _to_rep("lead.offered", f"{offer}:offered", rep, offer, lead, told, traceparent, new_id)
 
 
 def offer_over(
     offer: AssignmentId, lead: LeadId, *, rep: str, at: datetime, traceparent: str, new_id: NewId
 ) -> NewNotification:
     """Somebody else has claimed the lead."""
-    return NewNotification(
-        id=NotificationId(new_id()),
-        key=f"{offer}:taken",
-        type="lead.taken",
-        endpoint=rep_endpoint(rep),
-        details={"rep": rep, "at": utc(at)},
-        traceparent=tracing.child_of(traceparent),
-        lead_id=lead,
-        assignment_id=offer,
-    )
+    told = {"at": utc(at)}
+    return _to_rep("lead.taken", f"{offer}:taken", rep, offer, lead, told, traceparent, new_id)
 
 
 def pause_changed(
@@ -183,16 +136,8 @@ def taken_away(
     new_id: NewId,
 ) -> NewNotification:
     """A manager has given the rep's lead to somebody else."""
-    return NewNotification(
-        id=NotificationId(new_id()),
-        key=f"{assignment}:taken_away",
-        type="lead.taken_away",
-        endpoint=rep_endpoint(rep),
-        details={"rep": rep, "by": by, "why": why, "at": utc(at)},
-        traceparent=tracing.child_of(traceparent),
-        lead_id=lead,
-        assignment_id=assignment,
-    )
+    told = {"by": by, "why": why, "at": utc(at)}
+    return _to_rep("lead.taken_away", f"{assignment}:taken_away", rep, assignment, lead, told, traceparent, new_id)
 
 
 def terms_changed(
@@ -207,16 +152,8 @@ def terms_changed(
     new_id: NewId,
 ) -> NewNotification:
     """The rep has more time, or need not hurry, or has to again. `details`: `change`, who did it and why, and when."""
-    return NewNotification(
-        id=NotificationId(new_id()),
-        key=f"{intervention}:changed",
-        type="lead.changed",
-        endpoint=rep_endpoint(rep),
-        details={"rep": rep, **details, "at": utc(at)},
-        traceparent=tracing.child_of(traceparent),
-        lead_id=lead,
-        assignment_id=assignment,
-    )
+    told = {**details, "at": utc(at)}
+    return _to_rep("lead.changed", f"{intervention}:changed", rep, assignment, lead, told, traceparent, new_id)
 
 
 def escalated(
@@ -247,6 +184,28 @@ def escalated(
         )
         for endpoint in told
     ]
+
+
+def _to_rep(
+    type_: str,
+    key: str,
+    rep: str,
+    assignment: AssignmentId,
+    lead: LeadId,
+    details: Mapping[str, Any],
+    traceparent: str,
+    new_id: NewId,
+) -> NewNotification:
+    return NewNotification(
+        id=NotificationId(new_id()),
+        key=key,
+        type=type_,
+        endpoint=rep_endpoint(rep),
+        details={"rep": rep, **details},
+        traceparent=tracing.child_of(traceparent),
+        lead_id=lead,
+        assignment_id=assignment,
+    )
 
 
 def _told(step: StepFired) -> list[str]:
