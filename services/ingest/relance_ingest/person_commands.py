@@ -12,12 +12,12 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from relance.http.exports import MOST_LEADS
 from relance.operator_options import AsJson, Token, user
 from relance_ingest.operated import Operated, fail, tell
 
 _console = Console(highlight=False, soft_wrap=True)
 _LOOK_EVERY = 0.5
-_LEADS_AT_ONCE = 500
 Url = Annotated[str, typer.Option(envvar="RELANCE_URL", help="Where ingest is.")]
 _URL = "http://localhost:8080"
 Email = Annotated[str | None, typer.Option(help="The person's e-mail address.", show_default=False)]
@@ -94,7 +94,7 @@ def export(
     ids = [lead["lead_id"] for lead in leads]
     router = Operated(router_url, token, "The router", "--router-url or RELANCE_ROUTER_URL")
     monitor = Operated(sla_monitor_url, token, "The SLA monitor", "--sla-monitor-url or RELANCE_SLA_MONITOR_URL")
-    chunks = [ids[start : start + _LEADS_AT_ONCE] for start in range(0, len(ids), _LEADS_AT_ONCE)]
+    chunks = [ids[start : start + MOST_LEADS] for start in range(0, len(ids), MOST_LEADS)]
 
     def held_by(service: Operated) -> list[dict[str, Any]]:
         found = (service.ask("POST", "/v1/exports", body={"lead_ids": chunk})["leads"] for chunk in chunks)

@@ -1,22 +1,13 @@
 """All that the SLA monitor holds of some leads, for a person who asks what is held of them."""
 
-from uuid import UUID
-
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel
 
 from relance.database import Database
+from relance.http.exports import ExportOrder
 from relance.http.operators import OperatorOnly
 from relance.http.problems import declared
 from relance_sla_monitor.timeline import LeadClocks, read_timelines
-
-
-class ExportOrder(BaseModel):
-    """Whose leads these are, ingest knows."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    lead_ids: list[UUID] = Field(min_length=1, max_length=500)
 
 
 class Export(BaseModel):

@@ -3,9 +3,10 @@
 from fastapi import APIRouter, Depends
 
 from relance.database import Database
+from relance.http.exports import ExportOrder
 from relance.http.operators import OperatorOnly
 from relance.http.problems import declared
-from relance_router.privacy.documents import Export, ExportOrder
+from relance_router.privacy.documents import Export
 from relance_router.privacy.exporting import export
 
 

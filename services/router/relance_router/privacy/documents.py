@@ -5,16 +5,6 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-MOST = 500
-
-
-class ExportOrder(BaseModel):
-    """Whose data is wanted."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    lead_ids: list[UUID] = Field(min_length=1, max_length=MOST)
-
 
 class _Row(BaseModel):
     model_config = ConfigDict(from_attributes=True)
