@@ -1,4 +1,4 @@
-"""What every service that knows leads is asked when a person wants to know what is held of them: by ingest's command."""
+"""What ingest's command asks every other service when a person wants to know what is held of them."""
 
 from uuid import UUID
 

@@ -45,7 +45,16 @@ def assigned(
 ) -> NewNotification:
     """The rep has a new lead."""
     told = {"team": team, "why": why, "ordinal": ordinal, "at": utc(assigned_at), "respond_by": utc(respond_by)}
-    return _to_rep("lead.assigned", f"{assignment}:assigned", rep, assignment, lead, told, traceparent, new_id)
+    return _to_rep(
+        "lead.assigned",
+        f"{assignment}:assigned",
+        told,
+        rep=rep,
+        assignment=assignment,
+        lead=lead,
+        traceparent=traceparent,
+        new_id=new_id,
+    )
 
 
 def updated(
@@ -61,7 +70,16 @@ def updated(
 ) -> NewNotification:
     """More is known of the rep's lead, or of a touch of it, as `event` says."""
     told = {"at": utc(at), **({"touch": str(touch)} if touch else {})}
-    return _to_rep("lead.updated", f"{event}:updated", rep, assignment, lead, told, traceparent, new_id)
+    return _to_rep(
+        "lead.updated",
+        f"{event}:updated",
+        told,
+        rep=rep,
+        assignment=assignment,
+        lead=lead,
+        traceparent=traceparent,
+        new_id=new_id,
+    )
 
 
 def touched(
@@ -76,7 +94,16 @@ def touched(
 ) -> NewNotification:
     """The person behind the rep's lead has come again."""
     told = {"touch": str(touch), "at": utc(at)}
-    return _to_rep("lead.touched", touched_key(touch), rep, assignment, lead, told, traceparent, new_id)
+    return _to_rep(
+        "lead.touched",
+        touched_key(touch),
+        told,
+        rep=rep,
+        assignment=assignment,
+        lead=lead,
+        traceparent=traceparent,
+        new_id=new_id,
+    )
 
 
 def touched_key(touch: LeadId) -> str:
@@ -98,7 +125,16 @@ def offered(
 ) -> NewNotification:
     """The rep may claim a lead."""
     told = {"team": team, "why": why, "at": utc(offered_at), "claim_by": utc(claim_by)}
-    return _to_rep("lead.offered", f"{offer}:offered", rep, offer, lead, told, traceparent, new_id)
+    return _to_rep(
+        "lead.offered",
+        f"{offer}:offered",
+        told,
+        rep=rep,
+        assignment=offer,
+        lead=lead,
+        traceparent=traceparent,
+        new_id=new_id,
+    )
 
 
 def offer_over(
@@ -106,7 +142,16 @@ def offer_over(
 ) -> NewNotification:
     """Somebody else has claimed the lead."""
     told = {"at": utc(at)}
-    return _to_rep("lead.taken", f"{offer}:taken", rep, offer, lead, told, traceparent, new_id)
+    return _to_rep(
+        "lead.taken",
+        f"{offer}:taken",
+        told,
+        rep=rep,
+        assignment=offer,
+        lead=lead,
+        traceparent=traceparent,
+        new_id=new_id,
+    )
 
 
 def pause_changed(
@@ -137,7 +182,16 @@ def taken_away(
 ) -> NewNotification:
     """A manager has given the rep's lead to somebody else."""
     told = {"by": by, "why": why, "at": utc(at)}
-    return _to_rep("lead.taken_away", f"{assignment}:taken_away", rep, assignment, lead, told, traceparent, new_id)
+    return _to_rep(
+        "lead.taken_away",
+        f"{assignment}:taken_away",
+        told,
+        rep=rep,
+        assignment=assignment,
+        lead=lead,
+        traceparent=traceparent,
+        new_id=new_id,
+    )
 
 
 def terms_changed(
@@ -153,7 +207,16 @@ def terms_changed(
 ) -> NewNotification:
     """The rep has more time, or need not hurry, or has to again. `details`: `change`, who did it and why, and when."""
     told = {**details, "at": utc(at)}
-    return _to_rep("lead.changed", f"{intervention}:changed", rep, assignment, lead, told, traceparent, new_id)
+    return _to_rep(
+        "lead.changed",
+        f"{intervention}:changed",
+        told,
+        rep=rep,
+        assignment=assignment,
+        lead=lead,
+        traceparent=traceparent,
+        new_id=new_id,
+    )
 
 
 def escalated(
@@ -189,10 +252,11 @@ def escalated(
 def _to_rep(
     type_: str,
     key: str,
+    details: Mapping[str, Any],
+    *,
     rep: str,
     assignment: AssignmentId,
     lead: LeadId,
-    details: Mapping[str, Any],
     traceparent: str,
     new_id: NewId,
 ) -> NewNotification:
