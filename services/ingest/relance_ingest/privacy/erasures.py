@@ -114,7 +114,8 @@ class Erasures:
         }
         async with self._database.transaction() as connection:
             await connection.execute(_BEGIN, given)
-            await self._erase_some(connection, erasure_id)
+            if await name_some(connection):
+                await self._erase_some(connection, erasure_id)
         self._on_committed()
         return erasure_id
 
@@ -130,11 +131,10 @@ class Erasures:
         return timedelta() if went_on else self._figures_every
 
     async def _erase_some(self, connection: AsyncConnection, erasure_id: ErasureId | None) -> bool:
+        """Once all leads are named; whether there was anything to do."""
         row = (await connection.execute(_NEXT, {"id": erasure_id})).one_or_none()
         if row is None:
             return False
-        if not await name_some(connection):
-            return True
         leads = await finding.lock(connection, row.person_keys, LARGEST_PART)
         if leads:
             erasure = Erasure(ErasureId(row.id), row.because, row.requested_at)
