@@ -16,6 +16,7 @@ from relance.http.problems import Problem
 from relance.settings import ServiceSettings
 
 MOST_HEADERS = 100
+_READ_AFTER_REFUSAL = 1024 * 1024
 
 
 class _TooLarge(Exception):
@@ -30,6 +31,7 @@ class LimitedConnection(HttpToolsProtocol):
     _deadline: asyncio.TimerHandle | None = None
     _in_headers = True
     _complete = True
+    _refused = False
     _unparsed = 0
 
     @override
@@ -46,8 +48,12 @@ class LimitedConnection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         # The parser keeps a header until its end has come, however long that takes.
         self._unparsed += len(data)
+        if self._refused:
+            if self._unparsed > _READ_AFTER_REFUSAL:
+                self.transport.close()
+            return
         super().data_received(data)
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self._refused:
             return
         if self._in_headers and self._unparsed > self.limit:
             self._refuse()
@@ -100,7 +106,16 @@ class LimitedConnection(HttpToolsProtocol):
             f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
         )
         self.transport.write(head.encode() + body)
-        self.transport.close()
+        if self._idle:
+            self._linger()
+        else:
+            self.transport.close()
+
+    def _linger(self) -> None:
+        """Read on for a while, for TCP takes back what was written when a socket is closed with data unread."""
+        self._refused = True
+        self.transport.write_eof()
+        self._expect()
 
     def _expect(self) -> None:
         self._expect_nothing()
