@@ -31,6 +31,8 @@ async def real_parts() -> AsyncIterator[tuple[DatabaseServer, Broker]]:
             configuration = Configuration(path / "unused", path / "unused")
             await Services(Parts(path, server, broker, _TEMPLATE, "template."), configuration).migrate()
             yield server, broker
+            # Nobody needs what it holds: in order it takes many seconds to end.
+            broker.process.kill()
 
 
 @pytest.fixture
