@@ -253,12 +253,12 @@ def lag(settings: ServiceSettings) -> dict[str, float]:
     return {each.labels["partition"]: each.value for each in family.samples if each.labels["consumer"] == group}
 
 
-def buried(settings: ServiceSettings) -> float:
+def buried(settings: ServiceSettings) -> int:
     """How many messages became dead letters: of those that are too many, what came with the batches before the last."""
     said = {"consumer": settings.topic_prefix + GROUP, "outcome": "dead_letter"}
     (family,) = CONSUMED.collect()
     samples = [each for each in family.samples if each.name.endswith("_total")]
-    return sum(each.value for each in samples if said.items() <= each.labels.items())
+    return int(sum(each.value for each in samples if said.items() <= each.labels.items()))
 
 
 async def test_lag_is_reported_of_every_partition_whether_or_not_it_is_read(
