@@ -225,6 +225,14 @@ class System:
         version: int = applied["version"]
         return version
 
+    async def delete_leads(self) -> None:
+        """For the next test, where several share an ingest of their own."""
+        connection = await self.server.connect(self.database, "ingest")
+        try:
+            await connection.execute("DELETE FROM ingest.leads")
+        finally:
+            await connection.close()
+
     async def let_pass(self, time: timedelta) -> None:
         """Let that time pass for every clock that runs and is not held: all that the SLA monitor has of it moves back.
 
@@ -287,7 +295,8 @@ async def running_system(
             },
         )
         running = Services(Parts(folder, server, broker, database, prefix), configuration)
-        closing.push_async_callback(running.stop)
+        # Nobody needs what they would do at their end; what they promise of it has tests of its own.
+        closing.callback(lambda: [process.kill() for process in running.running.values()])
         await _create_topics(server, broker, database, prefix)
         await running.start(services)
         yield System(running, server, broker, database, prefix, endpoints, http, routing_file)
