@@ -190,6 +190,7 @@ async def test_links_that_are_of_no_more_use_say_so(
     page = received.data["answer"]["page"]
     await phone.goto(page)
     await expect(phone.get_by_role("timer")).to_contain_text("window passed")  # the countdown goes on by itself
+    await system.wait_for_rows("SELECT FROM reporting.clocks")
     await system.let_pass(timedelta(hours=2))
     await system.told(received.data["lead"]["lead_id"], times=2)
     await tap(phone, "I have it")
