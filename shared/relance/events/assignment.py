@@ -130,6 +130,7 @@ class LeadUnrouted(EventData):
     received_at: UtcDatetime
     unrouted_at: UtcDatetime
     reason: str
+    team: str | None = Field(None, description="The team that its rule names, whose members could not take it.")
     until: UtcDatetime | None = Field(None, description="When it is tried again, as far as that is known.")
 
 
