@@ -19,7 +19,7 @@ from relance import migrations
 from relance.database import Database
 from relance_local.broker import Broker
 from relance_local.database_server import DatabaseServer
-from relance_router.terms.by_hand import Order
+from relance_router.terms.interventions import Order
 
 FOLDER = Path(relance_router.__file__).parent / "migrations"
 MADE_BEFORE = """

@@ -33,7 +33,7 @@ from relance_local.broker import Broker
 from relance_local.database_server import DatabaseServer
 from relance_local.services import ROUTER
 from relance_router.domain.interventions import InterventionRefused
-from relance_router.terms.by_hand import Order
+from relance_router.terms.interventions import Order
 
 PARTITIONS = 2
 _TABLES = """

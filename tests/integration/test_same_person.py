@@ -20,7 +20,7 @@ from relance_router.configuration.exported_leads import export_lines
 from relance_router.domain.dispositions import Judgement
 from relance_router.domain.interventions import InterventionRefused
 from relance_router.domain.same_person import CLOSED, JOINED, OLDER
-from relance_router.terms.by_hand import Order
+from relance_router.terms.interventions import Order
 
 PHONE = "+4930123456"
 WHY = ("M", "another person")

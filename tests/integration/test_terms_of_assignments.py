@@ -21,10 +21,10 @@ from relance_local.services import ROUTER
 from relance_router.configuration import routing_file, versions
 from relance_router.domain.answers import Recorded
 from relance_router.domain.configuration import Configuration
-from relance_router.domain.interventions import HoldOutOfReach, InterventionRefused
+from relance_router.domain.interventions import HoldOutOfReach, InterventionRefused, KeyUsedTwice
 from relance_router.routing.explanations import UnknownLead
 from relance_router.terms import applied
-from relance_router.terms.by_hand import Order
+from relance_router.terms.interventions import Order
 
 MINUTE = timedelta(minutes=1)
 ENDPOINTS = Endpoints()
@@ -228,6 +228,38 @@ async def test_each_thing_done_by_hand_is_on_record_and_told_to_the_rep(router: 
         await router.by_hand.of_lead(LeadId(AssignmentId(owner["id"])))
     with pytest.raises(UnknownLead):
         await router.by_hand.hold(order(LeadId(owner["id"])), None)
+
+
+async def test_an_order_that_is_sent_again_is_carried_out_once_and_answered_the_same(
+    router: Router, open_database: OpenDatabase
+) -> None:
+    """At once at another replica, or when all has changed since; another order has another key."""
+    (lead,) = await router.leads(1)
+    first, replica = replace(order(lead), key="4711"), Router(open_database(ROUTER))
+    answers = await asyncio.gather(*(each.by_hand.extend(first, "response", MINUTE) for each in (router, replica)))
+    assert answers[0] == answers[1]
+    assert await windows(router) == {61 * MINUTE}
+    with pytest.raises(KeyUsedTwice):
+        await router.by_hand.extend(first, "response", 2 * MINUTE)
+    with pytest.raises(KeyUsedTwice):
+        await router.by_hand.extend(replace(first, reason="another"), "response", MINUTE)
+    with pytest.raises(KeyUsedTwice):
+        await router.by_hand.release(first)
+    (other,) = await router.leads(1)
+    await router.by_hand.extend(replace(order(other), key="4711"), "response", MINUTE)
+    await router.by_hand.extend(replace(first, key="4712"), "response", MINUTE)
+    held, released = replace(first, key="hold"), replace(first, key="release")
+    for _ in range(2):
+        assert (await router.by_hand.hold(held, None)).on_hold
+    for _ in range(2):
+        assert not (await router.by_hand.release(released)).on_hold
+    await router.by_hand.hold(order(lead), None)
+    assert not (await router.by_hand.release(released)).on_hold, "late, it does not end another hold"
+    await router.recorder.record(AssignmentId((await router.owner(lead.lead_id))["id"]), "contacted", None)
+    assert await router.by_hand.extend(first, "response", MINUTE) == answers[0]
+    done = [each.what for each in await router.by_hand.of_lead(lead.lead_id)]
+    assert done == ["extended", "extended", "held", "released", "held"]
+    assert len(await told(router)) == len(done) + 1
 
 
 async def test_a_lead_on_hold_can_be_answered_and_its_page_says_why_it_is_held(router: Router) -> None:
