@@ -10,6 +10,7 @@ import pytest
 import yaml
 from sqlalchemy import text
 from tests.integration.conftest import OpenDatabase
+from tests.integration.events import NOW
 from tests.integration.events import lead as a_lead
 from tests.integration.router_harness import TEAM, Router, step
 from tests.system import Endpoints, routing
@@ -282,13 +283,28 @@ async def test_a_lead_on_hold_can_be_answered_and_its_page_says_why_it_is_held(r
 
 
 async def test_a_step_that_was_fired_before_a_hold_was_known_takes_nobody_s_lead(router: Router) -> None:
-    """Nor one of a deadline that lies later now; one of the deadline that holds does."""
+    """Nor one of a deadline that lies later now; one of the deadline that holds does.
+
+    The SLA monitor is told with the terms, once, why nobody was: it fires them again. At risk was said, and stays said.
+    """
     (held,), (extended,) = await router.leads(1), await router.leads(1)
     await router.by_hand.hold(order(held), None)
     await router.by_hand.extend(order(extended), "response", MINUTE)
     owners = [await router.owner(lead.lead_id) for lead in (held, extended)]
-    await router.handle([step(owner, "reassign") for owner in owners])
-    assert [await router.owner(lead.lead_id) for lead in (held, extended)] == owners
+    stale = [step(owner, action) for owner in owners for action in ("remind_rep", "reassign", "at_risk")]
+    before = len(await told(router))
+    await router.handle(stale)
+    kept = [await router.owner(lead.lead_id) for lead in (held, extended)]
+    assert [(each["id"], each["respond_by"]) for each in kept] == [(each["id"], each["respond_by"]) for each in owners]
+    assert await router.rows("SELECT 1 FROM notifications WHERE type = 'lead.reminder'") == []
+    skipped = {event.lead_id: event for event in (await told(router))[before:]}
+    assert {lead: event.because for lead, event in skipped.items()} == {
+        held.lead_id: "held",
+        extended.lead_id: "extended",
+    }
+    for event, owner in zip((skipped[held.lead_id], skipped[extended.lead_id]), owners, strict=True):
+        assert {(each.step, each.due_at) for each in event.skipped} == {("remind_rep", NOW), ("reassign", NOW)}
+        assert event.revision == owner["revision"] + 1
     fired = step(owners[1], "reassign")
     data = fired.data.model_copy(update={"deadline": owners[1]["respond_by"]})
     await router.handle([replace(fired, data=data)])
