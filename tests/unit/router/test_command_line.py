@@ -101,6 +101,8 @@ def test_an_order_without_an_answer_is_sent_again_with_its_key_and_the_next_has_
             server.shutdown()
     lost, again, other = _Forgetful.keys
     assert (lost == again, lost == other, bool(lost)) == (True, False, True)
+    away = relance("extend", LEAD, "30m", "--because", "w", "--by", "m", "--token", "t", "--url", "http://127.0.0.1:9")
+    assert (away.exit_code, "whether it was done" in " ".join(away.stderr.split())) == (2, True)
 
 
 def test_a_simulation_asks_nobody_and_says_what_it_does_not_know() -> None:

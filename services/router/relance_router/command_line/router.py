@@ -80,7 +80,7 @@ class Router:
     def reassign(self, lead: UUID, to: str | None, *, by: str, reason: str) -> ReassignedView:
         """Give a lead to another rep."""
         body = {"to": to, "by": by, "reason": reason}
-        return ReassignedView.model_validate(self._order(f"/v1/leads/{lead}/reassign", body))
+        return ReassignedView.model_validate(self._order(lead, "reassign", body))
 
     def separate(self, lead: UUID, *, by: str, reason: str) -> SeparatedView:
         """Make a lead of its own of a touch."""
@@ -90,27 +90,34 @@ class Router:
     def extend(self, lead: UUID, clock: str, by_how_long: str, *, by: str, reason: str) -> TermsView:
         """Give one clock of a lead more time."""
         body = {"clock": clock, "by_how_long": by_how_long, "by": by, "reason": reason}
-        return TermsView.model_validate(self._order(f"/v1/leads/{lead}/extend", body))
+        return TermsView.model_validate(self._order(lead, "extend", body))
 
     def hold(self, lead: UUID, until: datetime | None, *, by: str, reason: str) -> TermsView:
         """Let a lead's clocks stand still."""
         body = {"until": until and until.isoformat(), "by": by, "reason": reason}
-        return TermsView.model_validate(self._order(f"/v1/leads/{lead}/hold", body))
+        return TermsView.model_validate(self._order(lead, "hold", body))
 
     def release(self, lead: UUID, *, by: str, reason: str) -> TermsView:
         """Let a lead's clocks run again."""
-        return TermsView.model_validate(self._order(f"/v1/leads/{lead}/release", {"by": by, "reason": reason}))
+        return TermsView.model_validate(self._order(lead, "release", {"by": by, "reason": reason}))
 
-    def _order(self, path: str, body: Mapping[str, object]) -> Any:  # noqa: ANN401 - whatever JSON it answers
+    def _order(self, lead: UUID, what: str, body: Mapping[str, object]) -> Any:  # noqa: ANN401 - whatever JSON
         """Asked once more, with the same key, when no answer comes: whether it was done or not, then it is, once."""
         key = {IDEMPOTENCY_HEADER: str(uuid4())}
+        path = f"/v1/leads/{lead}/{what}"
         try:
             return self._ask("POST", path, body, headers=key)
         except Failed as failed:
             # Refused, and so answered.
             if failed.__cause__ is None:
                 raise
-        return self._ask("POST", path, body, headers=key)
+        try:
+            return self._ask("POST", path, body, headers=key)
+        except Failed as failed:
+            if failed.__cause__ is None:
+                raise
+            look = f"Before you ask again, see in GET /v1/leads/{lead}/interventions whether it was done."
+            raise Failed(failed.status, f"{failed.sentence} {look}") from failed
 
     def _ask(
         self,
