@@ -118,6 +118,7 @@ async def serve(settings: IngestSettings) -> None:
         closing.push_async_callback(publisher.close)
         session = await closing.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
         relay = OutboxRelay(database, publisher, topic_prefix=settings.topic_prefix)
+        await once_there(relay.check)
         acceptance = Acceptance(
             database,
             ids.new_id,

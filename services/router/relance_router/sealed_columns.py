@@ -3,6 +3,7 @@
 from sqlalchemy import text
 
 from relance.database import Database
+from relance.outbox import WAITING_EVENTS
 from relance.resealing import SealedColumn
 
 SEALED_COLUMNS = (
@@ -10,6 +11,7 @@ SEALED_COLUMNS = (
     SealedColumn("replaced_leads", "data", "jsonb", key="lead_id"),
     SealedColumn("answers", "reason", "text", key="assignment_id"),
     SealedColumn("dispositions", "note", "text", key="assignment_id"),
+    WAITING_EVENTS,
 )
 _FILL = text("""
     UPDATE leads SET source = data ->> 'source', channel = data ->> 'channel', campaign = data ->> 'campaign',
