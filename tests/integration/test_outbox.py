@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer
@@ -11,6 +12,7 @@ from pydantic import SecretStr
 from sqlalchemy import text
 from tests.integration.conftest import OpenDatabase
 from tests.integration.events import envelope, lead
+from tests.system import Endpoints, routing
 
 from relance import outbox
 from relance.database import Database
@@ -23,7 +25,11 @@ from relance.resealing import reseal
 from relance.settings import ServiceSettings
 from relance.start_up import StartRefused
 from relance_ingest import sealed_columns as ingest_columns
+from relance_local.broker import Broker
+from relance_local.child_process import ProcessDied
 from relance_local.conditions import free_port, wait_until
+from relance_local.database_server import DatabaseServer
+from relance_local.services import INGEST, ROUTER, Configuration, Parts, Services
 from relance_router import sealed_columns as router_columns
 
 
@@ -177,3 +183,18 @@ async def test_what_waits_in_the_outbox_is_stored_anew_with_everything_else(
     await relay.check()
     async with relaying(relay):
         assert await published(settings, 3) == events
+
+
+async def test_both_services_that_seal_look_into_their_outbox_before_they_start(
+    real_parts: tuple[DatabaseServer, Broker], database: str, open_database: OpenDatabase, tmp_path: Path
+) -> None:
+    """They end with a sentence, and not as one that failed."""
+    sealing = PersonalData([SecretStr(Fernet.generate_key().decode())])
+    routing_file, sources_file = tmp_path / "routing.yaml", tmp_path / "sources.yaml"
+    routing_file.write_text(routing(Endpoints(), {"sales": ["anna"]}))
+    sources_file.write_text(f"sources: [{{id: website, key_sha256: {'f' * 64}}}]")
+    services = Services(Parts(tmp_path, *real_parts, database), Configuration(routing_file, sources_file))
+    for name in (INGEST, ROUTER):
+        await append(open_database(name, sealing), [envelope()])
+        with pytest.raises(ProcessDied, match=f"status 2(.|\n)*Not started: events that wait in {name}.outbox"):
+            await services.start([name])
