@@ -19,7 +19,7 @@ from relance_router.answers.assignments import read_assignment
 from relance_router.configuration.exported_leads import export_lines
 from relance_router.domain.dispositions import Judgement
 from relance_router.domain.interventions import InterventionRefused
-from relance_router.domain.same_person import CLOSED, JOINED, OLDER
+from relance_router.domain.same_person import APART, CLOSED, JOINED, OLDER
 from relance_router.terms.by_hand import Order
 
 PHONE = "+4930123456"
@@ -116,6 +116,23 @@ async def test_a_lead_that_is_over_is_joined_no_more(router: Router) -> None:
     conversation = await router.explanations.conversation(fourth.lead_id)
     assert conversation.joining is not None
     assert [each["because"] for each in conversation.joining["considered"]] == [CLOSED, CLOSED, JOINED]
+    await router.books()
+
+
+async def test_leads_of_a_source_that_stands_alone_neither_join_nor_are_joined(router: Router) -> None:
+    """In one batch and later; each says so, and whoever joins another hears why it was not that one."""
+    await router.apply(company(same_person={"within": "7d", "except_sources": ["support"]}))
+    first, support = await router.route([lead(), lead(source="support")])
+    (again,) = await router.route([lead(source="support")])
+    (touch,) = await router.route([lead()])
+    assert [await joined(router, each) for each in (support, again, touch)] == [None, None, first.lead_id]
+    (decision,) = await router.explanations.of_lead(again.lead_id)
+    assert (
+        "Leads of source support join no other of the same person, and none joins them." in decision.explanation.words
+    )
+    conversation = await router.explanations.conversation(touch.lead_id)
+    assert conversation.joining is not None
+    assert [each["because"] for each in conversation.joining["considered"]] == [JOINED, APART, APART]
     await router.books()
 
 

@@ -6,11 +6,12 @@ holds for the whole conversation: whoever came by an address, then by address an
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from relance.events import LeadReceived
 from relance.events.person import Recognised
 from relance.ids import LeadId
+from relance_router.domain.configuration import SamePerson
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class Conversation:
     began_at: datetime
     heard_at: datetime
     """When it came in, or its newest touch."""
+    source: str
+    """Of the lead."""
     open: bool
     """Whether it still waits for somebody, or its owner has not said that it was rejected, won or lost."""
 
@@ -48,10 +51,11 @@ JOINED = "it is the newest that is open"
 CLOSED = "it is closed: rejected, won or lost"
 TOO_OLD = "nothing was heard of it for too long"
 OLDER = "another that is open is newer"
+APART = "its source stands alone"
 
 
 def join(
-    newcomers: Sequence[LeadReceived], met: Iterable[Conversation], now: datetime, within: timedelta
+    newcomers: Sequence[LeadReceived], met: Iterable[Conversation], now: datetime, asked: SamePerson
 ) -> dict[LeadId, Joining]:
     """Which of the leads that come in now, in this order, are touches; `met` are conversations that share a key.
 
@@ -65,17 +69,20 @@ def join(
     for lead in newcomers:
         keys = frozenset(lead.person_keys)
         same = [conversations[each] for each in {each for key in keys for each in by_key.get(key, ())}]
-        eligible = [each for each in same if each.open and each.heard_at >= now - within]
-        if eligible:
+        eligible = [each for each in same if _ineligible(each, now, asked) is None]
+        if eligible and not asked.stands_alone(lead.source):
             chosen = max(eligible, key=_age)
             joinings[lead.lead_id] = Joining(
                 chosen.lead,
                 recognised_by(lead, chosen.keys),
-                tuple(Considered(each.lead, _verdict(each, chosen, eligible)) for each in sorted(same, key=_age)),
+                tuple(
+                    Considered(each.lead, _ineligible(each, now, asked) or (JOINED if each is chosen else OLDER))
+                    for each in sorted(same, key=_age)
+                ),
             )
             conversation = replace(chosen, keys=chosen.keys | keys, heard_at=now)
         else:
-            conversation = Conversation(lead.lead_id, keys, now, now, open=True)
+            conversation = Conversation(lead.lead_id, keys, now, now, lead.source, open=True)
         conversations[conversation.lead] = conversation
         _index(by_key, conversation)
     return joinings
@@ -97,9 +104,10 @@ def _age(conversation: Conversation) -> tuple[datetime, LeadId]:
     return conversation.began_at, conversation.lead
 
 
-def _verdict(conversation: Conversation, chosen: Conversation, eligible: Sequence[Conversation]) -> str:
-    if conversation is chosen:
-        return JOINED
-    if conversation in eligible:
-        return OLDER
-    return TOO_OLD if conversation.open else CLOSED
+def _ineligible(conversation: Conversation, now: datetime, asked: SamePerson) -> str | None:
+    """Why nobody joins it; None: somebody may."""
+    if asked.stands_alone(conversation.source):
+        return APART
+    if not conversation.open:
+        return CLOSED
+    return TOO_OLD if conversation.heard_at < now - asked.within else None
