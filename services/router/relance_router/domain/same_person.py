@@ -4,6 +4,7 @@ People are recognised by their keys, pseudonyms of e-mail address and phone numb
 holds for the whole conversation: whoever came by an address, then by address and number, is known by the number too.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -61,31 +62,57 @@ def join(
 
     The others begin conversations, which those behind them may join.
     """
-    conversations = {each.lead: each for each in met}
-    by_key: dict[str, set[LeadId]] = {}
-    for each in conversations.values():
-        _index(by_key, each)
+    conversations = Conversations(asked, met)
     joinings: dict[LeadId, Joining] = {}
     for lead in newcomers:
         keys = frozenset(lead.person_keys)
-        same = [conversations[each] for each in {each for key in keys for each in by_key.get(key, ())}]
-        eligible = [each for each in same if _ineligible(each, now, asked) is None]
-        if eligible and not asked.stands_alone(lead.source):
-            chosen = max(eligible, key=_age)
+        same = conversations.of(keys)
+        chosen = conversations.receive(lead.lead_id, lead.source, keys, now)
+        if chosen:
             joinings[lead.lead_id] = Joining(
                 chosen.lead,
                 recognised_by(lead, chosen.keys),
                 tuple(
                     Considered(each.lead, _ineligible(each, now, asked) or (JOINED if each is chosen else OLDER))
-                    for each in sorted(same, key=_age)
+                    for each in same
                 ),
             )
-            conversation = replace(chosen, keys=chosen.keys | keys, heard_at=now)
-        else:
-            conversation = Conversation(lead.lead_id, keys, now, now, lead.source, open=True)
-        conversations[conversation.lead] = conversation
-        _index(by_key, conversation)
     return joinings
+
+
+class Conversations:
+    """Conversations by the keys of their people: whoever comes in joins one, or begins one."""
+
+    def __init__(self, asked: SamePerson, met: Iterable[Conversation] = ()) -> None:
+        self._asked = asked
+        self._all: dict[LeadId, Conversation] = {}
+        self._by_key: defaultdict[str, set[LeadId]] = defaultdict(set)
+        for each in met:
+            self._keep(each)
+
+    def of(self, keys: frozenset[str]) -> list[Conversation]:
+        """Those that share a key, the oldest first."""
+        leads = {lead for key in keys for lead in self._by_key.get(key, ())}
+        return sorted((self._all[lead] for lead in leads), key=_age)
+
+    def receive(self, lead: LeadId, source: str, keys: frozenset[str], now: datetime) -> Conversation | None:
+        """Take in a lead; returns the conversation that it joins, as that was before. None: it begins one."""
+        may_be_joined = [each for each in self.of(keys) if _ineligible(each, now, self._asked) is None]
+        if not may_be_joined or self._asked.stands_alone(source):
+            self._keep(Conversation(lead, keys, now, now, source, open=True))
+            return None
+        chosen = may_be_joined[-1]
+        self._keep(replace(chosen, keys=chosen.keys | keys, heard_at=now))
+        return chosen
+
+    def close(self, lead: LeadId) -> None:
+        """A conversation is over: its lead was rejected, won or lost."""
+        self._all[lead] = replace(self._all[lead], open=False)
+
+    def _keep(self, conversation: Conversation) -> None:
+        self._all[conversation.lead] = conversation
+        for key in conversation.keys:
+            self._by_key[key].add(conversation.lead)
 
 
 def recognised_by(lead: LeadReceived, keys: frozenset[str]) -> tuple[Recognised, ...]:
@@ -93,11 +120,6 @@ def recognised_by(lead: LeadReceived, keys: frozenset[str]) -> tuple[Recognised,
     kinds: list[Recognised] = ["email"] if lead.contact.email else []
     kinds += ["phone"] if lead.contact.phone else []
     return tuple(kind for kind, key in zip(kinds, lead.person_keys, strict=False) if key in keys)
-
-
-def _index(by_key: dict[str, set[LeadId]], conversation: Conversation) -> None:
-    for key in conversation.keys:
-        by_key.setdefault(key, set()).add(conversation.lead)
 
 
 def _age(conversation: Conversation) -> tuple[datetime, LeadId]:
