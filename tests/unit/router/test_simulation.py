@@ -303,6 +303,49 @@ def test_who_comes_again_joins_as_same_person_says() -> None:
     assert [(each.place, each.before, each.after) for each in compared.joins] == [(1, None, 0), (2, None, 0)]
 
 
+def joined_by_oracle(leads: Sequence[SimulatedLead], within: timedelta) -> tuple[int | None, ...]:
+    """Looks at everybody who came before, for each lead."""
+    joined: list[int | None] = []
+    for lead in leads:
+        now, found = lead.lead.received_at, None
+        for root in range(len(joined)):
+            members = [leads[each] for each in range(len(joined)) if root in {each, joined[each]}]
+            over = leads[root].over_after
+            # The newest of those that may be joined is the last one.
+            if (
+                joined[root] is None
+                and any((each.person_keys or set()) & (lead.person_keys or set()) for each in members)
+                and (over is None or leads[root].lead.received_at + over > now)
+                and max(each.lead.received_at for each in members) >= now - within
+                and "support" not in {leads[root].lead.fields["source"], lead.lead.fields["source"]}
+            ):
+                found = root
+        joined.append(found)
+    return tuple(joined)
+
+
+comings = st.builds(
+    lambda keys, over, source: (keys, over if over is None else timedelta(minutes=over), source),
+    st.sets(st.sampled_from(["a", "b", "c"]), max_size=2),
+    st.sampled_from([None, None, 0, 1, 10]),
+    st.sampled_from(["web", "web", "web", "support"]),
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from([0, 1, 5, 29, 31]), comings), min_size=3, max_size=12))
+@settings(max_examples=300)
+def test_over_time_whoever_comes_joins_the_newest_open_lead_of_the_same_person(
+    came: Sequence[tuple[int, tuple[set[str], timedelta | None, str]]],
+) -> None:
+    """As a slow oracle says: so that of two leads that share a key the second is owned only if the first was over."""
+    minute, leads = 0, []
+    for gap, (keys, over_after, source) in came:
+        minute += gap
+        leads.append(same_persons(minute, *keys, over_after=over_after, source=source))
+    company = configuration({"anna": {}}, same_person={"within": "30m", "except_sources": ["support"]})
+    assert simulate(company, leads, seed=0).joined_to == joined_by_oracle(leads, timedelta(minutes=30))
+
+
 def test_leads_of_whose_person_no_keys_are_known_are_routed_and_counted() -> None:
     """Where they are asked for; who has left neither address nor number is nobody that could come again."""
     leads = [at(MONDAY_NOON), at(MONDAY_NOON), same_persons(1), same_persons(2)]
