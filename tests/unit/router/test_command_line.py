@@ -8,11 +8,17 @@ from typing import ClassVar
 from uuid import UUID
 
 import pytest
+from tests.unit.router.company import MONDAY_NOON
 from typer.testing import CliRunner, Result
 from typing_extensions import override
 
+from relance.ids import new_id
 from relance_router.command_line import app
 from relance_router.command_line.output import difference
+from relance_router.command_line.rehearsal_view import comparison_document, show_comparison
+from relance_router.configuration.routing_file import parse
+from relance_router.domain.past_leads import PastLead
+from relance_router.domain.simulation import compare, of_the_past, simulate
 from relance_router.terms.documents import TermsView
 
 ROUTING = Path(__file__).parents[3] / "deploy" / "config" / "routing.yaml"
@@ -116,6 +122,43 @@ def test_a_simulation_asks_nobody_and_says_what_it_does_not_know() -> None:
     assert first == again
     assert sum(first["by_rule"].values()) == 200
     assert {each["rep"] for each in first["shares"]} == {"anna", "ben", "chloe"}
+
+
+def came(*person_keys: str, known: bool = True) -> PastLead:
+    """A lead of the past that its rep has not answered."""
+    return PastLead(
+        lead_id=new_id(), received_at=MONDAY_NOON, identity="x", person_keys=person_keys if known else None,
+        fields={"source": "website"}, rule=None, team=None, rep=None, configuration=None, assigned_at=None,
+        first_response_seconds=None, in_hand_seconds=None, declines=0, reassignments=0,
+    )  # fmt: skip
+
+
+def test_a_rehearsal_says_which_leads_would_join_another(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And of how many nobody knows whether they would; a plan says what changes."""
+    past = [came("anna"), *(came("anna") for _ in range(22)), came("ben"), came(known=False)]
+    names = [str(each.lead_id) for each in past]
+    leads = tmp_path / "leads.ndjson"
+    leads.write_text("".join(f"{each.model_dump_json()}\n" for each in past))
+    file = tmp_path / "routing.yaml"
+    file.write_text(f"{ROUTING.read_text()}\nsame_person: {{}}\n")
+    report = json.loads(relance("simulate", file, "--leads", leads, "--json").stdout)
+    assert (report["assigned"] + report["waiting"], report["joined"], report["keys_unknown"]) == (3, 22, 1)
+    assert report["joins"] == [{"lead": name, "joined": names[0]} for name in names[1:23]]
+    shown = relance("simulate", file, "--leads", leads).stdout
+    assert "22 joined another" in shown
+    assert "And 2 more" in shown
+    assert "are not known, as they or their file are of old: 1." in shown
+
+    rehearsed = [of_the_past(each) for each in past]
+    before, after = (simulate(parse(each.read_text(), "x"), rehearsed, seed=1) for each in (ROUTING, file))
+    compared = compare(before, after)
+    joins = comparison_document(compared, rehearsed)["joins"]
+    assert joins == [{"lead": name, "before": None, "after": names[0]} for name in names[1:23]]
+    show_comparison(compared, before, after, rehearsed)
+    told = capsys.readouterr().out
+    assert "Joined another lead: 0 before, 22 after." in told
+    assert "are not known, as they or their file are of old: 1." in told
+    assert names[20] in told
 
 
 def test_a_plan_needs_somebody_to_ask() -> None:
