@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import get_args
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.shared.calendar_oracle import MINUTE, Written, calendars_and_moments
 
-from relance.calendars import Calendar
+from relance.calendars import Calendar, next_opening
 from relance.events import AssignmentMade, AssignmentTermsChanged, EscalationStep, SkippedStep
 from relance.events.assignment import ClockName, Hold
 from relance.ids import AssignmentId, LeadId
@@ -258,14 +259,13 @@ def test_a_longer_window_moves_what_has_not_fired_and_nothing_that_has() -> None
 
 
 def test_a_shorter_window_moves_nothing_to_before_the_change() -> None:
-    """What is newly overdue fires at once, and the answer at that moment is in time."""
+    """What is newly overdue fires at once, what repeats once and not three times, and the answer then is in time."""
     made = made_at(BEGUN)
     shorter = change_terms(response_clock(made), changed(made, 40 * MINUTE, response_window=10 * MINUTE))
     assert shorter.deadline == BEGUN + 40 * MINUTE
     _, steps = fire(shorter, BEGUN + 40 * MINUTE)
     assert [(step.key, step.due_at) for step in steps] == [
-        ((name, occurrence), BEGUN + 40 * MINUTE)
-        for name, occurrence in (("remind", 1), ("breach", 1), ("nag", 1), ("nag", 2), ("nag", 3))
+        ((name, occurrence), BEGUN + 40 * MINUTE) for name, occurrence in (("remind", 1), ("breach", 1), ("nag", 3))
     ]
     assert settle(shorter, {"contacted": BEGUN + 40 * MINUTE}).kept
 
@@ -354,6 +354,39 @@ def test_in_quiet_hours_nobody_is_told_but_of_what_is_urgent_and_nothing_else_wa
     ]  # fmt: skip
     loud = response_clock(made_at(BEGUN, response_window=10 * HOUR, escalation=policy, quiet_outside=NEVER))
     assert ("remind", 1, 540) in due(loud)
+
+
+WAKING = Calendar.model_validate(
+    {"id": "waking", "zone": "UTC", "hours": dict.fromkeys(("mon", "tue", "wed", "thu", "fri"), "08:00-20:00")}
+)
+
+
+@given(
+    st.integers(0, 48 * 60), st.integers(1, 600), st.integers(1, 300), st.integers(1, 20), st.booleans(),
+    st.integers(0, 48 * 60),
+)  # fmt: skip
+def test_what_repeats_in_quiet_hours_is_told_once_when_they_end_and_then_every_so_often(
+    begin: int, window: int, minutes: int, times: int, held: bool, later: int
+) -> None:
+    """The team works all night, its director does not: each is told within waking hours, none early or lost."""
+    every = minutes * MINUTE
+    nag = EscalationStep(
+        name="nag", action="notify", window_fraction=1, delay=timedelta(), to=("head",), repeat_every=every,
+        repeat_times=times,
+    )  # fmt: skip
+    begun = BEGUN + begin * MINUTE
+    made = made_at(begun, response_window=window * MINUTE, escalation=(nag,), quiet_outside=WAKING)
+    clock = response_clock(made)
+    dues = [step.due_at for step in clock.steps]
+    assert len(dues) == 1 + times
+    assert all(next_opening(WAKING, each) == each for each in dues)
+    assert all(second - first >= every for first, second in pairwise(dues))
+    assert all(step.due_at >= begun + window * MINUTE + (step.occurrence - 1) * every for step in clock.steps)
+    # Under new terms nothing comes twice in one instant either.
+    holds = [Hold(since=begun, until=begun + HOUR)] if held else []
+    change = changed(made, later * MINUTE, holds=holds, response_window=HOUR)
+    moved = [step.due_at for step in change_terms(clock, change).steps]
+    assert len(set(moved)) == len(moved)
 
 
 def test_a_calendar_that_never_opens_breaches_in_ten_years_and_its_holds_hold() -> None:
