@@ -148,7 +148,7 @@ def change_terms(clock: Clock, change: AssignmentTermsChanged) -> Clock:
 
     A clock that has stopped or whose deadline has passed by then keeps its terms, and so does one whose window is told
     no longer: what was promised stands. No deadline and no step is moved to before the change; what has fired stays
-    fired, unless it was skipped.
+    fired, unless it was skipped, or says that the clock is at risk when under the new terms it is not yet.
     """
     if change.revision <= clock.revision:
         return clock
@@ -162,7 +162,12 @@ def change_terms(clock: Clock, change: AssignmentTermsChanged) -> Clock:
         return clock
     changed = _begin(change, clock.name, clock.started_at)
     skipped = {(each.step, each.occurrence, each.due_at) for each in change.skipped if each.clock == clock.name}
-    fired = tuple(step for step in clock.steps[: clock.fired] if (*step.key, step.due_at) not in skipped)
+    to_come = {step.key: step.due_at for step in changed.steps if step.due_at > moment}
+    fired = tuple(
+        step
+        for step in clock.steps[: clock.fired]
+        if (*step.key, step.due_at) not in skipped and not comes_again(step, to_come.get(step.key))
+    )
     keys = {step.key for step in fired}
     return replace(
         clock,
@@ -171,6 +176,14 @@ def change_terms(clock: Clock, change: AssignmentTermsChanged) -> Clock:
         fired=len(fired),
         former=(*clock.former, FormerTerms(change.revision, moment, clock.terms)),
     )
+
+
+def comes_again(fired: Step, due_at: datetime | None) -> bool:
+    """Whether a step that has fired will fire once more, as its time under newer terms is `due_at`.
+
+    Only what tells nobody: a clock with more time is not at risk until most of that is gone.
+    """
+    return fired.action == "at_risk" and due_at is not None and fired.due_at < due_at
 
 
 def _begin(promise: Promise, name: ClockName, begun: datetime) -> Clock:
@@ -190,7 +203,12 @@ def _begin(promise: Promise, name: ClockName, begun: datetime) -> Clock:
         for configured in promise.escalation
         if configured.clock == name
         for step in _occurrences(
-            configured, begun, window, due, partial(_told_at, configured, promise.quiet_outside), earliest
+            configured,
+            begun=begun,
+            window=window,
+            due=due,
+            told_at=partial(_told_at, configured, promise.quiet_outside),
+            earliest=earliest,
         )
     ]
     over = due(begun, window)
@@ -222,6 +240,7 @@ def _told_at(step: EscalationStep, quiet_outside: Calendar | None, moment: datet
 
 def _occurrences(
     step: EscalationStep,
+    *,
     begun: datetime,
     window: timedelta,
     due: Callable[[datetime, timedelta], datetime | None],
