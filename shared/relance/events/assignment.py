@@ -11,6 +11,8 @@ from relance.ids import AssignmentId, LeadId
 StepAction = Literal["remind_rep", "at_risk", "breach", "notify_manager", "notify", "reassign"]
 TELLING: frozenset[StepAction] = frozenset({"remind_rep", "notify_manager", "notify"})
 """Actions that tell somebody, whom quiet hours leave alone."""
+TELLING_OTHERS = TELLING - {"remind_rep"}
+"""Those that tell somebody else than the rep: they go on when the lead is passed on."""
 Way = Literal["webhook", "slack", "teams", "email"]
 """How somebody is told."""
 

@@ -20,7 +20,7 @@ from typing import Literal, get_args
 
 from relance.calendars import Calendar, Hold, deadline, next_opening, used
 from relance.events import AssignmentMade, AssignmentTermsChanged, EscalationStep
-from relance.events.assignment import TELLING, ClockName, StepAction, Way
+from relance.events.assignment import TELLING, TELLING_OTHERS, ClockName, StepAction, Way
 from relance.events.response import Answer, Disposition
 
 StopCause = Answer | Disposition | Literal["reassigned", "moved", "erased"]
@@ -33,7 +33,6 @@ _DISPOSITIONS: frozenset[StopCause] = frozenset(get_args(Disposition))
 _REACHED: frozenset[StopCause] = frozenset({"contacted"})
 _ANSWERED: frozenset[StopCause] = frozenset({"acknowledged", "contacted"})
 _ENDS: frozenset[StopCause] = frozenset({"declined", "reassigned", "erased"})
-_TELLS_OTHERS: frozenset[StepAction] = TELLING - {"remind_rep"}
 STOPPED_BY: Mapping[ClockName, frozenset[StopCause]] = {
     "response": _ANSWERED | _DISPOSITIONS | _ENDS,
     # Who says what a lead was worth has spoken to them, or found that there is nobody to speak to.
@@ -205,7 +204,7 @@ def left_over(clock: Clock, heard: Collection[StopCause]) -> tuple[Step, ...]:
     return tuple(
         replace(step, passed_on=True)
         for step in clock.steps
-        if step.due_at > end and step.action in _TELLS_OTHERS and (ignored or step.passed_on)
+        if step.due_at > end and step.action in TELLING_OTHERS and (ignored or step.passed_on)
     )
 
 
