@@ -304,6 +304,15 @@ def test_what_is_no_lead_is_ignored_with_a_reason(kind: str, reason: str, body: 
     assert ignored(kind, body) == reason
 
 
+def test_only_an_email_question_answered_with_the_sample_is_a_test_of_typeform() -> None:
+    """Whoever writes that address elsewhere, as an example, say, is a lead."""
+    document = SAMPLES["typeform"].document()
+    for answer in document["form_response"]["answers"]:
+        if answer["type"] == "text":
+            answer["text"] = "an_account@example.com"
+    assert isinstance(read("typeform", json.dumps(document).encode())[0], PartnerLead)
+
+
 def test_metas_testing_tool_makes_no_lead() -> None:
     """It fills in what it has nothing better for."""
     document = json.loads((FOLDER / "meta_lead.json").read_text())
