@@ -13,6 +13,7 @@ from tests.partner_requests import SAMPLES as FOLDER
 
 from relance_ingest.acceptance import NewLead
 from relance_ingest.partners import PARTNERS, meta
+from relance_ingest.partners.documents import person
 from relance_ingest.partners.new_leads import new_call, new_lead
 from relance_ingest.partners.partner import (
     Ignored,
@@ -311,6 +312,12 @@ def test_only_an_email_question_answered_with_the_sample_is_a_test_of_typeform()
         if answer["type"] == "text":
             answer["text"] = "an_account@example.com"
     assert isinstance(read("typeform", json.dumps(document).encode())[0], PartnerLead)
+
+
+def test_names_that_did_not_become_the_contact_stay() -> None:
+    """A whole name makes its parts answers like any other."""
+    found = person({"name": "Mimi", "first_name": "Maria", "last_name": "Huber"})
+    assert (found["name"], found["fields"]) == ("Mimi", {"first_name": "Maria", "last_name": "Huber"})
 
 
 def test_metas_testing_tool_makes_no_lead() -> None:
