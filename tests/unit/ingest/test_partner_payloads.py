@@ -320,6 +320,16 @@ def test_names_that_did_not_become_the_contact_stay() -> None:
     assert (found["name"], found["fields"]) == ("Mimi", {"first_name": "Maria", "last_name": "Huber"})
 
 
+def test_a_contact_without_an_id_takes_no_other_of_hubspots_with_it() -> None:
+    """HubSpot gives up after a refusal."""
+    nobody = {"properties": {"firstname": "M"}}
+    told = read("hubspot", json.dumps([SAMPLES["hubspot"].document(), nobody]).encode())
+    assert isinstance(told[0], PartnerLead)
+    assert told[1] == Ignored("without_id")
+    with pytest.raises(Unreadable, match="no id"):
+        read("hubspot", json.dumps([nobody, nobody]).encode())
+
+
 def test_metas_testing_tool_makes_no_lead() -> None:
     """It fills in what it has nothing better for."""
     document = json.loads((FOLDER / "meta_lead.json").read_text())

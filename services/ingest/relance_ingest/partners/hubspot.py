@@ -25,6 +25,8 @@ from relance_ingest.partners.signatures import base64_sha256, header, must_be_re
 
 _DECODED = re.compile("%(?:3A|2F|3F|40|21|24|27|28|29|2A|2C|3B)", re.IGNORECASE)
 """The escapes that HubSpot undoes in the URL before it signs it."""
+_WITHOUT_ID = Ignored("without_id")
+"""Beside others it is counted: HubSpot gives up after a refusal, which would lose them."""
 
 
 def verify(request: ReceivedRequest, secrets: Sequence[str]) -> None:
@@ -44,7 +46,10 @@ def read(request: ReceivedRequest) -> Sequence[Told]:
     said = json_value(request.body)
     if not isinstance(said, dict | list):
         raise Unreadable("The body is neither a contact nor a list.")
-    return [_told(contact) for contact in objects([said] if isinstance(said, dict) else said)] or [Ignored("empty")]
+    told = [_told(contact) for contact in objects([said] if isinstance(said, dict) else said)] or [Ignored("empty")]
+    if all(each == _WITHOUT_ID for each in told):
+        raise Unreadable("The contact has no id: include vid, id or the property hs_object_id.")
+    return told
 
 
 def _told(contact: Mapping[str, Any]) -> Told:
@@ -56,7 +61,7 @@ def _told(contact: Mapping[str, Any]) -> Told:
         return Ignored("without_properties")
     contact_id = contact_id or answers.get("hs_object_id", "")
     if not contact_id:
-        raise Unreadable("The contact has no id: include vid, id or the property hs_object_id.")
+        return _WITHOUT_ID
     found = person(answers)
     # A contact who fills in another form is another lead; anything else said of the same one is more of it.
     return PartnerLead(key=f"hubspot:{contact_id}:{_submission(contact, answers)}", **found, revisable=True)
