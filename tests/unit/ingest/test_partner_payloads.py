@@ -330,6 +330,15 @@ def test_a_contact_without_an_id_takes_no_other_of_hubspots_with_it() -> None:
         read("hubspot", json.dumps([nobody, nobody]).encode())
 
 
+def test_a_time_that_no_calendar_has_is_no_failure_of_ours() -> None:
+    """Callrail must say when a call began; of Twilio's it is otherwise known."""
+    with pytest.raises(Unreadable):
+        read("callrail", SAMPLES["callrail"].changed(start_time="0001-01-01T00:00:00+14:00"))
+    call = sample_lead("twilio", Timestamp="Fri, 31 Dec 9999 23:59:59 -1200", CallDuration="60").call
+    assert call
+    assert call.started_at == NOW - timedelta(seconds=60)
+
+
 def test_metas_testing_tool_makes_no_lead() -> None:
     """It fills in what it has nothing better for."""
     document = json.loads((FOLDER / "meta_lead.json").read_text())

@@ -74,7 +74,7 @@ def read(request: ReceivedRequest) -> Sequence[Told]:
             caller=said["From"],
             called_number=said["To"],
             status=status,
-            started_at=_told_at(said, request.at) - duration,
+            started_at=_started_at(said, request.at, duration),
             duration=duration,
             name=said.get("CallerName"),
             recording_url=said.get("RecordingUrl"),
@@ -105,10 +105,10 @@ def _duration(said: Mapping[str, str]) -> timedelta:
     return timedelta()
 
 
-def _told_at(said: Mapping[str, str], now: datetime) -> datetime:
-    with suppress(ValueError):
-        return parsedate_to_datetime(said.get("Timestamp", "")).astimezone(UTC)
-    return now
+def _started_at(said: Mapping[str, str], now: datetime, duration: timedelta) -> datetime:
+    with suppress(ValueError, OverflowError):
+        return parsedate_to_datetime(said.get("Timestamp", "")).astimezone(UTC) - duration
+    return now - duration
 
 
 def _pairs(body: bytes) -> list[tuple[str, str]]:
