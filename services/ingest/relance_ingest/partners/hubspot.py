@@ -5,8 +5,12 @@ and the contact stands in HubSpot, so it is ignored. Put a webhook action into a
 
 Signature (version 3): base64 of the HMAC-SHA256 of method, URL, body and time (milliseconds, in
 `X-HubSpot-Request-Timestamp`), in `X-HubSpot-Signature-v3`.
+HubSpot's documents describe version 2 for webhook actions of workflows, and version 3 beside it for apps, so the newest
+that was sent counts. Version 2: the SHA-256 of client secret, method, URL and body in hex, in `X-HubSpot-Signature`. It
+signs no time.
 """
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -31,6 +35,9 @@ _WITHOUT_ID = Ignored("without_id")
 
 def verify(request: ReceivedRequest, secrets: Sequence[str]) -> None:
     """`secrets` are client secrets of the app whose id the workflow's action names."""
+    if "x-hubspot-signature-v3" not in request.headers and request.headers.get("x-hubspot-signature-version") == "v2":
+        _verify_v2(request, secrets)
+        return
     given = header(request, "x-hubspot-signature-v3")
     milliseconds = header(request, "x-hubspot-request-timestamp")
     if not (milliseconds.isascii() and milliseconds.isdecimal()):
@@ -39,6 +46,12 @@ def verify(request: ReceivedRequest, secrets: Sequence[str]) -> None:
     message = (request.method + url).encode() + request.body + milliseconds.encode()
     must_match([given], [base64_sha256(secret, message) for secret in secrets])
     must_be_recent(f"{milliseconds[:-3]}.{milliseconds[-3:]}", request.at)
+
+
+def _verify_v2(request: ReceivedRequest, secrets: Sequence[str]) -> None:
+    message = (request.method + request.url).encode() + request.body
+    expected = [hashlib.sha256(secret.encode() + message).hexdigest() for secret in secrets]
+    must_match([header(request, "x-hubspot-signature")], expected)
 
 
 def read(request: ReceivedRequest) -> Sequence[Told]:

@@ -31,6 +31,8 @@ _DAY = 86_400
 _MISSED = frozenset({"no-answer", "busy", "failed", "canceled"})
 _DIALLED = frozenset({"completed", "answered"})
 _PORTS = {"https": 443, "http": 80}
+_OVERRIDES = "#rc=5&rp=all"
+"""As docs/partners.md has it written behind the address. It is not sent, and no document says whether it is signed."""
 _KEPT = {
     "from_city": "FromCity",
     "from_state": "FromState",
@@ -129,4 +131,4 @@ def _spellings(url: str) -> list[str]:
         return [url]
     bare = parts._replace(netloc=parts.hostname).geturl()
     full = parts._replace(netloc=f"{parts.hostname}:{port or _PORTS[parts.scheme]}").geturl()
-    return [bare, full]
+    return [bare, full, bare + _OVERRIDES, full + _OVERRIDES]
