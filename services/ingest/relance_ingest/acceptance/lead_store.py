@@ -11,12 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from relance import faults, outbox
 from relance.clock import Clock
 from relance.database import Database, sealed
-from relance.events import Envelope
+from relance.events import Envelope, LeadReceived
 from relance.ids import LeadId, NewId
 from relance.personal_data import PersonalData
 from relance_ingest.acceptance.events import envelope, received, revised
+from relance_ingest.acceptance.joining import joined
 from relance_ingest.acceptance.naming import name
-from relance_ingest.acceptance.new_lead import Accepted, KeyUsedTwice
+from relance_ingest.acceptance.new_lead import Accepted, KeyUsedTwice, NewLead
 from relance_ingest.acceptance.submission import Submission
 from relance_ingest.domain.pseudonyms import Pseudonyms
 from relance_ingest.domain.repetitions import Repetition, repetition
@@ -154,13 +155,15 @@ def _key(submission: Submission) -> tuple[str, str]:
 
 def _in_turn(lead: Row[Any], submissions: Sequence[Submission]) -> Iterator[tuple[Submission, Repetition]]:
     """As if they had come one after the other: a revision is what the lead says from then on."""
-    known = lead.fingerprint
-    for each in submissions:
+    known: LeadReceived | NewLead = LeadReceived.model_validate(lead.data)
+    last = lead.fingerprint
+    for given in submissions:
         # Whoever chooses keys could else put a call in a form's place.
-        revisable = each.lead.revisable and each.lead.channel == lead.channel
-        found = repetition(known, each.fingerprint, revisable=revisable)
+        revisable = given.lead.revisable and given.lead.channel == lead.channel
+        each = given.saying(joined(known, given.lead)) if revisable else given
+        found = repetition(last, each.fingerprint, revisable=revisable)
         if found is Repetition.REVISION:
-            known = each.fingerprint
+            known, last = each.lead, each.fingerprint
         yield each, found
 
 
