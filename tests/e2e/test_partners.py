@@ -231,16 +231,21 @@ async def test_repeated_callbacks_of_one_call_are_one_lead(ingest: System) -> No
 
 
 async def test_a_call_sent_again_with_other_details_is_revised(ingest: System) -> None:
-    """By `POST /v1/calls` too; the event that tells of it is what the router will hear."""
+    """By `POST /v1/calls` too; the event that tells of it is what the router will hear.
+
+    A call whose number was withheld is held back for it as a partner's is, until the number is told.
+    """
     answers = []
-    for changes in ({}, {"status": "answered", "duration_seconds": 60}):
+    for changes in ({"caller": "anonymous"}, {}, {"status": "answered", "duration_seconds": 60}):
         headers = {"X-API-Key": KEYS["phone"]}
         async with ingest.http.post(
             ingest.url("ingest", "/v1/calls"), json={**CALL, **changes}, headers=headers
         ) as answer:
             answers.append((answer.status, await answer.json()))
-    assert [status for status, _ in answers] == [202, 202]
-    assert answers[0][1]["lead_id"] == answers[1][1]["lead_id"]
+    assert [status for status, _ in answers] == [202] * 3
+    assert len({receipt["lead_id"] for _, receipt in answers}) == 1
+    (quarantined,) = await ingest.rows("SELECT state, suspicions FROM reporting.quarantine")
+    assert quarantined == {"state": "released", "suspicions": ["unreachable"]}
     (lead,) = await stored(ingest)
     assert (lead["call"]["status"], lead["call"]["duration"]) == ("answered", 60)
     assert lead["revised"]

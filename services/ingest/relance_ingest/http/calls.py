@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Request
 
 from relance_ingest.acceptance import NewLead
 from relance_ingest.domain.submissions import CallSubmission, FieldError, call_contact
+from relance_ingest.domain.suspicion import Suspicion
 from relance_ingest.http.authentication import KEYED, authenticated
 from relance_ingest.http.receipts import REFUSALS, Receipt, accept, wrong_fields
 from relance_ingest.sources import Source
@@ -39,6 +40,7 @@ async def submit_call(
         fields=call.fields,
         call=details,
         idempotency_key=f"call:{call.call_id}",
+        suspicions=() if contact.phone else (Suspicion.UNREACHABLE,),
         revisable=True,
     )
     return await accept(request, lead)
