@@ -11,7 +11,7 @@ REASSIGNMENT_KEPT = Counter(
 RECEIPT_TO_ASSIGNMENT = Histogram(
     "relance_router_receipt_to_assignment_seconds",
     "From the lead's commit in ingest to its first assignment.",
-    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600, 14400, 43200, 86400),
 )
 ANSWERS = Counter("relance_router_answers_total", "Answers that counted.", ["answer"])
 DISPOSITIONS = Counter(
