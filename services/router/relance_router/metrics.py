@@ -4,7 +4,11 @@ from prometheus_client import Counter, Gauge, Histogram
 
 ASSIGNED = Counter("relance_router_assigned_total", "Assignments made.", ["team", "cause"])
 UNROUTED = Counter("relance_router_unrouted_decisions_total", "Decisions that found nobody, by reason.", ["reason"])
-UNROUTED_NOW = Gauge("relance_router_unrouted_leads", "Leads that stand unrouted, by reason.", ["reason"])
+UNROUTED_NOW = Gauge(
+    "relance_router_unrouted_leads",
+    "Leads that stand unrouted, by reason; of those that wait for working hours, the reason is closed.",
+    ["reason"],
+)
 REASSIGNMENT_KEPT = Counter(
     "relance_router_reassignment_kept_total", "Reassignment requests after which the lead stayed where it was.", ["why"]
 )
