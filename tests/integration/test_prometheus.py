@@ -45,6 +45,27 @@ async def test_alerts_fire_when_they_should_and_only_then() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+async def test_who_has_leads_that_nobody_has_sees_no_zero_beside_them(tmp_path: Path) -> None:
+    """A zero stands alone, when there are none."""
+    (asked,) = [
+        target["expr"]
+        for panel in panels(dashboards()["relance-overview.json"])
+        if panel["title"] == "Nobody has them"
+        for target in panel["targets"]
+    ]
+    waiting = {"series": 'relance_router_unrouted_leads{reason="closed", instance="a"}', "values": "0x5 3x5"}
+    cases = [("2m", "{}", 0), ("8m", '{reason="closed"}', 3)]
+    expected = [
+        {"expr": asked, "eval_time": at, "exp_samples": [{"labels": labels, "value": value}]}
+        for at, labels, value in cases
+    ]
+    file = tmp_path / "panel.yml"
+    case = {"interval": "1m", "input_series": [waiting], "promql_expr_test": expected}
+    file.write_text(yaml.safe_dump({"rule_files": [], "tests": [case]}))
+    done = await run("promtool", "test", "rules", str(file))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_every_alert_is_tested_and_says_what_is_wrong_and_what_to_do() -> None:
     """Whoever is woken reads these three sentences."""
     tested = ALERTS.read_text()

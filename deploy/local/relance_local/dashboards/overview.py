@@ -27,7 +27,7 @@ def dashboard() -> Dashboard:
         numbers(
             "Nobody has them",
             "Leads that stand unrouted, by reason; all of them are tried again.",
-            {"{{reason}}": f"sum by (reason) ({once('relance_router_unrouted_leads')}) > 0 or vector(0)"},
+            {"{{reason}}": f"sum by (reason) ({once('relance_router_unrouted_leads')}) > 0 or on() vector(0)"},
             turns=((None, "green"), (1, "red")),
             width=4,
         ),
