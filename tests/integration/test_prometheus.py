@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from tests.prometheus import ROOT, RULES, dashboards, installed, panels
 
-ALERTS = Path(__file__).with_name("alerts.yml")
+ALERTS = [Path(__file__).with_name(name) for name in ("alerts.yml", "alerts_of_days.yml")]
 
 
 async def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -19,29 +19,33 @@ async def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]
     )
 
 
-def alerts() -> dict[str, dict[str, Any]]:
-    """Every alert, by name."""
-    rules = [
+def rules() -> list[dict[str, Any]]:
+    """All that is recorded or alerted on."""
+    return [
         rule
         for file in RULES.glob("*.yml")
         for group in yaml.safe_load(file.read_text())["groups"]
         for rule in group["rules"]
     ]
-    return {rule["alert"]: rule for rule in rules if "alert" in rule}
+
+
+def alerts() -> dict[str, dict[str, Any]]:
+    """Every alert, by name."""
+    return {rule["alert"]: rule for rule in rules() if "alert" in rule}
 
 
 async def test_the_configurations_are_valid() -> None:
     """Rules included."""
     prometheus = await run("promtool", "check", "config", str(ROOT / "deploy/prometheus/prometheus.yml"))
     assert prometheus.returncode == 0, prometheus.stdout + prometheus.stderr
-    assert "2 rule files found" in prometheus.stdout
+    assert "3 rule files found" in prometheus.stdout
     alertmanager = await run("amtool", "check-config", str(ROOT / "deploy/alertmanager/alertmanager.yml"))
     assert alertmanager.returncode == 0, alertmanager.stdout + alertmanager.stderr
 
 
 async def test_alerts_fire_when_they_should_and_only_then() -> None:
-    """alerts.yml says when."""
-    done = await run("promtool", "test", "rules", str(ALERTS))
+    """alerts.yml and alerts_of_days.yml say when."""
+    done = await run("promtool", "test", "rules", *map(str, ALERTS))
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -68,7 +72,7 @@ async def test_who_has_leads_that_nobody_has_sees_no_zero_beside_them(tmp_path: 
 
 def test_every_alert_is_tested_and_says_what_is_wrong_and_what_to_do() -> None:
     """Whoever is woken reads these three sentences."""
-    tested = ALERTS.read_text()
+    tested = "".join(file.read_text() for file in ALERTS)
     found = alerts()
     assert found
     for name, alert in found.items():
@@ -91,7 +95,7 @@ def test_inhibitions_name_alerts_that_there_are() -> None:
 
 
 def test_every_metric_that_is_asked_for_is_one_that_a_service_has() -> None:
-    """A misspelt metric is an empty panel, or an alert that never comes."""
+    """Or that a rule records. A misspelt one is an empty panel, or an alert that never comes."""
     expressions = [
         target["expr"]
         for dashboard in dashboards().values()
@@ -102,7 +106,7 @@ def test_every_metric_that_is_asked_for_is_one_that_a_service_has() -> None:
     expressions += [
         variable["query"] for dashboard in dashboards().values() for variable in dashboard["templating"]["list"]
     ]
-    expressions += [rules.read_text() for rules in RULES.glob("*.yml")]
+    expressions += [rule["expr"] for rule in rules()]
     asked = {
         re.sub(r"_(total|bucket|sum|count)$", "", name)
         for expression in expressions
@@ -113,3 +117,5 @@ def test_every_metric_that_is_asked_for_is_one_that_a_service_has() -> None:
     had = {re.sub(r"_total$", "", name) for name in re.findall(r'"(relance_\w+)"', code)}
     assert asked
     assert asked <= had
+    recorded = {name for expression in expressions for name in re.findall(r"\w+:[\w:]+", expression)}
+    assert recorded <= {rule["record"] for rule in rules() if "record" in rule}

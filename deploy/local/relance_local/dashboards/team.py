@@ -9,7 +9,6 @@ from relance_local.dashboards.queries import (
     first_answer,
     happened,
     kept_share,
-    once,
     open_clocks,
 )
 
@@ -36,7 +35,7 @@ def dashboard() -> Dashboard:
             width=7,
         ),
     ]
-    window = once(f'rate(relance_sla_response_window_ratio_bucket{{clock="response", {TEAM}}}[1h])')
+    window = f'rate(once:relance_sla_response_window_ratio_bucket:max{{clock="response", {TEAM}}}[1h])'
     over_time = [
         series("Open leads over time", "By where their window stands.", {"{{state}}": open_clocks(TEAM)}, stacked=True),
         series(
