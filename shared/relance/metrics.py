@@ -9,6 +9,12 @@ OUTBOX_AGE = Gauge(
 )
 OUTBOX_RELAY_FAULTS = Counter("relance_outbox_relay_faults_total", "Times the relay lost PostgreSQL or Kafka.")
 
+WORK_DUE = Gauge(
+    "relance_work_due_timestamp_seconds",
+    "When this work is to be done again, in seconds since 1970; long past when it does not get done.",
+    ["work"],
+)
+
 CONSUMED = Counter("relance_consumer_messages_total", "Messages taken from Kafka.", ["consumer", "topic", "outcome"])
 CONSUMER_BATCH = Histogram(
     "relance_consumer_batch_seconds", "Time to handle and commit one polled batch.", ["consumer"]
