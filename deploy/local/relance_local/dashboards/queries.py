@@ -22,9 +22,9 @@ def kept_share(matching: str = "", *, by: str = "", over: str = RANGE) -> str:
     return f"{kept} / ({kept} + {breached} - {withdrawn})"
 
 
-def happened(name: str, matching: str = "", *, by: str, over: str = WINDOW) -> str:
-    """Per second, of a business counter."""
-    return f"sum{_by(by)} (rate(once:{name}:max{{{matching}}}[{over}]))"
+def happened(name: str, matching: str = "", *, by: str) -> str:
+    """How often within the hour before, of a business counter."""
+    return f"round(sum{_by(by)} (increase(once:{name}:max{{{matching}}}[1h])))"
 
 
 def open_clocks(matching: str = "") -> str:

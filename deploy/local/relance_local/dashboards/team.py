@@ -2,7 +2,7 @@
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from relance_local.dashboards.panels import PER_SECOND, SECONDS, SHARE, assembled, choice, listing, numbers, series
+from relance_local.dashboards.panels import SECONDS, SHARE, assembled, choice, listing, numbers, series
 from relance_local.dashboards.queries import (
     ANSWER_COLUMNS,
     ANSWER_UNITS,
@@ -48,16 +48,14 @@ def dashboard() -> Dashboard:
         ),
         series(
             "Breaches by source",
-            "Windows that passed unanswered.",
+            "Windows that passed unanswered in the hour before.",
             {"{{source}}": happened("relance_sla_windows_breached_total", f'clock="response", {TEAM}', by="source")},
-            unit=PER_SECOND,
             stacked=True,
         ),
         series(
             "Escalation steps",
-            "Steps that fired, by name.",
+            "Steps that fired in the hour before, by name.",
             {"{{step}}": happened("relance_sla_steps_total", TEAM, by="step")},
-            unit=PER_SECOND,
             stacked=True,
         ),
     ]
