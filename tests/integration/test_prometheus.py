@@ -6,8 +6,20 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import yaml
-from tests.prometheus import ROOT, RULES, dashboards, installed, panels
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from tests.prometheus import (
+    ALERTMANAGER,
+    ROOT,
+    RULES,
+    dashboards,
+    installed,
+    panels,
+    running_alertmanager,
+    running_prometheus,
+)
 
 ALERTS = [Path(__file__).with_name(name) for name in ("alerts.yml", "alerts_of_days.yml")]
 
@@ -39,7 +51,7 @@ async def test_the_configurations_are_valid() -> None:
     prometheus = await run("promtool", "check", "config", str(ROOT / "deploy/prometheus/prometheus.yml"))
     assert prometheus.returncode == 0, prometheus.stdout + prometheus.stderr
     assert "3 rule files found" in prometheus.stdout
-    alertmanager = await run("amtool", "check-config", str(ROOT / "deploy/alertmanager/alertmanager.yml"))
+    alertmanager = await run("amtool", "check-config", str(ALERTMANAGER))
     assert alertmanager.returncode == 0, alertmanager.stdout + alertmanager.stderr
 
 
@@ -47,6 +59,38 @@ async def test_alerts_fire_when_they_should_and_only_then() -> None:
     """alerts.yml and alerts_of_days.yml say when."""
     done = await run("promtool", "test", "rules", *map(str, ALERTS))
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+async def test_an_alert_arrives_with_what_to_do_and_so_does_its_end(tmp_path: Path) -> None:
+    """From a service's metric by our rules through Alertmanager, with our configuration, to whoever is told."""
+    halted = 1
+    told: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(text=f'relance_consumer_halted{{consumer="router"}} {halted}\n')
+
+    async def receive(request: web.Request) -> web.Response:
+        told.put_nowait(await request.json())
+        return web.Response()
+
+    service = web.Application()
+    service.add_routes([web.get("/metrics", metrics), web.post("/told", receive)])
+    async with (
+        aiohttp.ClientSession() as http,
+        TestServer(service) as server,
+        running_alertmanager(tmp_path, str(server.make_url("/told")), http) as alertmanager,
+        running_prometheus(tmp_path, {"router": f"{server.host}:{server.port}"}, http, alertmanager=alertmanager),
+    ):
+        async with asyncio.timeout(30):
+            begun = await told.get()
+            halted = 0
+            while (ended := await told.get())["status"] != "resolved":
+                pass
+    (alert,) = begun["alerts"]
+    assert alert["labels"] == {"alertname": "ConsumerHalted", "consumer": "router", "severity": "page"}
+    assert alert["annotations"]["summary"] == "router has stopped"
+    assert "router.dlq" in alert["annotations"]["action"]
+    assert [each["labels"] for each in ended["alerts"]] == [alert["labels"]]
 
 
 async def test_who_has_leads_that_nobody_has_sees_no_zero_beside_them(tmp_path: Path) -> None:
@@ -83,7 +127,7 @@ def test_every_alert_is_tested_and_says_what_is_wrong_and_what_to_do() -> None:
 
 def test_inhibitions_name_alerts_that_there_are() -> None:
     """A misspelt one inhibits nothing."""
-    configuration = yaml.safe_load((ROOT / "deploy/alertmanager/alertmanager.yml").read_text())
+    configuration = yaml.safe_load(ALERTMANAGER.read_text())
     named = {
         name
         for rule in configuration["inhibit_rules"]
