@@ -134,20 +134,23 @@ async def test_one_reader_serves_all_who_look_and_rests_when_nobody_does() -> No
 
 
 async def test_a_lead_waits_from_when_nobody_could_be_found_until_somebody_has_it(database: Database) -> None:
-    """Also one that was given back; whatever the order in a batch, and with the team that had it last."""
+    """Also one that was given back; whatever the order in a batch, with the team that had it or could not take it."""
     monitor = Monitor(database)
     made = assigned(timedelta(minutes=9))
     fresh, back = LeadId(new_id()), made.lead_id
     never = unrouted(fresh)
     await monitor.handle(unrouted(back), made)
-    await monitor.handle(never)
+    of_north = unrouted(LeadId(new_id())).model_copy(update={"team": "north"})
+    await monitor.handle(never, of_north)
     assert {(each.team, each.leads) for each in (await read_facts(database, UTC_ZONE)).waiting} == {
         ("sales", 1),
+        ("north", 1),
         (None, 1),
     }
     (of_nobody,) = [each for each in (await read_facts(database, UTC_ZONE)).waiting if each.team is None]
     assert of_nobody.since == never.unrouted_at
-    await monitor.handle(assigned(timedelta()).model_copy(update={"lead_id": fresh}))
+    for each in (fresh, of_north.lead_id):
+        await monitor.handle(assigned(timedelta()).model_copy(update={"lead_id": each}))
     await monitor.handle(assigned(timedelta()).model_copy(update={"lead_id": back, "ordinal": 2}))
     assert (await read_facts(database, UTC_ZONE)).waiting == ()
     await monitor.handle(never)

@@ -13,7 +13,7 @@ from tests.integration.conftest import OpenDatabase
 from tests.integration.router_harness import TEAM, Router, step
 from tests.system import Endpoints, routing
 
-from relance.events import AssignmentMade
+from relance.events import AssignmentMade, LeadUnrouted
 from relance.events.assignment import ClockName
 from relance_local.services import ROUTER
 from relance_router.domain.answers import Refused
@@ -144,7 +144,7 @@ async def test_an_answer_and_a_reassignment_at_once_leave_one_owner(router: Rout
 
 
 async def test_unrouted_leads_are_routed_when_the_configuration_changes(router: Router) -> None:
-    """And are told of as if they had just come."""
+    """And are told of as if they had just come. That they wait was told with the team that could not take them."""
     await router.apply(routing(Endpoints(), {"sales": ["anna"]}, reps={"anna": {"available": False}}))
     await router.leads(3)
     assert len(await router.rows("SELECT lead_id FROM unrouted")) == 3
@@ -154,7 +154,8 @@ async def test_unrouted_leads_are_routed_when_the_configuration_changes(router: 
     assert await router.rows("SELECT DISTINCT rep, configuration FROM assignments") == [
         {"rep": "dan", "configuration": 3}
     ]
-    assert len(await router.rows("SELECT 1 FROM outbox WHERE type = 'relance.lead.unrouted.v1'")) == 3
+    told = await router.rows("SELECT payload FROM outbox WHERE type = 'relance.lead.unrouted.v1'")
+    assert [LeadUnrouted.model_validate_json(each["payload"]).team for each in told] == ["sales"] * 3
     await router.books()
 
 

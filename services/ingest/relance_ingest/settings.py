@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import AnyHttpUrl, Field, PositiveInt, SecretStr
 
@@ -25,7 +26,12 @@ class IngestSettings(PersonalDataSettings):
         None,
         min_length=32,
         description="Key of the pseudonyms by which one person's leads find each other, the same for every replica; "
-        "none: plain hashes, which can be guessed. With another key nobody from before is recognised.",
+        "none: plain hashes, which can be guessed. docs/privacy.md says how to change it.",
+    )
+    identity_secrets_previous: tuple[Annotated[SecretStr, Field(min_length=32)], ...] = Field(
+        (),
+        description="Identity secrets from before, as a JSON list: whom they named is found too, to be erased or "
+        "exported. Ingest does not start without one that people in its database were named with.",
     )
     figures_every: timedelta = Field(timedelta(seconds=15), description="How often to count what metrics report.")
     accept_waiting: PositiveInt = Field(

@@ -81,9 +81,11 @@ async def serve(settings: SlaMonitorSettings) -> None:
         )
         app.include_router(board_routes(board, _board_links(settings), pages))
         operators = operator_only(settings.operator_token.get_secret_value())
-        app.include_router(scorecards_api(database, operators))
-        app.include_router(spend_api(database, operators))
-        app.include_router(timeline_api(database, operators))
+        reports = settings.reports_token.get_secret_value() if settings.reports_token else None
+        readers = operator_only(settings.operator_token.get_secret_value(), reports)
+        app.include_router(scorecards_api(database, readers))
+        app.include_router(spend_api(database, readers))
+        app.include_router(timeline_api(database, readers))
         app.include_router(exports_api(database, operators))
         await service.run(
             [

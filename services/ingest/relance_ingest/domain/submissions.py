@@ -10,6 +10,7 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    WithJsonSchema,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -33,9 +34,12 @@ LONGEST_NAME = 64
 
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_LINE), IN_WORDS]
 Text = Annotated[str, StringConstraints(max_length=5_000), STORABLE]
-IdempotencyKey = Annotated[str, StringConstraints(min_length=1, max_length=255), STORABLE]
 FieldName = Annotated[str, StringConstraints(pattern=rf"^[^\s=&\x00]{{1,{LONGEST_NAME}}}$")]
-Country = Annotated[str, StringConstraints(strip_whitespace=True, to_upper=True, pattern=r"^[A-Za-z]{2}$")]
+Country = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, to_upper=True, pattern=r"^[A-Za-z]{2}$"),
+    WithJsonSchema({"type": "string", "pattern": r"^\s*[A-Za-z]{2}\s*$"}),
+]
 
 
 class _Submission(BaseModel):
