@@ -25,8 +25,9 @@ async def submit_call(
 ) -> Receipt:
     """Commits the call as a lead, then answers 202 with its id.
 
-    The call's own id is its idempotency key, and there is no other: sent again with other details, it is what is known
-    of the call from then on. Send a call once it is known how it ended (or that it is missed), and again when more is.
+    The call's own id is its idempotency key, and there is no other: what is sent again with other details is known of
+    the call from then on, and what it leaves out stays known. Send a call once it is known how it ended (or that it is
+    missed), and again when more is.
     """
     try:
         contact, details = call_contact(call, source.default_country)
