@@ -15,7 +15,7 @@ from tests.integration.test_timeline import unrouted
 from relance.database import Database
 from relance.ids import LeadId, new_id
 from relance_sla_monitor.board.live import LiveBoard, Shown
-from relance_sla_monitor.board.reading import READ, ROWS, Facts, Standing, read_facts
+from relance_sla_monitor.board.reading import READ, ROWS, Facts, Standing, read_facts, read_teams
 
 UTC_ZONE = ZoneInfo("UTC")
 # Deadlines are relative to noon, so that "today" is today at any hour of the test.
@@ -95,6 +95,7 @@ async def test_each_lead_is_counted_where_it_stands(database: Database) -> None:
     await clocks(database, 5, age=second, stopped=second / 2, by="declined", window=timedelta())
     await clocks(database, 6, age=second, stopped=second / 2, by="reassigned")
     await clocks(database, 8, age=second, stopped=second / 2, by="erased")
+    assert await read_teams(database) == ["team0"]
     facts = await read_facts(database, UTC_ZONE)
     assert facts.standings == (
         Standing("team0", open=13, at_risk=2, overdue=3, on_hold=7, kept_today=4, breached_today=8),

@@ -192,6 +192,15 @@ READ = text(f"""
 """)
 
 
+_TEAMS = text("SELECT team FROM tallies UNION SELECT team FROM tally_changes EXCEPT SELECT '' ORDER BY team")
+
+
+async def read_teams(database: Database) -> list[str]:
+    """Teams that a lead was ever given to, by name."""
+    async with database.transaction() as connection:
+        return list((await connection.execute(_TEAMS)).scalars())
+
+
 async def read_facts(database: Database, zone: ZoneInfo) -> Facts:
     """Read it now. The day begins at midnight in `zone`."""
     async with database.transaction() as connection:
