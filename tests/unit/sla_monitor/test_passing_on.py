@@ -114,8 +114,9 @@ def test_nothing_goes_on_from_a_clock_that_somebody_stopped(cause: StopCause) ->
 
 
 def test_a_decline_passes_on_what_was_passed_on_and_nothing_of_its_own() -> None:
-    """Who says quickly that a lead is not theirs has ignored nothing; who ignored it before them has."""
-    assert left(ended(begun(0), 26, "declined")) == ()
+    """Who says in time that a lead is not theirs has ignored nothing; who says it late, or had it before, has."""
+    assert left(ended(begun(0), 24, "declined")) == ()
+    assert [step.name for step in left(ended(begun(0), 26, "declined"))] == ["director"] * 4
     clock = go_on(begun(25), left(ended(begun(0), 25)))
     assert [step.name for step in left(ended(clock, 30, "declined"))] == ["director"] * 4
 
@@ -127,6 +128,13 @@ def test_who_ends_an_assignment_or_changes_its_terms_by_hand_has_looked_at_the_l
     made = made_at(BEGUN + 25 * MINUTE, response_window=WINDOW, escalation=STANDARD)
     applied = change_terms(clock, changed(made, MINUTE))
     assert applied.steps == clock.steps
+    # Of a chain that has been told to its end nothing begins anew.
+    second = go_on(begun(75), left(ended(clock, 75)))
+    told, _ = fire(second, BEGUN + 160 * MINUTE)
+    late = replace(told, terms=replace(told.terms, deadline=BEGUN + 999 * MINUTE))
+    made_late = made_at(BEGUN + 75 * MINUTE, response_window=WINDOW, escalation=STANDARD)
+    after = change_terms(late, changed(made_late, 90 * MINUTE, response_window=300 * MINUTE))
+    assert [each for each in to_come(after) if each[0] == "director"] == []
     by_hand = change_terms(clock, changed(made, MINUTE, because="extended", by="mia", response_window=HOUR))
     assert to_come(by_hand)[3] == ("director", 1, 25 + 120)
 
@@ -137,4 +145,3 @@ def test_who_declines_or_takes_over_with_another_policy_changes_nothing_of_what_
     assert to_come(go_on(begun(25, ()), over)) == [("director", each, 70 + 30 * (each - 1)) for each in (1, 2, 3, 4)]
     clock, _ = fire(go_on(begun(25), over), BEGUN + 75 * MINUTE)
     assert go_on(clock, over) == clock
-    assert replace(clock, steps=clock.steps[: clock.fired]).next_due_at is None

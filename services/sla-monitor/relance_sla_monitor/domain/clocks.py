@@ -192,15 +192,13 @@ def change_terms(clock: Clock, change: AssignmentTermsChanged) -> Clock:
 def left_over(clock: Clock, heard: Collection[StopCause]) -> tuple[Step, ...]:
     """What of a clock that has been stopped goes on with the next rep; `heard` is all that was said of its assignment.
 
-    All that tells others, when a `reassign` step has taken the lead away; when the rep declined it, what had gone on
+    All that tells others, once a `reassign` step was due, also when the rep then declined; before, what had gone on
     with them. Not what was due by then.
     """
     end = clock.stopped_at
     if end is None or clock.stopped_by not in {"reassigned", "declined"} or "moved" in heard:
         return ()
-    ignored = clock.stopped_by == "reassigned" and any(
-        step.action == "reassign" and step.due_at <= end for step in clock.steps
-    )
+    ignored = any(step.action == "reassign" and step.due_at <= end for step in clock.steps)
     return tuple(
         replace(step, passed_on=True)
         for step in clock.steps
@@ -218,10 +216,12 @@ def go_on(clock: Clock, steps: Sequence[Step]) -> Clock:
     fired, own = clock.steps[: clock.fired], clock.steps[clock.fired :]
     told = {step.key for step in fired}
     coming = {step.key: step for step in steps if step.key not in told}
-    begin = {name: min(number for other, number in coming if other == name) for name, _ in coming}
+    first: dict[str, int] = {}
+    for step in steps:
+        first[step.name] = min(step.occurrence, first.get(step.name, step.occurrence))
     for step in own:
         there = coming.get(step.key)
-        if step.occurrence >= begin.get(step.name, 1) and (there is None or step.due_at <= there.due_at):
+        if step.occurrence >= first.get(step.name, 1) and (there is None or step.due_at <= there.due_at):
             coming[step.key] = step
     return replace(clock, steps=fired + tuple(sorted(coming.values(), key=lambda step: step.due_at)))
 
