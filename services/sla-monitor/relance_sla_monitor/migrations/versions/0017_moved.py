@@ -4,7 +4,7 @@ from alembic import op
 
 from relance.migrations import statements
 
-revision = "0016"
+revision = "0017"
 down_revision = "0015"
 
 TABLES = """
