@@ -38,6 +38,7 @@ from relance.events import (
     LeadJoined,
     LeadSeparated,
     LeadUnrouted,
+    SkippedStep,
     Topic,
 )
 from relance.events.data import EventData
@@ -219,6 +220,9 @@ async def some_history(monitor: Monitor) -> None:
             }
         )  # fmt: skip
 
+    def reminded(made: AssignmentMade) -> tuple[SkippedStep]:
+        return (SkippedStep(clock="response", step="remind", occurrence=1, due_at=made.assigned_at + 5 * MINUTES),)
+
     def passed_on(made: AssignmentMade, ago: int, **more: Any) -> AssignmentMade:
         again = given(ago, **more)
         told = {"lead_id": made.lead_id, "received_at": made.received_at, "ordinal": made.ordinal + 1, "rep": "ben"}
@@ -231,7 +235,7 @@ async def some_history(monitor: Monitor) -> None:
         given(300, 60, calendar=OFFICE),
         given(200, 30, contact_window=100 * MINUTES, disposition_window=600 * MINUTES),
     )
-    extended, held, released, gone_before = (given(6) for _ in range(4))
+    extended, held, released, gone_before, overtaken, overtaken_late = (given(6) for _ in range(6))
     repeated = given(4, escalation=(EscalationStep(
         name="again", action="remind_rep", window_fraction=0.1, delay=timedelta(), repeat_every=MINUTES,
         repeat_times=2,
@@ -246,7 +250,7 @@ async def some_history(monitor: Monitor) -> None:
         )
     )  # fmt: skip
     await monitor.say(fresh, risky, overdue, in_time, late, heard_late, declined, taken, worked, three)
-    await monitor.say(extended, held, released, gone_before, repeated)
+    await monitor.say(extended, held, released, gone_before, repeated, overtaken, overtaken_late)
     await monitor.say(erased, erased_late, erased_on_hold)
     # An answer that comes before its assignment.
     early = given(3)
@@ -279,6 +283,9 @@ async def some_history(monitor: Monitor) -> None:
         # With a clock that it did not have.
         terms(repeated, 1, "configuration", contact_window=90 * MINUTES),
         terms(overdue, 1, "extended", **more),
+        # Reminders that nobody was told of: one is to come, one fires again at once.
+        terms(overtaken, 1, "extended", **more, skipped=reminded(overtaken)),
+        terms(overtaken_late, 1, "extended", response_window=11 * MINUTES, skipped=reminded(overtaken_late)),
         terms(erased_on_hold, 1, "held", holds=(Hold(since=now, until=None),)),
     )
     await monitor.all_heard()

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 import yaml
+from prometheus_client import REGISTRY
 from sqlalchemy.exc import IntegrityError
 from tests.integration.conftest import OpenDatabase
 from tests.integration.router_harness import TEAM, Router, step
 from tests.system import Endpoints, routing
 
-from relance.events import AssignmentMade
+from relance.events import AssignmentMade, LeadUnrouted
 from relance.events.assignment import ClockName
 from relance_local.services import ROUTER
 from relance_router.domain.answers import Refused
@@ -143,7 +144,7 @@ async def test_an_answer_and_a_reassignment_at_once_leave_one_owner(router: Rout
 
 
 async def test_unrouted_leads_are_routed_when_the_configuration_changes(router: Router) -> None:
-    """And are told of as if they had just come."""
+    """And are told of as if they had just come. That they wait was told with the team that could not take them."""
     await router.apply(routing(Endpoints(), {"sales": ["anna"]}, reps={"anna": {"available": False}}))
     await router.leads(3)
     assert len(await router.rows("SELECT lead_id FROM unrouted")) == 3
@@ -153,8 +154,28 @@ async def test_unrouted_leads_are_routed_when_the_configuration_changes(router: 
     assert await router.rows("SELECT DISTINCT rep, configuration FROM assignments") == [
         {"rep": "dan", "configuration": 3}
     ]
-    assert len(await router.rows("SELECT 1 FROM outbox WHERE type = 'relance.lead.unrouted.v1'")) == 3
+    told = await router.rows("SELECT payload FROM outbox WHERE type = 'relance.lead.unrouted.v1'")
+    assert [LeadUnrouted.model_validate_json(each["payload"]).team for each in told] == ["sales"] * 3
     await router.books()
+
+
+async def test_leads_that_wait_for_working_hours_are_counted_as_such(router: Router) -> None:
+    """Nobody needs to be woken for them; of those whose only rep is away for weeks somebody should know."""
+    await router.apply(routing(Endpoints(), {"sales": ["anna"]}, reps={"anna": {"available": False}}))
+    await router.leads(3)
+
+    async def counted(until: str) -> tuple[float | None, float | None]:
+        await router.execute(f"UPDATE unrouted SET until = {until}, since = now(), tried_at = now()")
+        await router.unrouted.retry()
+        nobody, closed = (
+            REGISTRY.get_sample_value("relance_router_unrouted_leads", {"reason": reason})
+            for reason in ("nobody_available", "closed")
+        )
+        return nobody, closed
+
+    assert await counted("NULL") == (3, 0)
+    assert await counted("now() + interval '12 hours'") == (0, 3)
+    assert await counted("now() + interval '2 weeks'") == (3, 0)
 
 
 async def test_capacity_holds_leads_back_until_one_is_contacted(router: Router) -> None:

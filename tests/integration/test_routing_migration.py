@@ -27,7 +27,7 @@ from relance_local.broker import Broker
 from relance_local.database_server import DatabaseServer
 from relance_router import sealed_columns
 from relance_router.privacy.exporting import export
-from relance_router.terms.by_hand import Order
+from relance_router.terms.interventions import Order
 
 FOLDER = Path(relance_router.__file__).parent / "migrations"
 MADE_BEFORE = """

@@ -36,7 +36,7 @@ from relance_local.database_server import DatabaseServer
 from relance_local.services import ROUTER
 from relance_router.domain.dispositions import Judgement
 from relance_router.domain.interventions import InterventionRefused
-from relance_router.terms.by_hand import Order
+from relance_router.terms.interventions import Order
 from relance_router.terms.separating import Separated
 
 PARTITIONS = 2

@@ -24,7 +24,7 @@ from relance_router.domain.interventions import InterventionRefused
 from relance_router.domain.past_leads import PastLead
 from relance_router.domain.same_person import APART, CLOSED, JOINED, OLDER
 from relance_router.domain.simulation import of_the_past, simulate
-from relance_router.terms.by_hand import Order
+from relance_router.terms.interventions import Order
 
 PHONE = "+4930123456"
 WHY = ("M", "another person")

@@ -11,11 +11,12 @@ from tests.integration.test_clocks_in_database import MINUTE, OFFICE, Monitor, a
 from tests.integration.test_figures import counted
 
 from relance.calendars import Calendar
-from relance.events import AssignmentMade, AssignmentTermsChanged, EscalationStep, StepFired
+from relance.events import AssignmentMade, AssignmentTermsChanged, EscalationStep, SkippedStep, StepFired
 from relance.events.assignment import Hold
 from relance_local.conditions import wait_until
 from relance_sla_monitor.board.reading import read_facts
 from relance_sla_monitor.board.view import board
+from relance_sla_monitor.timeline import read_timelines
 
 HOUR = 60 * MINUTE
 UTC_ZONE = ZoneInfo("UTC")
@@ -152,6 +153,30 @@ async def test_a_repeated_step_says_whom_it_tells_each_time(monitor: Monitor) ->
     assert await monitor.rows("SELECT occurrence FROM reporting.steps ORDER BY occurrence") == [
         {"occurrence": occurrence} for occurrence in (1, 2, 3)
     ]
+
+
+async def test_a_reminder_that_was_skipped_is_on_record_with_the_reason_and_comes_again(monitor: Monitor) -> None:
+    """At its new time, which here is at once; reports count it once, as it was told once."""
+    made = assigned(6 * MINUTE)
+    await monitor.handle(made)
+    await monitor.fire()
+    (first,) = await monitor.rows("SELECT due_at FROM steps WHERE step = 'remind'")
+    skipped = SkippedStep(clock="response", step="remind", occurrence=1, due_at=first["due_at"])
+    now = datetime.now(UTC) - made.assigned_at
+    change = changed(made, now, response_window=11 * MINUTE, because="extended", skipped=[skipped])
+    for _ in range(2):
+        await monitor.handle(change)
+        await monitor.fire()
+    assert await monitor.rows("SELECT due_at FROM reporting.steps WHERE step = 'remind'") == [
+        {"due_at": change.changed_at}
+    ]
+    ((lead,),) = [await read_timelines(monitor.database, [made.lead_id])]
+    ((clock,),) = [each.clocks for each in lead.assignments]
+    assert [(step.step, step.due_at, step.skipped) for step in clock.fired] == [
+        ("remind", first["due_at"], "extended"),
+        ("remind", change.changed_at, None),
+    ]
+    assert len(await monitor.rows("SELECT 1 FROM outbox")) == 2
 
 
 async def test_a_lead_is_taken_from_who_does_not_contact_or_judge_it(monitor: Monitor) -> None:

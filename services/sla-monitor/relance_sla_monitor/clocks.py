@@ -12,7 +12,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relance.calendars import Calendar, Hold
-from relance.events import AssignmentMade
+from relance.events import AssignmentMade, AssignmentTermsChanged
 from relance.events.assignment import ClockName
 from relance.ids import AssignmentId, LeadId
 from relance_sla_monitor.domain.clocks import Clock, FormerTerms, Step, StopCause, Terms
@@ -134,16 +134,17 @@ _REVISE = text("""
     UPDATE clocks c SET
         revision = given.revision, response_window = given.response_window, extended = given.extended,
         calendar = given.calendar, holds = CAST(given.holds AS tstzmultirange), deadline = given.deadline,
-        risk_at = given.risk_at, steps = CAST(given.steps AS jsonb), next_due_at = given.next_due_at,
+        risk_at = given.risk_at, steps = CAST(given.steps AS jsonb), fired = given.fired,
+        next_due_at = given.next_due_at,
         stopped_at = given.stopped_at, stopped_by = given.stopped_by, worked = given.worked
     FROM unnest(
         CAST(:assignment_ids AS uuid[]), CAST(:clocks AS text[]), CAST(:revisions AS integer[]),
         CAST(:windows AS interval[]), CAST(:extended AS interval[]), CAST(:calendars AS bytea[]),
         CAST(:holds AS text[]), CAST(:deadlines AS timestamptz[]), CAST(:risk_ats AS timestamptz[]),
-        CAST(:steps AS text[]), CAST(:next_dues AS timestamptz[]), CAST(:stopped_ats AS timestamptz[]),
-        CAST(:stopped_bys AS text[]), CAST(:worked AS interval[])
+        CAST(:steps AS text[]), CAST(:fired AS integer[]), CAST(:next_dues AS timestamptz[]),
+        CAST(:stopped_ats AS timestamptz[]), CAST(:stopped_bys AS text[]), CAST(:worked AS interval[])
     ) AS given (
-        assignment_id, clock, revision, response_window, extended, calendar, holds, deadline, risk_at, steps,
+        assignment_id, clock, revision, response_window, extended, calendar, holds, deadline, risk_at, steps, fired,
         next_due_at, stopped_at, stopped_by, worked
     )
     WHERE c.assignment_id = given.assignment_id AND c.clock = given.clock
@@ -178,6 +179,16 @@ _RECORD_STEPS = text("""
         CAST(:assignment_ids AS uuid[]), CAST(:clocks AS text[]), CAST(:names AS text[]),
         CAST(:occurrences AS integer[]), CAST(:actions AS text[]), CAST(:dues AS timestamptz[])
     ) AS given (assignment_id, clock, step, occurrence, action, due_at)
+""")
+_SKIP = text("""
+    UPDATE steps s SET skipped_at = given.at, skipped_because = given.because
+    FROM unnest(
+        CAST(:assignment_ids AS uuid[]), CAST(:clocks AS text[]), CAST(:names AS text[]),
+        CAST(:occurrences AS integer[]), CAST(:dues AS timestamptz[]), CAST(:ats AS timestamptz[]),
+        CAST(:reasons AS text[])
+    ) AS given (assignment_id, clock, step, occurrence, due_at, at, because)
+    WHERE s.assignment_id = given.assignment_id AND s.clock = given.clock AND s.step = given.step
+        AND s.occurrence = given.occurrence AND s.due_at = given.due_at
 """)
 
 
@@ -284,6 +295,7 @@ async def revise_clocks(connection: AsyncConnection, revised: Sequence[tuple[Sto
         **_columns([clock.terms for clock in clocks], digests),
         "risk_ats": [clock.risk_at for clock in clocks],
         "steps": [_steps(clock) for clock in clocks],
+        "fired": [clock.fired for clock in clocks],
         "next_dues": [clock.next_due_at for clock in clocks],
         "stopped_ats": [clock.stopped_at for clock in clocks],
         "stopped_bys": [clock.stopped_by for clock in clocks],
@@ -312,6 +324,28 @@ async def record_steps(connection: AsyncConnection, fired: Sequence[tuple[ClockK
         "dues": [step.due_at for _, step in fired],
     }
     await connection.execute(_RECORD_STEPS, {**columns, "fired_at": fired_at})
+
+
+async def skip_steps(connection: AsyncConnection, changes: Sequence[AssignmentTermsChanged]) -> None:
+    """Note the steps that nobody was told of, and why."""
+    if columns := skipped_columns(changes):
+        await connection.execute(_SKIP, columns)
+
+
+def skipped_columns(changes: Sequence[AssignmentTermsChanged]) -> dict[str, Sequence[object]]:
+    """The steps that these changes skip; empty when there are none."""
+    skipped = [(change, step) for change in changes for step in change.skipped]
+    if not skipped:
+        return {}
+    return {
+        "assignment_ids": [change.assignment_id for change, _ in skipped],
+        "clocks": [step.clock for _, step in skipped],
+        "names": [step.step for _, step in skipped],
+        "occurrences": [step.occurrence for _, step in skipped],
+        "dues": [step.due_at for _, step in skipped],
+        "ats": [change.changed_at for change, _ in skipped],
+        "reasons": [change.because for change, _ in skipped],
+    }
 
 
 async def _keep_calendars(connection: AsyncConnection, terms: Sequence[Terms]) -> dict[Calendar, bytes]:

@@ -27,6 +27,7 @@ from relance_sla_monitor.clocks import (
     lock_clocks,
     lock_leads,
     revise_clocks,
+    skip_steps,
     start_clocks,
     store_clocks,
 )
@@ -108,6 +109,7 @@ class ClockHandler:
         ]
         if stopped:
             await store_clocks(connection, stopped)
+        await skip_steps(connection, [change for each in changes.values() for change in each])
         withdrawn = [
             breach_withdrawal(stored, clock, self._new_id)
             for stored, clock in brought

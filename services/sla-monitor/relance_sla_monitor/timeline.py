@@ -30,6 +30,9 @@ class ShownStep(BaseModel):
     due_at: datetime
     fired_at: datetime | None = Field(description="None: it is to come, or the clock stopped before.")
     late_seconds: float | None = Field(description="From when it was due to when it fired.")
+    skipped: str | None = Field(
+        None, description="Why nobody was told of it (extended, held ...): it was under way then, and fires again."
+    )
 
 
 class Held(BaseModel):
@@ -282,6 +285,7 @@ def _fired(step: RowMapping) -> ShownStep:
         due_at=step["due_at"],
         fired_at=step["fired_at"],
         late_seconds=(step["fired_at"] - step["due_at"]).total_seconds(),
+        skipped=step["skipped_because"],
     )
 
 

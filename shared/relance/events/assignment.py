@@ -48,6 +48,17 @@ class Hold(BaseModel):
     until: UtcDatetime | None = None
 
 
+class SkippedStep(BaseModel):
+    """A step that had fired, under terms that held no more when the router heard of it: nobody was told."""
+
+    model_config = ConfigDict(frozen=True)
+
+    clock: ClockName
+    step: str
+    occurrence: int = Field(ge=1)
+    due_at: UtcDatetime
+
+
 class AssignmentMade(EventData):
     """A lead has a new owner, who is being told, and whose response window is running."""
 
@@ -79,7 +90,7 @@ class AssignmentTermsChanged(EventData):
     """What was promised for an assignment is another from now on: all of it is told anew, the newest revision holds.
 
     What is past stays: a clock whose deadline had passed by `changed_at` keeps its terms, steps that have fired stay
-    fired, and no deadline is moved to before `changed_at`.
+    fired unless they were `skipped`, and no deadline is moved to before `changed_at`.
     """
 
     TYPE: ClassVar[str] = "relance.assignment.terms_changed.v1"
@@ -98,6 +109,7 @@ class AssignmentTermsChanged(EventData):
     extended: dict[ClockName, Seconds] = Field(
         default_factory=dict, description="How much of each window was added by hand."
     )
+    skipped: tuple[SkippedStep, ...] = Field((), description="What fires again, at its time under these terms.")
     holds: tuple[Hold, ...] = Field((), description="Apart from each other, the earliest first.")
     calendar: Calendar | None = None
     escalation: tuple[EscalationStep, ...]
@@ -130,6 +142,7 @@ class LeadUnrouted(EventData):
     received_at: UtcDatetime
     unrouted_at: UtcDatetime
     reason: str
+    team: str | None = Field(None, description="The team that its rule names, whose members could not take it.")
     until: UtcDatetime | None = Field(None, description="When it is tried again, as far as that is known.")
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.unit.shared.calendar_oracle import MINUTE, Written, calendars_and_moments
 
 from relance.calendars import Calendar
-from relance.events import AssignmentMade, AssignmentTermsChanged, EscalationStep
+from relance.events import AssignmentMade, AssignmentTermsChanged, EscalationStep, SkippedStep
 from relance.events.assignment import ClockName, Hold
 from relance.ids import AssignmentId, LeadId
 from relance_sla_monitor.domain.clocks import (
@@ -64,6 +64,26 @@ def changed(made: AssignmentMade, after: timedelta, revision: int = 1, **terms: 
 
 def response_clock(made: AssignmentMade) -> Clock:
     return start(made)[0]
+
+
+def test_a_step_that_was_skipped_fires_again_at_its_new_time_and_no_other_does() -> None:
+    """Only the one that was under way: what was told before stays told. On hold it waits for the release."""
+    made = made_at(BEGUN)
+    clock, (reminder,) = fire(response_clock(made), BEGUN + HOUR / 2)
+    overtaken = SkippedStep(clock="response", step="remind", occurrence=1, due_at=reminder.due_at)
+    extended = changed(made, 31 * MINUTE, response_window=2 * HOUR)
+    assert [step.name for step in fire(change_terms(clock, extended), BEGUN + HOUR)[1]] == []
+    again = change_terms(clock, extended.model_copy(update={"skipped": (overtaken,)}))
+    assert (again.fired, again.next_due_at) == (0, BEGUN + HOUR)
+    at_once = change_terms(clock, changed(made, 40 * MINUTE, response_window=HOUR, skipped=[overtaken]))
+    assert at_once.next_due_at == BEGUN + 40 * MINUTE
+    others = [overtaken.model_copy(update={"clock": "contact"}), overtaken.model_copy(update={"due_at": BEGUN})]
+    assert change_terms(clock, changed(made, 31 * MINUTE, skipped=others)).fired == 1
+    since = BEGUN + 31 * MINUTE
+    held = change_terms(clock, changed(made, 31 * MINUTE, holds=[Hold(since=since)], skipped=[overtaken]))
+    assert (held.fired, held.next_due_at) == (0, None)
+    released = changed(made, HOUR, 2, holds=[Hold(since=since, until=BEGUN + HOUR)])
+    assert change_terms(held, released).next_due_at == BEGUN + HOUR
 
 
 def due(clock: Clock) -> list[tuple[str, int, int]]:

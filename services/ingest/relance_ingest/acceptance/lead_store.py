@@ -34,7 +34,7 @@ _INSERT = r"""
             $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::text[], $8::timestamptz[],
             $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[]
         ) WITH ORDINALITY AS given (
-            id, source, channel, campaign, idempotency_key, fingerprint, suspicions, occurred_at,
+            id, source, channel, campaign, idempotency_key, fingerprint, suspicions, received_at,
             aggregate_type, aggregate_id, type, payload, headers, person_keys, place
         )
     ),
@@ -43,7 +43,7 @@ _INSERT = r"""
             id, source, channel, campaign, idempotency_key, fingerprint, suspicions, received_at, data, person_keys
         )
         SELECT id, source, channel, campaign, idempotency_key, fingerprint,
-            string_to_array(suspicions, E'\x1f'), occurred_at, CAST(payload AS jsonb),
+            string_to_array(suspicions, E'\x1f'), received_at, CAST(payload AS jsonb),
             string_to_array(person_keys, E'\x1f')
         FROM given ORDER BY source, idempotency_key, place
         ON CONFLICT (source, idempotency_key) DO NOTHING
@@ -51,7 +51,7 @@ _INSERT = r"""
     ),
     told AS (
         INSERT INTO outbox (aggregate_type, aggregate_id, type, payload, headers, occurred_at)
-        SELECT aggregate_type, aggregate_id, type, payload, CAST(headers AS jsonb), occurred_at
+        SELECT aggregate_type, aggregate_id, type, payload, CAST(headers AS jsonb), now()
         FROM given JOIN added USING (id) WHERE suspicions = '' ORDER BY place
     )
     SELECT id FROM added
@@ -173,7 +173,7 @@ def _columns(submissions: Sequence[Submission], personal_data: PersonalData) -> 
         [each.key[1] for each in submissions],
         [each.fingerprint for each in submissions],
         [_SEPARATOR.join(each.lead.suspicions) for each in submissions],
-        events["occurred_ats"],
+        [each.event.time for each in submissions],
         events["aggregate_types"],
         events["aggregate_ids"],
         events["types"],

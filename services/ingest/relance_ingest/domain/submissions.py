@@ -34,7 +34,6 @@ LONGEST_NAME = 64
 
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_LINE), IN_WORDS]
 Text = Annotated[str, StringConstraints(max_length=5_000), STORABLE]
-IdempotencyKey = Annotated[str, StringConstraints(min_length=1, max_length=255), STORABLE]
 FieldName = Annotated[str, StringConstraints(pattern=rf"^[^\s=&\x00]{{1,{LONGEST_NAME}}}$")]
 Country = Annotated[
     str,

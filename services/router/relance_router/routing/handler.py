@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relance.events import Envelope, ErasureRequested, LeadReceived, StepFired
+from relance.events.assignment import TELLING
 from relance.ids import LeadId, NewId
 from relance_router.configuration.versions import ConfigurationVersions, Running
 from relance_router.deliveries import announcements
@@ -21,6 +22,10 @@ from relance_router.routing.pauses import pause_who_ignores
 from relance_router.routing.requests import Cause, Request
 from relance_router.routing.revisions import Revision, newest_revisions, revise, tell_owners
 from relance_router.routing.touches import Met, meet, recognise, tell_touches
+from relance_router.terms.skipping import skip
+
+CARRIED_OUT = TELLING | {"reassign"}
+"""What the router does when a step fires; of the rest it is only said that it has."""
 
 
 class RoutingHandler:
@@ -119,6 +124,10 @@ class RoutingHandler:
             for step in steps
             if step.assignment_id in owned and _still_waits(step, owned[step.assignment_id])
         ]
+        stale = [step for step, lead in waiting if _postponed(step, lead, now)]
+        if stale:
+            await skip(connection, self._versions, running, stale, self._new_id)
+            waiting = [(step, lead) for step, lead in waiting if not _postponed(step, lead, now)]
         notifications = [
             notification
             for step, lead in waiting
@@ -137,12 +146,12 @@ class RoutingHandler:
 
 
 def _still_waits(step: StepFired, lead: OwnedLead) -> bool:
-    return waits(step.clock, lead.state, disposed=lead.disposed) and not _postponed(step, lead)
+    return waits(step.clock, lead.state, disposed=lead.disposed)
 
 
-def _postponed(step: StepFired, lead: OwnedLead) -> bool:
-    """Whether the step was fired before it was known that there is more time, or a hold."""
-    if step.clock not in lead.changed:
+def _postponed(step: StepFired, lead: OwnedLead, now: datetime) -> bool:
+    """Whether the step was fired before it was known that there is more time, which has not passed yet, or a hold."""
+    if step.clock not in lead.changed or step.action not in CARRIED_OUT:
         return False
     due = lead.changed[step.clock]
-    return due is None or due > step.deadline
+    return due is None or due > max(step.deadline, now)

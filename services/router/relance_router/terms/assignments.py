@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relance import outbox
 from relance.database import after_commit
-from relance.events import AssignmentTermsChanged, Envelope, Hold
+from relance.events import AssignmentTermsChanged, Envelope, Hold, SkippedStep
 from relance.events.assignment import ClockName
 from relance.ids import AssignmentId, LeadId, NewId
 from relance_router import metrics
@@ -104,6 +104,8 @@ class Change:
     after: Terms
     terms_of: int
     at: datetime
+    skipped: tuple[SkippedStep, ...] = ()
+    """Steps of earlier terms that nobody was told of."""
 
     @property
     def deadlines_before(self) -> Deadlines:
@@ -118,11 +120,14 @@ class Change:
         return moved(before, self.after, begin, self.at, self.assignment.running)
 
 
+Because = Literal["configuration", "extended", "held", "released"]
+
+
 @dataclass(frozen=True)
 class Why:
     """Why terms change; `by` says who did it by hand."""
 
-    because: Literal["configuration", "extended", "held", "released"]
+    because: Because
     by: str | None = None
 
 
@@ -174,6 +179,7 @@ def _event(change: Change, why: Why, new_id: NewId) -> Envelope:
         contact_window=terms.whole_windows.get("contact"),
         disposition_window=terms.whole_windows.get("disposition"),
         extended=dict(terms.extended),
+        skipped=change.skipped,
         holds=terms.holds,
         calendar=terms.calendar,
         escalation=terms.steps,

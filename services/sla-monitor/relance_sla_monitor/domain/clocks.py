@@ -147,7 +147,7 @@ def change_terms(clock: Clock, change: AssignmentTermsChanged) -> Clock:
 
     A clock that has stopped or whose deadline has passed by then keeps its terms, and so does one whose window is told
     no longer: what was promised stands. No deadline and no step is moved to before the change; what has fired stays
-    fired.
+    fired, unless it was skipped.
     """
     if change.revision <= clock.revision:
         return clock
@@ -160,12 +160,14 @@ def change_terms(clock: Clock, change: AssignmentTermsChanged) -> Clock:
     ):
         return clock
     changed = _begin(change, clock.name, clock.started_at)
-    fired = clock.steps[: clock.fired]
+    skipped = {(each.step, each.occurrence, each.due_at) for each in change.skipped if each.clock == clock.name}
+    fired = tuple(step for step in clock.steps[: clock.fired] if (*step.key, step.due_at) not in skipped)
     keys = {step.key for step in fired}
     return replace(
         clock,
         terms=changed.terms,
         steps=fired + tuple(step for step in changed.steps if step.key not in keys),
+        fired=len(fired),
         former=(*clock.former, FormerTerms(change.revision, moment, clock.terms)),
     )
 

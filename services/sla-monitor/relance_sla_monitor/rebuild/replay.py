@@ -14,7 +14,7 @@ from relance.error_text import error_text
 from relance.events import AssignmentTermsChanged, BreachWithdrawn, Envelope, MalformedEvent, StepFired
 from relance.ids import AssignmentId
 from relance.kafka.consumer import Handle
-from relance_sla_monitor.clocks import ClockKey, lock_clocks, revise_clocks, store_clocks
+from relance_sla_monitor.clocks import ClockKey, lock_clocks, revise_clocks, skipped_columns, store_clocks
 from relance_sla_monitor.domain.clocks import Clock, Step
 
 Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
@@ -37,14 +37,31 @@ _WITHDRAWN = text("""
     SELECT * FROM unnest(CAST(:assignment_ids AS uuid[]), CAST(:clocks AS text[]))
     ON CONFLICT DO NOTHING
 """)
+_SKIPPED = text("""
+    INSERT INTO skipped (assignment_id, clock, step, occurrence, due_at, at, because)
+    SELECT * FROM unnest(
+        CAST(:assignment_ids AS uuid[]), CAST(:clocks AS text[]), CAST(:names AS text[]),
+        CAST(:occurrences AS integer[]), CAST(:dues AS timestamptz[]), CAST(:ats AS timestamptz[]),
+        CAST(:reasons AS text[])
+    )
+    ON CONFLICT DO NOTHING
+""")
 _STRAY = text("""
     DELETE FROM fired f WHERE NOT EXISTS (
         SELECT FROM clocks c WHERE c.assignment_id = f.assignment_id AND c.clock = f.clock
     )
 """)
 _KEEP_STEPS = text("""
-    INSERT INTO steps (assignment_id, clock, step, occurrence, action, due_at, fired_at)
-    SELECT assignment_id, clock, step, occurrence, action, due_at, fired_at FROM fired ORDER BY id
+    INSERT INTO steps (
+        assignment_id, clock, step, occurrence, action, due_at, fired_at, skipped_at, skipped_because
+    )
+    SELECT assignment_id, clock, step, occurrence, action, due_at, fired_at, k.at, k.because
+    FROM fired f LEFT JOIN skipped k USING (assignment_id, clock, step, occurrence, due_at) ORDER BY f.id
+""")
+_FORGET_SKIPPED = text("""
+    DELETE FROM fired f USING skipped k
+    WHERE (f.assignment_id, f.clock, f.step, f.occurrence, f.due_at)
+        = (k.assignment_id, k.clock, k.step, k.occurrence, k.due_at)
 """)
 _FIRED_OF_SOME = text("""
     SELECT assignment_id, clock, event FROM fired WHERE assignment_id IN (
@@ -114,6 +131,7 @@ class Replay:
             fresh = [event for event in known.values() if event.id in new]
             said = [event.data for event in fresh]
             await self._handle(self._connection, fresh)
+            await self._keep_skipped([data for data in said if isinstance(data, AssignmentTermsChanged)])
             await self._keep_fired([data for data in said if isinstance(data, StepFired)])
             await self._keep_withdrawn([data for data in said if isinstance(data, BreachWithdrawn)])
 
@@ -131,6 +149,10 @@ class Replay:
         if fired:
             await self._connection.execute(_FIRED, columns)
 
+    async def _keep_skipped(self, changes: Sequence[AssignmentTermsChanged]) -> None:
+        if columns := skipped_columns(changes):
+            await self._connection.execute(_SKIPPED, columns)
+
     async def _keep_withdrawn(self, withdrawn: Sequence[BreachWithdrawn]) -> None:
         columns = {
             "assignment_ids": [each.assignment_id for each in withdrawn],
@@ -144,6 +166,7 @@ class Replay:
         async with self._connection.begin():
             self.stray_steps = (await self._connection.execute(_STRAY)).rowcount
             await self._connection.execute(_KEEP_STEPS)
+            await self._connection.execute(_FORGET_SKIPPED)
             after: AssignmentId | None = None
             while rows := (await self._connection.execute(_FIRED_OF_SOME, {"after": after, "batch": _BATCH})).all():
                 after = rows[-1].assignment_id
