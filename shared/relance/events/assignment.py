@@ -101,7 +101,9 @@ class AssignmentTermsChanged(EventData):
     team: str
     revision: int = Field(ge=1, description="1 for the first change, 2 for the second, and so on.")
     changed_at: UtcDatetime
-    because: Literal["configuration", "extended", "held", "released"]
+    because: Literal["configuration", "revised", "extended", "held", "released"] = Field(
+        description="revised: by what is known of the lead now, its window is shorter."
+    )
     by: str | None = Field(None, description="Who changed them by hand.")
     response_window: Seconds = Field(description="Counted from when the assignment was made, extensions included.")
     contact_window: Seconds | None = None

@@ -22,6 +22,7 @@ from relance_router.routing.pauses import pause_who_ignores
 from relance_router.routing.requests import Cause, Request
 from relance_router.routing.revisions import Revision, newest_revisions, revise, tell_owners
 from relance_router.routing.touches import Met, meet, recognise, tell_touches
+from relance_router.terms.revised import shorten
 from relance_router.terms.skipping import skip
 
 CARRIED_OUT = TELLING | {"reassign"}
@@ -102,6 +103,8 @@ class RoutingHandler:
         """Store what is newer; returns the new leads with what is known of them now, and those to be tried again."""
         newer = await revise(connection, running.configuration, list(revisions.values()))
         revised = [revisions[lead] for lead in sorted(newer)]
+        known = {each.lead.lead_id: each.lead for each in revised}
+        await shorten(connection, self._versions, running, known, self._new_id)
         await tell_owners(connection, revised, now, self._new_id)
         routed = [
             replace(request, lead=revisions[request.lead.lead_id].lead, revision=newer[request.lead.lead_id])
