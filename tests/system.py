@@ -29,6 +29,7 @@ from relance_router.deliveries.endpoints import signing_secret
 WEBHOOK_SECRET = "a master secret of tests, long enough"
 LINK_SECRET = "a link secret of tests, long enough too"
 OPERATOR_TOKEN = "a token of operators in tests, as long as the others"
+REPORTS_TOKEN = "a token of reports in tests, which is long enough"
 KEYS = {"website": "key-of-website", "ads": "key-of-ads", "phone": "key-of-phone"}
 THANKS = "https://www.example.com/thanks"
 
@@ -295,6 +296,7 @@ async def running_system(
             environment={
                 "WEBHOOK_ALLOWED_HOSTS": '["127.0.0.1"]',
                 "FIGURES_EVERY": "PT0.2S",
+                "REPORTS_TOKEN": REPORTS_TOKEN,
                 **(environment or {}),
             },
         )

@@ -12,7 +12,7 @@ import asyncpg
 import yaml
 from tests.partner_requests import PARTNERS
 from tests.prometheus import Prometheus, any_finite, dashboards, expanded, filled_in, panels, running_prometheus
-from tests.system import KEYS, STANDARD_STEPS, Received, System, routing, running_system
+from tests.system import KEYS, OPERATOR_TOKEN, STANDARD_STEPS, Received, System, routing, running_system
 
 from relance_local.broker import Broker
 from relance_local.conditions import NotInTime, free_port
@@ -59,6 +59,11 @@ async def traffic(system: System) -> None:
     await say(system, told[0], "accepted")
     await say(system, told[0], "won")
     await say(system, told[1], "rejected", reason="spam")
+    spend = {"source": "website", "month": f"{datetime.now(UTC):%Y-%m}", "amount": "310", "currency": "EUR"}
+    async with system.http.post(
+        system.url("sla-monitor", "/v1/spend"), headers={"Authorization": f"Bearer {OPERATOR_TOKEN}"}, json=spend
+    ) as spent:
+        assert spent.status == 200
     person = f"{uuid.uuid4().hex}@example.com"
     await system.told(await system.post_lead(email=person, fields={"team": "world"}))
     again = await system.post_lead(source="ads", email=person)

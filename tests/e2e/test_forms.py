@@ -114,14 +114,26 @@ async def test_a_page_of_a_listed_site_needs_no_key_and_can_read_every_answer(in
 async def test_a_page_of_another_site_is_refused_and_told_why(ingest: System) -> None:
     """Also with the key; and its script may read nothing."""
     before = await refused_origins(ingest)
-    for origin in (OTHER, "null", "http://www.example.com", "https://www.example.com.evil.example"):
+    for origin in (OTHER, "http://www.example.com", "https://www.example.com.evil.example"):
         answer = await submit(ingest, {**FORM, "_key": KEYS["website"]}, origin=origin)
         assert (answer.status, answer.headers["Content-Type"]) == (403, JSON_KIND)
         assert "forms.origins" in answer.document["detail"]
         assert answer.headers["Vary"] == "Origin"
         assert "Access-Control-Allow-Origin" not in answer.headers
-    assert await refused_origins(ingest) == before + 4
+    assert await refused_origins(ingest) == before + 3
     assert await stored(ingest) == []
+
+
+async def test_a_page_that_its_browser_does_not_name_needs_the_key(ingest: System) -> None:
+    """As every page with `Referrer-Policy: same-origin`, the default of Django, has it in a form without script."""
+    unknown = await submit(ingest, FORM, origin="null")
+    assert unknown.status == 403
+    assert "Referrer-Policy" in unknown.document["detail"]
+    assert (await submit(ingest, {**FORM, "_key": "wrong"}, origin="null")).status == 401
+    known = await submit(ingest, {**FORM, "_key": KEYS["website"]}, origin="null")
+    assert known.status == 202
+    assert "Access-Control-Allow-Origin" not in known.headers
+    assert len(await stored(ingest)) == 1
 
 
 async def test_programs_need_the_key_as_before(ingest: System) -> None:

@@ -1,8 +1,10 @@
 """What is promised while a part is away, and after it is back. Each test has PostgreSQL and Kafka of its own."""
 
 import asyncio
+import re
 import signal
 import tempfile
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -51,7 +53,7 @@ async def every_lead_has_one_end(system: System, accepted: list[str]) -> None:
 
 
 async def test_postgresql_away_means_503_with_retry_after_and_back_by_itself(tmp_path: Path) -> None:
-    """Nothing is accepted that cannot be kept; what was accepted is there afterwards."""
+    """Nothing is accepted that cannot be kept; what was accepted is there afterwards. What stands still says so."""
     async with own_system(tmp_path) as system:
         before = await system.post_leads("sales", 5)
         await system.server.kill()
@@ -59,6 +61,7 @@ async def test_postgresql_away_means_503_with_retry_after_and_back_by_itself(tmp
         assert (status, retry_after, problem["title"]) == (503, "5", "Try again")
         async with system.http.get(system.url(INGEST, "/readyz")) as answer:
             assert answer.status == 503
+        await system.until(lambda: _late(system, "timers"), "timers to be late")
         await system.server.start()
 
         async def accepts() -> bool:
@@ -71,6 +74,13 @@ async def test_postgresql_away_means_503_with_retry_after_and_back_by_itself(tmp
         accepted = [str(row["lead_id"]) for row in rows]
         assert set(before) <= set(accepted)
         await every_lead_has_one_end(system, accepted)
+
+
+async def _late(system: System, work: str) -> bool:
+    (due,) = re.findall(
+        rf'relance_work_due_timestamp_seconds{{work="{work}"}} (\S+)', await system.metrics(SLA_MONITOR)
+    )
+    return time.time() - float(due) > 1
 
 
 async def test_kafka_away_means_leads_are_accepted_and_routed_when_it_is_back(tmp_path: Path) -> None:

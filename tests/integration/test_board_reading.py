@@ -15,7 +15,7 @@ from tests.integration.test_timeline import unrouted
 from relance.database import Database
 from relance.ids import LeadId, new_id
 from relance_sla_monitor.board.live import LiveBoard, Shown
-from relance_sla_monitor.board.reading import READ, ROWS, Facts, Standing, read_facts
+from relance_sla_monitor.board.reading import READ, ROWS, Facts, Standing, read_facts, read_teams
 
 # Where it is noon or a little later: "today" began long before what the tests make, at whatever hour they run.
 NOON = ZoneInfo(f"Etc/GMT{datetime.now(UTC).hour - 12:+d}")
@@ -95,6 +95,7 @@ async def test_each_lead_is_counted_where_it_stands(database: Database) -> None:
     await clocks(database, 5, age=second, stopped=second / 2, by="declined", window=timedelta())
     await clocks(database, 6, age=second, stopped=second / 2, by="reassigned")
     await clocks(database, 8, age=second, stopped=second / 2, by="erased")
+    assert await read_teams(database) == ["team0"]
     facts = await read_facts(database, NOON)
     assert facts.standings == (
         Standing("team0", open=13, at_risk=2, overdue=3, on_hold=7, kept_today=4, breached_today=8),
@@ -135,20 +136,23 @@ async def test_one_reader_serves_all_who_look_and_rests_when_nobody_does() -> No
 
 
 async def test_a_lead_waits_from_when_nobody_could_be_found_until_somebody_has_it(database: Database) -> None:
-    """Also one that was given back; whatever the order in a batch, and with the team that had it last."""
+    """Also one that was given back; whatever the order in a batch, with the team that had it or could not take it."""
     monitor = Monitor(database)
     made = assigned(timedelta(minutes=9))
     fresh, back = LeadId(new_id()), made.lead_id
     never = unrouted(fresh)
     await monitor.handle(unrouted(back), made)
-    await monitor.handle(never)
+    of_north = unrouted(LeadId(new_id())).model_copy(update={"team": "north"})
+    await monitor.handle(never, of_north)
     assert {(each.team, each.leads) for each in (await read_facts(database, NOON)).waiting} == {
         ("sales", 1),
+        ("north", 1),
         (None, 1),
     }
     (of_nobody,) = [each for each in (await read_facts(database, NOON)).waiting if each.team is None]
     assert of_nobody.since == never.unrouted_at
-    await monitor.handle(assigned(timedelta()).model_copy(update={"lead_id": fresh}))
+    for each in (fresh, of_north.lead_id):
+        await monitor.handle(assigned(timedelta()).model_copy(update={"lead_id": each}))
     await monitor.handle(assigned(timedelta()).model_copy(update={"lead_id": back, "ordinal": 2}))
     assert (await read_facts(database, NOON)).waiting == ()
     await monitor.handle(never)
