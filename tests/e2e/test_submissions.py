@@ -175,10 +175,7 @@ async def test_a_body_without_a_length_is_limited_too(ingest_only: System) -> No
             yield b"x" * 1000
 
     headers = {**AUTHORISED, "Content-Type": "application/json"}
-    try:
-        status, problem, _ = await post(ingest_only, "/v1/leads", data=endless(), headers=headers)
-    except aiohttp.ClientConnectionError:
-        return  # answered and closed while we were still sending
+    status, problem, _ = await post(ingest_only, "/v1/leads", data=endless(), headers=headers)
     assert (status, problem["title"]) == (413, "Request Entity Too Large")
 
 
