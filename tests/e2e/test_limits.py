@@ -105,16 +105,16 @@ async def test_whoever_is_refused_before_everything_was_read_reads_why(ingest_on
     body = b"POST /v1/forms/website HTTP/1.1\r\nHost: relance\r\nContent-Length: 5000000\r\nConnection: close\r\n\r\n"
     chunk = b"POST /v1/forms/website HTTP/1.1\r\nHost: relance\r\nTransfer-Encoding: chunked\r\n\r\n"
     form = b"Content-Type: application/x-www-form-urlencoded\r\n"
-    for status, *pieces in (
-        (431, start, b"X-Long: ", b"y" * 40_000, b"\r\n\r\n"),
-        (431, start, many, b"\r\n"),
-        *[(431, start + b"X-Long: " + b"y" * 800_000 + b"\r\n\r\n")] * 10,
-        *[(413, body, b"x" * 5_000_000)] * 3,
-        *[(400, b"NONSENSE / HTTP/1.1\r\n", b"x" * 5_000_000)] * 3,
-        (400, chunk.replace(b"Transfer", form + b"Transfer"), b"no length\r\n"),
+    for refusal, pieces in (
+        (b"431", (start, b"X-Long: ", b"y" * 40_000, b"\r\n\r\n")),
+        (b"431", (start, many, b"\r\n")),
+        *[(b"431", (start + b"X-Long: " + b"y" * 800_000 + b"\r\n\r\n",))] * 10,
+        *[(b"413", (body, b"x" * 5_000_000))] * 3,
+        *[(b"400", (b"NONSENSE / HTTP/1.1\r\n", b"x" * 5_000_000))] * 3,
+        (b"400", (chunk.replace(b"Transfer", form + b"Transfer"), b"no length\r\n")),
     ):
         answer = await exchange(ingest_only, *pieces)
-        assert answer.startswith(b"HTTP/1.1 %d " % status), answer[:100]
+        assert answer.startswith(b"HTTP/1.1 %s " % refusal), answer[:100]
         assert b"application/problem+json" in answer
     fine = await exchange(ingest_only, start, b"X-Long: ", b"y" * 20_000, b"\r\n\r\n", closes=False)
     assert fine.startswith(b"HTTP/1.1 200 ")
