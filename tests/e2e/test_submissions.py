@@ -195,7 +195,7 @@ async def test_the_document_describes_what_is_read_by_hand(ingest_only: System) 
     operations = [operation for path in document["paths"].values() for operation in path.values()]
     named = {name for operation in operations for way in operation.get("security", []) for name in way}
     assert named == set(document["components"]["securitySchemes"])
-    assert all("503" in operation["responses"] for operation in operations)
+    assert all("503" in each["responses"] for each in operations if each["tags"] != ["operations"])
     for path in ("/v1/leads", "/v1/calls"):
         assert document["paths"][path]["post"]["security"] == [{"HTTPBearer": []}, {"APIKeyHeader": []}]
     for path in ("/v1/leads", "/v1/calls", "/v1/forms/{source}"):

@@ -169,7 +169,8 @@ def _with_problems(document: dict[str, Any]) -> dict[str, Any]:
     for operations in document.get("paths", {}).values():
         for operation in operations.values():
             responses = operation.get("responses", {})
-            responses.setdefault(str(_BUSY.value), {"description": _BUSY.phrase, "content": _CONTENT})
+            if "operations" not in operation.get("tags", ()):
+                responses.setdefault(str(_BUSY.value), {"description": _BUSY.phrase, "content": _CONTENT})
             if "requestBody" in operation:
                 responses.update(
                     {str(status): said for status, said in _UNREAD.items() if str(status) not in responses}
