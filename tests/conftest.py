@@ -1,5 +1,6 @@
 """What tests share: the real parts, started once, and a database and topics for each test that wants them."""
 
+import os
 import tempfile
 import uuid
 from collections.abc import AsyncIterator
@@ -14,9 +15,11 @@ from relance_local.database_server import DatabaseServer
 from relance_local.services import INGEST, Configuration, Parts, Services
 from relance_local.stack import running_parts
 
-# Machines here are shared and noisy: no test is judged by how long it took.
-settings.register_profile("relance", deadline=None, print_blob=True)
-settings.load_profile("relance")
+# Machines here are shared and noisy: no test is judged by how long it took. The same examples every time, so that what
+# breaks nothing does not fail for bad luck; `HYPOTHESIS_PROFILE=explore` looks for new ones.
+settings.register_profile("relance", deadline=None, print_blob=True, derandomize=True)
+settings.register_profile("explore", deadline=None, print_blob=True, derandomize=False)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "relance"))
 
 _TEMPLATE = "template_relance"
 

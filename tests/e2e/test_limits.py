@@ -98,20 +98,28 @@ async def test_a_trusted_proxy_is_believed_and_no_address_is_logged(behind_a_pro
     assert "2001:db8" not in log
 
 
-async def test_headers_above_the_limit_are_refused_and_the_client_reads_why(behind_a_proxy: System) -> None:
-    """One that is too long, and too many of them, also when most of it still comes in after the answer."""
+async def test_whoever_is_refused_before_everything_was_read_reads_why(ingest_only: System) -> None:
+    """Though most of it still comes in after the answer, and the connection is closed then."""
     start = b"GET /healthz HTTP/1.1\r\nHost: relance\r\n"
     many = b"".join(b"X-%d: y\r\n" % number for number in range(200))
-    for pieces in (
-        (start, b"X-Long: ", b"y" * 40_000, b"\r\n\r\n"),
-        (start, many, b"\r\n"),
-        *[(start + b"X-Long: " + b"y" * 800_000 + b"\r\n\r\n",)] * 10,
+    body = b"POST /v1/forms/website HTTP/1.1\r\nHost: relance\r\nContent-Length: 5000000\r\nConnection: close\r\n\r\n"
+    chunk = b"POST /v1/forms/website HTTP/1.1\r\nHost: relance\r\nTransfer-Encoding: chunked\r\n\r\n"
+    form = b"Content-Type: application/x-www-form-urlencoded\r\n"
+    for refusal, pieces in (
+        (b"431", (start, b"X-Long: ", b"y" * 40_000, b"\r\n\r\n")),
+        (b"431", (start, many, b"\r\n")),
+        *[(b"431", (start + b"X-Long: " + b"y" * 800_000 + b"\r\n\r\n",))] * 10,
+        *[(b"413", (body, b"x" * 5_000_000))] * 3,
+        *[(b"400", (b"NONSENSE / HTTP/1.1\r\n", b"x" * 5_000_000))] * 3,
+        (b"400", (chunk.replace(b"Transfer", form + b"Transfer"), b"no length\r\n")),
     ):
-        answer = await exchange(behind_a_proxy, *pieces)
-        assert answer.startswith(b"HTTP/1.1 431 "), answer[:100]
+        answer = await exchange(ingest_only, *pieces)
+        assert answer.startswith(b"HTTP/1.1 %s " % refusal), answer[:100]
         assert b"application/problem+json" in answer
-    fine = await exchange(behind_a_proxy, start, b"X-Long: ", b"y" * 20_000, b"\r\n\r\n", closes=False)
+    fine = await exchange(ingest_only, start, b"X-Long: ", b"y" * 20_000, b"\r\n\r\n", closes=False)
     assert fine.startswith(b"HTTP/1.1 200 ")
+    both = await exchange(ingest_only, start + b"\r\n" + start + b"X-Long: " + b"y" * 40_000 + b"\r\n\r\n")
+    assert (both.index(b"HTTP/1.1 200 "), both.count(b"HTTP/1.1 431 ")) == (0, 1)
 
 
 async def test_headers_without_end_are_not_read_for_ever(behind_a_proxy: System) -> None:

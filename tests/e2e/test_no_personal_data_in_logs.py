@@ -4,6 +4,7 @@ The person comes in by every door, right and wrong, and meets every kind of fail
 the services have written.
 """
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -366,7 +367,8 @@ async def reasons_of_dead_letters(system: System, counts: dict[str, int]) -> str
         )
         await consumer.start()
         try:
-            letters = [await consumer.getone() for _ in range(count)]
+            async with asyncio.timeout(60):
+                letters = [await consumer.getone() for _ in range(count)]
         finally:
             await consumer.stop()
         told += [

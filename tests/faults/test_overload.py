@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from tests.system import KEYS, running_system
+from tests.system import KEYS, System, running_system
 
 from relance_local.broker import Broker
 from relance_local.database_server import DatabaseServer
@@ -15,7 +15,7 @@ async def test_more_requests_than_can_be_worked_on_are_turned_away_with_retry_af
     real_parts: tuple[DatabaseServer, Broker], database: str, tmp_path: Path
 ) -> None:
     """The table is locked, so that requests pile up; once it is free, those that were let in are accepted."""
-    how: dict[str, Any] = {"services": [INGEST], "environment": {"HTTP_CONCURRENCY": "4"}}
+    how: dict[str, Any] = {"services": [INGEST], "environment": {"HTTP_CONCURRENCY": "4", "DATABASE_TIMEOUT": "PT60S"}}
     async with running_system(real_parts, database, tmp_path, **how) as system:
 
         async def post() -> tuple[int, str | None]:
@@ -37,3 +37,19 @@ async def test_more_requests_than_can_be_worked_on_are_turned_away_with_retry_af
         assert await asyncio.gather(*let_in) == [(202, None)] * 4
         assert await system.rows("SELECT count(*) AS leads FROM reporting.leads") == [{"leads": 4}]
         await connection.close()
+        await bodies_that_do_not_come_hold_up_nobody(system)
+
+
+async def bodies_that_do_not_come_hold_up_nobody(system: System) -> None:
+    """Without a key they are answered before their body is there: more of them than are worked on at once, open."""
+    host, port = system.url(INGEST, "").removeprefix("http://").split(":")
+    waiting = [await asyncio.open_connection(host, int(port)) for _ in range(8)]
+    for number, (reader, writer) in enumerate(waiting):
+        path, kind = (b"leads", b"calls")[number % 2], b"application/json"
+        writer.write(b"POST /v1/%s HTTP/1.1\r\nHost: relance\r\nContent-Type: %s\r\n" % (path, kind))
+        writer.write(b"Content-Length: 100\r\n\r\n{")
+        async with asyncio.timeout(15):
+            assert (await reader.readline()).startswith(b"HTTP/1.1 401 ")
+    await system.post_lead()
+    for _, writer in waiting:
+        writer.close()

@@ -16,7 +16,8 @@ from relance.http.problems import Problem
 from relance.settings import ServiceSettings
 
 MOST_HEADERS = 100
-_READ_AFTER_REFUSAL = 1024 * 1024
+_READ_AFTER_ANSWER = 16 * 1024 * 1024
+"""Bytes that a client may still send, which reads its answer only then."""
 
 
 class _TooLarge(Exception):
@@ -31,7 +32,8 @@ class LimitedConnection(HttpToolsProtocol):
     _deadline: asyncio.TimerHandle | None = None
     _in_headers = True
     _complete = True
-    _refused = False
+    _lingers = False
+    _last_answer = b""
     _unparsed = 0
 
     @override
@@ -48,15 +50,15 @@ class LimitedConnection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         # The parser keeps a header until its end has come, however long that takes.
         self._unparsed += len(data)
-        if self._refused:
-            if self._unparsed > _READ_AFTER_REFUSAL:
+        if self._lingers:
+            if self._unparsed > _READ_AFTER_ANSWER:
                 self.transport.close()
             return
         super().data_received(data)
-        if self.transport.is_closing() or self._refused:
+        if self.transport.is_closing() or self._lingers:
             return
         if self._in_headers and self._unparsed > self.limit:
-            self._refuse()
+            self._end_with(self._too_large_problem())
         # Most requests arrive in one piece and need no timer. Whatever else arrived, uvicorn has put its own out.
         elif self._deadline is None and (not self._complete or self._idle):
             self._expect()
@@ -68,10 +70,12 @@ class LimitedConnection(HttpToolsProtocol):
 
     @override
     def on_headers_complete(self) -> None:
-        self._in_headers = False
         if self._too_large():
             raise _TooLarge
+        self._in_headers = False
         super().on_headers_complete()
+        if not self.cycle.keep_alive:
+            self.cycle.transport = _Closing(self)  # type: ignore[assignment] # as much of it as a cycle uses
 
     @override
     def on_message_complete(self) -> None:
@@ -82,10 +86,25 @@ class LimitedConnection(HttpToolsProtocol):
     @override
     def send_400_response(self, msg: str) -> None:
         # Uvicorn's answer to whatever stopped the parser.
-        if self._too_large():
-            self._refuse()
+        detail = "This is no HTTP request that can be read, so the connection is closed. Nothing was stored."
+        unread = Problem(HTTPStatus.BAD_REQUEST, HTTPStatus.BAD_REQUEST.phrase, detail)
+        self._end_with(self._too_large_problem() if self._too_large() else unread)
+
+    @override
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._lingers:
+            self._unset_keepalive_if_required()  # it is closed for good, by our own timer
+            if self._last_answer and self._idle and not self.transport.is_closing():
+                self._say_last(self._last_answer)
+
+    def close_after_answer(self) -> None:
+        """Close when everything is read, for TCP takes back what was written when data is unread."""
+        if self._complete and not self._lingers:
+            self.transport.close()
         else:
-            super().send_400_response(msg)
+            self._linger()
+            self.transport.write_eof()
 
     @property
     def _idle(self) -> bool:
@@ -97,24 +116,42 @@ class LimitedConnection(HttpToolsProtocol):
         headers = self.headers or ()
         return len(headers) > MOST_HEADERS or sum(len(name) + len(value) for name, value in headers) > self.limit
 
-    def _refuse(self) -> None:
+    def _too_large_problem(self) -> Problem:
         detail = f"Headers may have {self.limit} bytes in {MOST_HEADERS} lines at most. Nothing was stored."
         status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
-        body = bytes(Problem(status, status.phrase, detail).response().body)
-        head = (
-            f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/problem+json\r\n"
+        return Problem(status, status.phrase, detail)
+
+    def _end_with(self, problem: Problem) -> None:
+        """Answer what cannot be read, in its turn, and read nothing more."""
+        body = bytes(problem.response().body)
+        answer = (
+            f"HTTP/1.1 {problem.status.value} {problem.status.phrase}\r\ncontent-type: application/problem+json\r\n"
             f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
-        )
-        self.transport.write(head.encode() + body)
+        ).encode() + body
         if self._idle:
             self._linger()
-        else:
+            self._say_last(answer)
+        elif self._complete or self._in_headers:
+            self._linger()
+            self._last_answer = answer  # after the answer to what came before
+        elif self.cycle.response_started or self.pipeline:
             self.transport.close()
+        else:
+            # The body: whoever waits for it learns that it does not come.
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+            self._linger()
+            self._say_last(answer)
+
+    def _say_last(self, answer: bytes) -> None:
+        self._last_answer = b""
+        self.transport.write(answer)
+        self.transport.write_eof()
 
     def _linger(self) -> None:
-        """Read on for a while, for TCP takes back what was written when a socket is closed with data unread."""
-        self._refused = True
-        self.transport.write_eof()
+        """Read on for a while, and throw it away."""
+        self._lingers, self._unparsed = True, 0
+        self.flow.resume_reading()
         self._expect()
 
     def _expect(self) -> None:
@@ -125,6 +162,15 @@ class LimitedConnection(HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+
+class _Closing:
+    """A connection's transport for the last request on it."""
+
+    def __init__(self, connection: LimitedConnection) -> None:
+        self.write = connection.transport.write
+        self.is_closing = connection.transport.is_closing
+        self.close = connection.close_after_answer
 
 
 def limited_connections(settings: ServiceSettings) -> type[asyncio.Protocol]:

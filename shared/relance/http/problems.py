@@ -164,11 +164,13 @@ def _methods(request: Request) -> str:
 def _with_problems(document: dict[str, Any]) -> dict[str, Any]:
     """FastAPI declares a problem under the media type of the answer that is none, and its own kind of 422.
 
-    It does not say what becomes of a body that cannot be read, or is too large.
+    It does not say what becomes of a body that cannot be read, or is too large, nor that anything may be too much.
     """
     for operations in document.get("paths", {}).values():
         for operation in operations.values():
             responses = operation.get("responses", {})
+            if "operations" not in operation.get("tags", ()):
+                responses.setdefault(str(_BUSY.value), {"description": _BUSY.phrase, "content": _CONTENT})
             if "requestBody" in operation:
                 responses.update(
                     {str(status): said for status, said in _UNREAD.items() if str(status) not in responses}
@@ -191,6 +193,7 @@ def _with_problems(document: dict[str, Any]) -> dict[str, Any]:
 _CONTENT: dict[str, Any] = {_KIND: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}}
 
 
+_BUSY = HTTPStatus.SERVICE_UNAVAILABLE
 _UNREAD = {
     status: {"description": status.phrase, "content": _CONTENT}
     for status in (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)

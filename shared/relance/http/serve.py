@@ -28,6 +28,8 @@ def guarded(
     `body_limits` are other limits by the beginning of the path; `streams`: by path, how many may be followed at once.
     """
     problems.install(app)
+    # To an address of what the client says is our name; and OpenAPI would have to declare it.
+    app.router.redirect_slashes = False
     # As if they stood in the application: an included router is looked through for every request.
     app.router.routes.extend(operations(checks).routes)
     app.add_middleware(

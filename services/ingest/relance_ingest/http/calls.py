@@ -8,11 +8,11 @@ from fastapi import APIRouter, Depends, Request
 from relance_ingest.acceptance import NewLead
 from relance_ingest.domain.submissions import CallSubmission, FieldError, call_contact
 from relance_ingest.domain.suspicion import Suspicion
-from relance_ingest.http.authentication import KEYED, authenticated
+from relance_ingest.http.authentication import KEYED, KeyFirst, authenticated
 from relance_ingest.http.receipts import REFUSALS, Receipt, accept, wrong_fields
 from relance_ingest.sources import Source
 
-router = APIRouter(tags=["calls"])
+router = APIRouter(tags=["calls"], route_class=KeyFirst)
 
 
 @router.post(

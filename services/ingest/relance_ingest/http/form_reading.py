@@ -1,8 +1,11 @@
 """A form's body, in any of the encodings that forms come in, as text by field name."""
 
 import json
+from collections.abc import Iterable
+from functools import partial
 from http import HTTPStatus
 from typing import Literal
+from urllib.parse import parse_qsl
 
 from fastapi import Request
 from starlette.datastructures import UploadFile
@@ -11,8 +14,17 @@ from relance.http.problems import FieldFault, Problem, invalid_fields
 from relance_ingest import metrics
 from relance_ingest.domain.submissions import LONGEST_LINE, MOST_FIELDS
 
-FORM_KINDS = ("application/x-www-form-urlencoded", "multipart/form-data")
+URLENCODED = "application/x-www-form-urlencoded"
+FORM_KINDS = (URLENCODED, "multipart/form-data")
 JSON = "application/json"
+CHARSET_FIELD = "_charset_"
+"""Browsers fill it in, where it is hidden and empty."""
+_CHARSETS = dict.fromkeys(("iso-8859-1", "latin1", "us-ascii", "windows-1252"), "cp1252") | {
+    "iso-8859-15": "iso-8859-15",
+    "iso-8859-2": "iso-8859-2",
+    "windows-1250": "cp1250",
+}
+"""What old pages are written in, by the names that they use, as browsers read them; all else is UTF-8."""
 _MOST_GIVEN = 2 * MOST_FIELDS
 """Fields that are read at all: some may be ignored, others be one box each of several."""
 
@@ -38,7 +50,9 @@ async def read_form(request: Request, files: Literal["refuse", "ignore"]) -> dic
             "Unsupported content type",
             f"Send a form (urlencoded or multipart) or application/json, not {kind or 'nothing'}.",
         )
-    fields: dict[str, str] = {}
+    if kind == URLENCODED:
+        return _joined(await _pairs(request))
+    fields: list[tuple[str, str]] = []
     refused: list[str] = []
     async with request.form(max_files=MOST_FIELDS, max_fields=_MOST_GIVEN) as form:
         for name, value in form.multi_items():
@@ -51,12 +65,36 @@ async def read_form(request: Request, files: Literal["refuse", "ignore"]) -> dic
                 text = (value.filename or "file").replace("\x00", "")[-LONGEST_LINE:]
             else:
                 text = value
-            fields[name] = f"{fields[name]}, {text}" if name in fields else text
+            fields.append((name, text))
     if refused:
         metrics.REFUSED.labels("files").inc()
         why = "Files are not taken here: send the form without this one."
         raise invalid_fields([field_fault(name, why) for name in dict.fromkeys(refused)])
+    return _joined(fields)
+
+
+def _joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    fields: dict[str, str] = {}
+    for name, text in pairs:
+        fields[name] = f"{fields[name]}, {text}" if name in fields else text
     return fields
+
+
+async def _pairs(request: Request) -> list[tuple[str, str]]:
+    """An urlencoded form, in the characters that its content type or a browser in its field `_charset_` names.
+
+    Starlette knows UTF-8 alone.
+    """
+    body = (await request.body()).decode("latin-1")
+    read = partial(parse_qsl, body, keep_blank_values=True, errors="replace")
+    try:
+        declared = request.headers.get("content-type", "").lower().partition("charset=")[2].partition(";")[0]
+        declared = declared or dict(read(max_num_fields=_MOST_GIVEN)).get(CHARSET_FIELD, "")
+    except ValueError as error:
+        detail = f"Send {_MOST_GIVEN} fields at most. Nothing was stored."
+        raise Problem(HTTPStatus.BAD_REQUEST, HTTPStatus.BAD_REQUEST.phrase, detail) from error
+    charset = _CHARSETS.get(declared.strip(' "').lower(), "utf-8")
+    return [(name, text) for name, text in read(encoding=charset) if name != CHARSET_FIELD]
 
 
 def _json_fields(body: bytes) -> dict[str, str]:

@@ -12,7 +12,8 @@ from typing_extensions import override
 
 from relance_ingest.acceptance import NewLead
 from relance_ingest.domain.submissions import FieldError, LeadSubmission, lead_contact
-from relance_ingest.http.authentication import KEYED, authenticated
+from relance_ingest.http.admission import admit
+from relance_ingest.http.authentication import KEYED, authenticated, source_of
 from relance_ingest.http.receipts import IDEMPOTENT, REFUSALS, Receipt, accept, idempotency_key, wrong_fields
 from relance_ingest.sources import Source
 
@@ -28,10 +29,12 @@ class _Direct(APIRoute):
         by_fastapi = super().get_route_handler()
 
         async def answer(request: Request) -> Response:
+            source = source_of(request)  # before the body, as in `KeyFirst`
             lead = await _in_order(request)
             if lead is None:
                 return await by_fastapi(request)
-            receipt = await submit_lead(request, await authenticated(request), lead)
+            await admit(request, source, source.spam.limits)
+            receipt = await submit_lead(request, source, lead)
             return Response(receipt.model_dump_json(), HTTPStatus.ACCEPTED.value, media_type="application/json")
 
         return answer

@@ -56,6 +56,7 @@ class CaptchaCheck(_Part):
     """A captcha, whose answer is checked with its provider before the lead is stored."""
 
     kind: Literal["turnstile", "hcaptcha", "recaptcha"]
+    """reCAPTCHA of version 2: of version 3 everybody would pass, for its score is not read."""
     secret_env: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")] = Field(
         description="The environment variable that holds the secret: the secret itself is in no file of ours."
     )
