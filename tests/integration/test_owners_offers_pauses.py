@@ -176,6 +176,22 @@ async def test_who_ignores_leads_in_a_row_is_paused_until_resumed_and_the_manage
     await router.books()
 
 
+async def test_a_reassignment_that_finds_nobody_is_tried_again_and_counts_as_ignored_once(router: Router) -> None:
+    """Whoever is back takes the lead; the rep who had it ignored one lead, however often another was looked for."""
+    await router.apply(company({"pause_after_ignored": 2, "members": [{"rep": "anna"}, {"rep": "ben"}]}))
+    await router.people.pause("ben", because="ill", by="the boss")
+    (given,) = await router.leads(1)
+    owner = await router.owner(given.lead_id)
+    for occurrence in (1, 2):
+        await router.handle([step(owner, "reassign", occurrence=occurrence)])
+    assert await owners(router) == ["anna"]
+    await router.people.resume("ben", by="the boss")
+    await router.handle([step(owner, "reassign", occurrence=3)])
+    assert await owners(router) == ["ben"]
+    assert await router.rows("SELECT rep FROM pauses WHERE resumed_at IS NULL") == []
+    await router.books()
+
+
 async def test_a_paused_rep_gets_no_lead_and_resumed_gets_them_again(router: Router) -> None:
     """By hand; told to the rep and the manager, once."""
     await router.apply(company())

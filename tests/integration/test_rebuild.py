@@ -236,6 +236,7 @@ async def some_history(monitor: Monitor) -> None:
         given(200, 30, contact_window=100 * MINUTES, disposition_window=600 * MINUTES),
     )
     extended, held, released, gone_before, overtaken, overtaken_late = (given(6) for _ in range(6))
+    calmed = given(9)
     repeated = given(4, escalation=(EscalationStep(
         name="again", action="remind_rep", window_fraction=0.1, delay=timedelta(), repeat_every=MINUTES,
         repeat_times=2,
@@ -250,7 +251,7 @@ async def some_history(monitor: Monitor) -> None:
         )
     )  # fmt: skip
     await monitor.say(fresh, risky, overdue, in_time, late, heard_late, declined, taken, worked, three)
-    await monitor.say(extended, held, released, gone_before, repeated, overtaken, overtaken_late)
+    await monitor.say(extended, held, released, gone_before, repeated, overtaken, overtaken_late, calmed)
     await monitor.say(erased, erased_late, erased_on_hold)
     # An answer that comes before its assignment.
     early = given(3)
@@ -283,6 +284,8 @@ async def some_history(monitor: Monitor) -> None:
         # With a clock that it did not have.
         terms(repeated, 1, "configuration", contact_window=90 * MINUTES),
         terms(overdue, 1, "extended", **more),
+        # It was at risk, and is again when most of the time is gone.
+        terms(calmed, 1, "extended", **more),
         # Reminders that nobody was told of: one is to come, one fires again at once.
         terms(overtaken, 1, "extended", **more, skipped=reminded(overtaken)),
         terms(overtaken_late, 1, "extended", response_window=11 * MINUTES, skipped=reminded(overtaken_late)),

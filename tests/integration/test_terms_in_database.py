@@ -179,6 +179,28 @@ async def test_a_reminder_that_was_skipped_is_on_record_with_the_reason_and_come
     assert len(await monitor.rows("SELECT 1 FROM outbox")) == 2
 
 
+async def test_a_clock_that_was_at_risk_and_is_given_more_time_is_in_time_until_it_is_at_risk_again(
+    monitor: Monitor,
+) -> None:
+    """It counts once each time: while it has time left not at all."""
+    risk = EscalationStep(name="risk", action="at_risk", window_fraction=0.1, delay=timedelta())
+    made = assigned(3 * MINUTE, escalation=(risk,))
+
+    async def open_clocks() -> list[int]:
+        await monitor.fire()
+        found = await counted(monitor)
+        return [found[f"open {state}"] for state in ("in_time", "at_risk", "breached")]
+
+    await monitor.handle(made)
+    assert await open_clocks() == [0, 1, 0]
+    await monitor.handle(changed(made, 2 * MINUTE, response_window=HOUR))
+    assert await open_clocks() == [1, 0, 0]
+    await monitor.handle(changed(made, 2.5 * MINUTE, 2, response_window=10 * MINUTE))
+    assert await open_clocks() == [0, 1, 0]
+    await monitor.handle(answered(made, 3 * MINUTE))
+    assert await open_clocks() == [0, 0, 0]
+
+
 async def test_a_lead_is_taken_from_who_does_not_contact_or_judge_it(monitor: Monitor) -> None:
     """A reassign step works on each clock."""
     steps = tuple(

@@ -179,7 +179,12 @@ def test_a_link_opens_what_it_was_made_for_until_it_expires() -> None:
     links = BoardLinks(public_url="https://board.example.com/", secret="s" * 32)
     access = Access("sales", NOW)
     address, token = links.url(access).rsplit("/", 1)
-    assert (address, links.secure) == ("https://board.example.com/board/open", True)
+    assert (address, links.secure, links.path) == ("https://board.example.com/board/open", True, "/board")
+    proxied = BoardLinks(public_url="https://example.com/sales/", secret="s" * 32)
+    assert (proxied.url(access).rsplit("/", 1)[0], proxied.path) == (
+        f"https://example.com{proxied.path}/open",
+        "/sales/board",
+    )
     assert links.read(token, NOW - MINUTE) == access
     with pytest.raises(BoardLinkExpired):
         links.read(token, NOW)

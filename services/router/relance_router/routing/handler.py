@@ -139,7 +139,11 @@ class RoutingHandler:
         ignored: dict[object, OwnedLead] = {
             step.assignment_id: lead for step, lead in waiting if step.action == "reassign"
         }
-        unanswered = [lead.owner for lead in ignored.values() if lead.state is AssignmentState.OPEN]
+        # Once for each lead, however often a step tries to find somebody else.
+        first = {step.assignment_id for step, _ in waiting if step.action == "reassign" and step.occurrence == 1}
+        unanswered = [
+            lead.owner for id_, lead in ignored.items() if lead.state is AssignmentState.OPEN and id_ in first
+        ]
         # First: who is paused now does not get another lead in the same breath.
         await pause_who_ignores(connection, running.configuration, unanswered, now, self._new_id)
         return [lead.needs_another(Cause.IGNORED) for lead in ignored.values()]

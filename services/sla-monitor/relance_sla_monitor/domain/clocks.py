@@ -11,6 +11,7 @@ clock keeps its former terms.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Literal, get_args
 
 from relance.calendars import Calendar, Hold, deadline, next_opening, used
@@ -147,7 +148,7 @@ def change_terms(clock: Clock, change: AssignmentTermsChanged) -> Clock:
 
     A clock that has stopped or whose deadline has passed by then keeps its terms, and so does one whose window is told
     no longer: what was promised stands. No deadline and no step is moved to before the change; what has fired stays
-    fired, unless it was skipped.
+    fired, unless it was skipped, or says that the clock is at risk when under the new terms it is not yet.
     """
     if change.revision <= clock.revision:
         return clock
@@ -161,7 +162,12 @@ def change_terms(clock: Clock, change: AssignmentTermsChanged) -> Clock:
         return clock
     changed = _begin(change, clock.name, clock.started_at)
     skipped = {(each.step, each.occurrence, each.due_at) for each in change.skipped if each.clock == clock.name}
-    fired = tuple(step for step in clock.steps[: clock.fired] if (*step.key, step.due_at) not in skipped)
+    to_come = {step.key: step.due_at for step in changed.steps if step.due_at > moment}
+    fired = tuple(
+        step
+        for step in clock.steps[: clock.fired]
+        if (*step.key, step.due_at) not in skipped and not comes_again(step, to_come.get(step.key))
+    )
     keys = {step.key for step in fired}
     return replace(
         clock,
@@ -170,6 +176,14 @@ def change_terms(clock: Clock, change: AssignmentTermsChanged) -> Clock:
         fired=len(fired),
         former=(*clock.former, FormerTerms(change.revision, moment, clock.terms)),
     )
+
+
+def comes_again(fired: Step, due_at: datetime | None) -> bool:
+    """Whether a step that has fired will fire once more, as its time under newer terms is `due_at`.
+
+    Only what tells nobody: a clock with more time is not at risk until most of that is gone.
+    """
+    return fired.action == "at_risk" and due_at is not None and fired.due_at < due_at
 
 
 def _begin(promise: Promise, name: ClockName, begun: datetime) -> Clock:
@@ -181,20 +195,27 @@ def _begin(promise: Promise, name: ClockName, begun: datetime) -> Clock:
         extended = promise.extended.get(name, extended)
         holds = tuple((hold.since, hold.until) for hold in promise.holds)
 
-    def due(after: timedelta) -> datetime | None:
-        moment = deadline(promise.calendar, begun, after, holds)
-        return moment and max(moment, earliest)
+    def due(since: datetime, after: timedelta) -> datetime | None:
+        return deadline(promise.calendar, since, after, holds)
 
     steps = [
         step
         for configured in promise.escalation
         if configured.clock == name
-        for step in _occurrences(configured, window, due, promise.quiet_outside)
+        for step in _occurrences(
+            configured,
+            begun=begun,
+            window=window,
+            due=due,
+            told_at=partial(_told_at, configured, promise.quiet_outside),
+            earliest=earliest,
+        )
     ]
+    over = due(begun, window)
     return Clock(
         name=name,
         started_at=begun,
-        terms=Terms(window, promise.calendar, due(window), extended, holds),
+        terms=Terms(window, promise.calendar, over and max(over, earliest), extended, holds),
         # Stable: steps that fall due together fire in the order of the policy.
         steps=tuple(sorted(steps, key=lambda step: step.due_at)),
     )
@@ -209,19 +230,42 @@ def _windows(promise: Promise) -> dict[ClockName, timedelta]:
     return {name: window for name, window in windows.items() if window is not None}
 
 
+def _told_at(step: EscalationStep, quiet_outside: Calendar | None, moment: datetime) -> datetime:
+    """When a step happens that is due at a moment."""
+    if quiet_outside and step.action in TELLING and not step.urgent:
+        # Hours that never come silence nobody.
+        return next_opening(quiet_outside, moment) or moment
+    return moment
+
+
 def _occurrences(
-    step: EscalationStep, window: timedelta, due: Callable[[timedelta], datetime | None], quiet_outside: Calendar | None
+    step: EscalationStep,
+    *,
+    begun: datetime,
+    window: timedelta,
+    due: Callable[[datetime, timedelta], datetime | None],
+    told_at: Callable[[datetime], datetime],
+    earliest: datetime,
 ) -> Iterator[Step]:
-    """A step and its repetitions, as far as it is known when they are due."""
+    """A step and its repetitions, as far as it is known when they are due: none before `earliest`.
+
+    What has waited for quiet hours to end is repeated from then on. Of what would happen in one instant, as it was due
+    before `earliest`, the last is left.
+    """
     every = step.repeat_every or timedelta()
+    moments: list[datetime] = []
+    delayed: datetime | None = None
     for repeated in range(1 + step.repeat_times):
-        moment = due(window * step.window_fraction + step.delay + repeated * every)
-        if moment is None:
-            return
-        if quiet_outside and step.action in TELLING and not step.urgent:
-            # Hours that never come silence nobody.
-            moment = next_opening(quiet_outside, moment) or moment
-        yield Step(step.name, step.action, moment, 1 + repeated, step.to, step.via)
+        own = due(begun, window * step.window_fraction + step.delay + repeated * every)
+        again = due(delayed, every) if delayed else own
+        if own is None or again is None:
+            break
+        told = told_at(max(own, again))
+        delayed = told if told > own else None
+        moments.append(told if told > earliest else told_at(earliest))
+    for number, moment in enumerate(moments, 1):
+        if number == len(moments) or moment != moments[number]:
+            yield Step(step.name, step.action, moment, number, step.to, step.via)
 
 
 def fire(clock: Clock, now: datetime) -> tuple[Clock, tuple[Step, ...]]:

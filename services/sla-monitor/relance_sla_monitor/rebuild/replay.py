@@ -15,7 +15,7 @@ from relance.events import AssignmentTermsChanged, BreachWithdrawn, Envelope, Ma
 from relance.ids import AssignmentId
 from relance.kafka.consumer import Handle
 from relance_sla_monitor.clocks import ClockKey, lock_clocks, revise_clocks, skipped_columns, store_clocks
-from relance_sla_monitor.domain.clocks import Clock, Step
+from relance_sla_monitor.domain.clocks import Clock, Step, comes_again
 
 Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
 
@@ -75,9 +75,12 @@ _FIRED_OF_SOME = text("""
 
 def moved_on(clock: Clock, fired: Sequence[Step]) -> Clock:
     """The clock after these steps, as they were when they fired; what is to come is as the clock has it."""
-    keys = {step.key for step in fired}
+    due = {step.key: step.due_at for step in clock.steps if not clock.former or step.due_at > clock.former[-1].until}
+    newest = {step.key: step for step in fired}
+    past = tuple(step for step in fired if step is newest[step.key] and not comes_again(step, due.get(step.key)))
+    keys = {step.key for step in past}
     to_come = (step for step in clock.steps if step.key not in keys)
-    return replace(clock, steps=(*fired, *to_come), fired=len(fired))
+    return replace(clock, steps=(*past, *to_come), fired=len(past))
 
 
 class Replay:
