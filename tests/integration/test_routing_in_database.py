@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,7 +14,8 @@ from tests.integration.conftest import OpenDatabase
 from tests.integration.router_harness import TEAM, Router, step
 from tests.system import Endpoints, routing
 
-from relance.events import AssignmentMade, LeadUnrouted
+from relance.clock import utc_now
+from relance.events import AssignmentMade, LeadUnrouted, StepFired
 from relance.events.assignment import ClockName
 from relance_local.services import ROUTER
 from relance_router.domain.answers import Refused
@@ -124,6 +126,24 @@ async def test_the_manager_hears_of_an_ignored_lead_although_it_has_gone_to_some
         "lead.reminder": "cancelled",
         "lead.escalated": "pending",
     }
+
+
+async def test_who_was_to_hear_of_an_ignored_lead_before_it_was_passed_on_hears_of_it_until_somebody_answers(
+    router: Router,
+) -> None:
+    """After an outage the steps may come in two batches. What was due later goes on with the next rep."""
+    leads = await router.leads(2)
+    owners = [await router.owner(each.lead_id) for each in leads]
+    await router.handle([step(owner, "reassign") for owner in owners])
+    await router.recorder.record((await router.owner(leads[1].lead_id))["id"], "acknowledged", None)
+    behind = [step(owner, action) for owner in owners for action in ("remind_rep", "notify_manager")]
+    later = step(owners[0], "notify_manager", "later")
+    assert isinstance(later.data, StepFired)
+    goes_on = later.data.model_copy(update={"due_at": utc_now() + timedelta(minutes=1)})
+    await router.handle([*behind, replace(later, data=goes_on)])
+    told = await router.rows("SELECT lead_id, details ->> 'step' AS step FROM notifications WHERE details ? 'step'")
+    assert told == [{"lead_id": leads[0].lead_id, "step": "notify_manager"}]
+    await router.books()
 
 
 async def test_an_answer_and_a_reassignment_at_once_leave_one_owner(router: Router) -> None:

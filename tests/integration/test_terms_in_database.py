@@ -186,7 +186,7 @@ async def test_a_clock_that_was_at_risk_and_is_given_more_time_is_in_time_until_
     risk = EscalationStep(name="risk", action="at_risk", window_fraction=0.1, delay=timedelta())
     made = assigned(3 * MINUTE, escalation=(risk,))
 
-    async def open_clocks() -> list[int]:
+    async def open_clocks() -> list[float]:
         await monitor.fire()
         found = await counted(monitor)
         return [found[f"open {state}"] for state in ("in_time", "at_risk", "breached")]

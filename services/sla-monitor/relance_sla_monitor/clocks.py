@@ -30,6 +30,7 @@ class StoredClock:
 
     assignment_id: AssignmentId
     lead_id: LeadId
+    ordinal: int
     rep: str
     team: str
     source: str
@@ -86,9 +87,9 @@ _HEAR = text("""
     ON CONFLICT (assignment_id, cause) DO UPDATE SET at = excluded.at WHERE excluded.at < known.at
 """)
 _COLUMNS = """
-    c.assignment_id, c.clock, c.lead_id, c.rep, c.team, c.source, c.traceparent, c.started_at, c.response_window,
-    c.deadline, c.extended, c.holds, c.revision, c.steps, c.fired, c.stopped_at, c.stopped_by, c.worked,
-    (SELECT k.calendar FROM calendars k WHERE k.digest = c.calendar) AS calendar
+    c.assignment_id, c.clock, c.lead_id, c.ordinal, c.rep, c.team, c.source, c.traceparent, c.started_at,
+    c.response_window, c.deadline, c.extended, c.holds, c.revision, c.steps, c.fired, c.stopped_at, c.stopped_by,
+    c.worked, (SELECT k.calendar FROM calendars k WHERE k.digest = c.calendar) AS calendar
 """
 _STOPS = """
     (SELECT jsonb_object_agg(s.cause, s.at) FROM stops s WHERE s.assignment_id = c.assignment_id) AS stops
@@ -98,6 +99,11 @@ _LOCK = text(f"""
     WHERE c.assignment_id = ANY(CAST(:assignment_ids AS uuid[]))
     ORDER BY c.assignment_id, c.clock
     FOR UPDATE
+""")
+_BEFORE = text("""
+    SELECT n.assignment_id, b.assignment_id AS before
+    FROM clocks n JOIN clocks b ON b.lead_id = n.lead_id AND b.ordinal = n.ordinal - 1 AND b.clock = 'response'
+    WHERE n.assignment_id = ANY(CAST(:assignment_ids AS uuid[])) AND n.clock = 'response'
 """)
 _FORMER = text("""
     SELECT f.assignment_id, f.clock, f.revision, f.until, f.response_window, f.extended, f.holds, f.deadline,
@@ -241,6 +247,14 @@ async def hear_of_stops(connection: AsyncConnection, stops: Sequence[tuple[Assig
         "ats": [at for _, _, at in stops],
     }
     await connection.execute(_HEAR, columns)
+
+
+async def assignments_before(
+    connection: AsyncConnection, assignments: Sequence[AssignmentId]
+) -> dict[AssignmentId, AssignmentId]:
+    """To each of these assignments the one of its lead before, where that is known."""
+    rows = await connection.execute(_BEFORE, {"assignment_ids": list(assignments)})
+    return {AssignmentId(row.assignment_id): AssignmentId(row.before) for row in rows}
 
 
 async def lock_clocks(connection: AsyncConnection, assignments: Sequence[AssignmentId]) -> list[Heard]:
@@ -397,6 +411,7 @@ def _stored(row: Row[tuple[object, ...]], former: Sequence[FormerTerms] = ()) ->
     return StoredClock(
         assignment_id=AssignmentId(row.assignment_id),
         lead_id=LeadId(row.lead_id),
+        ordinal=row.ordinal,
         rep=row.rep,
         team=row.team,
         source=row.source,

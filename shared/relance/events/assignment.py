@@ -11,6 +11,8 @@ from relance.ids import AssignmentId, LeadId
 StepAction = Literal["remind_rep", "at_risk", "breach", "notify_manager", "notify", "reassign"]
 TELLING: frozenset[StepAction] = frozenset({"remind_rep", "notify_manager", "notify"})
 """Actions that tell somebody, whom quiet hours leave alone."""
+TELLING_OTHERS = TELLING - {"remind_rep"}
+"""Those that tell somebody else than the rep: they go on when the lead is passed on."""
 Way = Literal["webhook", "slack", "teams", "email"]
 """How somebody is told."""
 
@@ -101,7 +103,9 @@ class AssignmentTermsChanged(EventData):
     team: str
     revision: int = Field(ge=1, description="1 for the first change, 2 for the second, and so on.")
     changed_at: UtcDatetime
-    because: Literal["configuration", "extended", "held", "released"]
+    because: Literal["configuration", "revised", "extended", "held", "released"] = Field(
+        description="revised: by what is known of the lead now, its window is shorter."
+    )
     by: str | None = Field(None, description="Who changed them by hand.")
     response_window: Seconds = Field(description="Counted from when the assignment was made, extensions included.")
     contact_window: Seconds | None = None

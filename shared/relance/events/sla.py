@@ -31,6 +31,9 @@ class StepFired(EventData):
     fired_at: UtcDatetime
     deadline: UtcDatetime
     response_window: Seconds = Field(description="The window of this clock.")
+    passed_on: bool = Field(
+        False, description="Whether it comes from the clock of a rep before, who ignored the lead: `rep` has it since."
+    )
 
 
 class BreachWithdrawn(EventData):

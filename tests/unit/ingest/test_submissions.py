@@ -10,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from relance.events import Contact
 from relance_ingest.domain.submissions import (
     CallSubmission,
     FieldError,
@@ -92,8 +93,16 @@ def test_a_call_is_normalised() -> None:
 def test_a_call_names_both_numbers_when_both_are_wrong() -> None:
     """The phone system's maker mends both at once."""
     with pytest.raises(FieldError) as error:
-        call_contact(CallSubmission.model_validate({**CALL, "caller": "anonymous", "called_number": "7"}), "DE")
+        call_contact(CallSubmission.model_validate({**CALL, "caller": "12", "called_number": "7"}), "DE")
     assert set(error.value.faults) == {"caller", "called_number"}
+
+
+@pytest.mark.parametrize("caller", [None, "anonymous", "+"])
+def test_a_caller_who_withheld_the_number_is_one(caller: str | None) -> None:
+    """Of whom nothing is known but the call."""
+    contact, call = call_contact(CallSubmission.model_validate({**CALL, "caller": caller}), "DE")
+    assert contact == Contact()
+    assert call.called_number == "+493012345678"
 
 
 @pytest.mark.parametrize(

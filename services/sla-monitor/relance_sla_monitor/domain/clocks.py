@@ -6,9 +6,13 @@ so do the delays of steps, as nobody is to be called on Sunday for a lead that c
 
 Terms may change while a clock runs. Those that ran at the moment of the stop decide, whenever it is heard of; so each
 clock keeps its former terms.
+
+A lead that is passed from rep to rep is one incident: when a `reassign` step has taken it away, what was still to come
+and tells somebody else than the rep goes on with the clock of the next, at its time, until that is stopped. Who passes
+it on or changes its terms by hand has looked at it: then nothing goes on but what the next rep is promised.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -16,11 +20,14 @@ from typing import Literal, get_args
 
 from relance.calendars import Calendar, Hold, deadline, next_opening, used
 from relance.events import AssignmentMade, AssignmentTermsChanged, EscalationStep
-from relance.events.assignment import TELLING, ClockName, StepAction, Way
+from relance.events.assignment import TELLING, TELLING_OTHERS, ClockName, StepAction, Way
 from relance.events.response import Answer, Disposition
 
-StopCause = Answer | Disposition | Literal["reassigned", "erased"]
-"""An answer by the rep, sales' word on the lead, or its end here: it goes to somebody else, or is erased."""
+StopCause = Answer | Disposition | Literal["reassigned", "moved", "erased"]
+"""An answer by the rep, sales' word on the lead, or its end here: it goes to somebody else, or is erased.
+
+What was reassigned by hand was `moved` too, which stops nothing by itself.
+"""
 
 _DISPOSITIONS: frozenset[StopCause] = frozenset(get_args(Disposition))
 _REACHED: frozenset[StopCause] = frozenset({"contacted"})
@@ -42,6 +49,7 @@ class Step:
     """One step of the escalation policy, with the moment it falls due (aware, UTC).
 
     A step that is repeated stands once for each `occurrence`. `to` names the contacts it tells, `via` the ways.
+    `passed_on` says that it comes from the clock of a rep who ignored the lead.
     """
 
     name: str
@@ -50,6 +58,7 @@ class Step:
     occurrence: int = 1
     to: tuple[str, ...] = ()
     via: tuple[Way, ...] = ()
+    passed_on: bool = False
 
     @property
     def key(self) -> tuple[str, int]:
@@ -165,19 +174,58 @@ def change_terms(clock: Clock, change: AssignmentTermsChanged) -> Clock:
     changed = _begin(change, clock.name, clock.started_at)
     skipped = {(each.step, each.occurrence, each.due_at) for each in change.skipped if each.clock == clock.name}
     to_come = {step.key: step.due_at for step in changed.steps if step.due_at > moment}
+    gone_on = () if change.by else tuple(step for step in clock.steps if step.passed_on)
     fired = tuple(
         step
         for step in clock.steps[: clock.fired]
         if (*step.key, step.due_at) not in skipped and not comes_again(step, to_come.get(step.key))
     )
     keys = {step.key for step in fired}
-    return replace(
+    changed = replace(
         clock,
         terms=changed.terms,
         steps=fired + tuple(step for step in changed.steps if step.key not in keys),
         fired=len(fired),
         former=(*clock.former, FormerTerms(change.revision, moment, clock.terms)),
     )
+    return go_on(changed, gone_on)
+
+
+def left_over(clock: Clock, heard: Collection[StopCause]) -> tuple[Step, ...]:
+    """What of a clock that has been stopped goes on with the next rep; `heard` is all that was said of its assignment.
+
+    All that tells others, once a `reassign` step was due, also when the rep then declined; before, what had gone on
+    with them. Not what was due by then.
+    """
+    end = clock.stopped_at
+    if end is None or clock.stopped_by not in {"reassigned", "declined"} or "moved" in heard:
+        return ()
+    ignored = any(step.action == "reassign" and step.due_at <= end for step in clock.steps)
+    return tuple(
+        replace(step, passed_on=True)
+        for step in clock.steps
+        if step.due_at > end and step.action in TELLING_OTHERS and (ignored or step.passed_on)
+    )
+
+
+def go_on(clock: Clock, steps: Sequence[Step]) -> Clock:
+    """The clock with these steps of the clock before, where the same of its own is due later.
+
+    What has been told already, as a later occurrence of it comes, does not begin anew.
+    """
+    if not steps:
+        return clock
+    fired, own = clock.steps[: clock.fired], clock.steps[clock.fired :]
+    told = {step.key for step in fired}
+    coming = {step.key: step for step in steps if step.key not in told}
+    first: dict[str, int] = {}
+    for step in steps:
+        first[step.name] = min(step.occurrence, first.get(step.name, step.occurrence))
+    for step in own:
+        there = coming.get(step.key)
+        if step.occurrence >= first.get(step.name, 1) and (there is None or step.due_at <= there.due_at):
+            coming[step.key] = step
+    return replace(clock, steps=fired + tuple(sorted(coming.values(), key=lambda step: step.due_at)))
 
 
 def comes_again(fired: Step, due_at: datetime | None) -> bool:

@@ -183,7 +183,7 @@ class Replay:
 
 
 def _step(said: StepFired) -> Step:
-    return Step(said.step, said.action, said.due_at, said.occurrence, said.to, said.via)
+    return Step(said.step, said.action, said.due_at, said.occurrence, said.to, said.via, said.passed_on)
 
 
 def _apart(events: Sequence[tuple[Record, Envelope]]) -> Iterator[list[tuple[Record, Envelope]]]:

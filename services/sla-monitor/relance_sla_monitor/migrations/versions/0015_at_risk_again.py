@@ -7,7 +7,7 @@ from relance.migrations import statements
 revision = "0015"
 down_revision = "0014"
 
-INDEX = """
+TABLES = """
     CREATE INDEX risk_postponed ON clocks (risk_at) WHERE stopped_at IS NULL AND revision > 0
 """
 # As in 0007, but that a step which fires again, due at another time, is another.
@@ -38,5 +38,5 @@ FUNCTION = """
 
 
 def upgrade() -> None:
-    for statement in (*statements(INDEX), FUNCTION):
+    for statement in (*statements(TABLES), FUNCTION):
         op.execute(statement)
