@@ -26,16 +26,17 @@ TABLES = """
     );
     COMMENT ON COLUMN campaigns.listed IS 'Whether it has series of its own. For ever: a sum of others must not fall';
     INSERT INTO campaigns (source, campaign, listed, active_at)
-    SELECT source, campaign, row_number() OVER (PARTITION BY source ORDER BY min(seen)) <= 50,
-        coalesce((
-            SELECT max(c.received_at) FROM clocks c
-            WHERE c.source = t.source AND c.campaign = t.campaign AND c.received_at > now() - interval '30 days'
-        ), '-infinity')
+    SELECT source, campaign, place <= 50, coalesce(newest, '-infinity')
     FROM (
-        SELECT source, campaign, seen FROM tallies UNION ALL SELECT source, campaign, id FROM tally_changes
-    ) t
-    WHERE campaign <> ''
-    GROUP BY source, campaign
+        SELECT source, campaign, row_number() OVER (PARTITION BY source ORDER BY min(seen)) AS place
+        FROM (SELECT source, campaign, seen FROM tallies UNION ALL SELECT source, campaign, id FROM tally_changes) t
+        WHERE campaign <> ''
+        GROUP BY source, campaign
+    ) known LEFT JOIN (
+        SELECT source, campaign, max(received_at) AS newest FROM clocks
+        WHERE received_at > now() - interval '30 days'
+        GROUP BY source, campaign
+    ) heard USING (source, campaign)
 """
 INSERT = "INSERT INTO tally_changes (clock, team, source, campaign, what, detail, amount)"
 NO_ANSWER = "('declined', 'reassigned', 'erased')"
