@@ -113,7 +113,7 @@ async def running_prometheus(
     """Our rules, evaluated as quickly as it scrapes. `targets` is host and port by job."""
     told = [{"static_configs": [{"targets": [alertmanager]}]}] if alertmanager else []
     configuration = {
-        "global": {"scrape_interval": "500ms", "scrape_timeout": "500ms", "evaluation_interval": "500ms"},
+        "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
         "rule_files": [str(RULES / "*.yml")],
         "scrape_configs": [
             {"job_name": job, "static_configs": [{"targets": [target]}]} for job, target in targets.items()

@@ -40,6 +40,8 @@ STANDARD_STEPS = [
     {"name": "manager", "action": "notify_manager", "at": "100%"},
     {"name": "reassign", "action": "reassign", "at": "150%"},
 ]
+LATE_STEPS = [*STANDARD_STEPS[:-1], {"name": "reassign", "action": "reassign", "at": "100%", "after": "1h"}]
+"""A lead stays with its rep until the test lets time pass."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,20 @@ def routing(
         "fallback": {"team": fallback or next(iter(teams)), **promise},
     }
     return yaml.safe_dump(document, sort_keys=False)
+
+
+_LET_PASS = """
+    UPDATE sla.clocks SET started_at = started_at - $1::interval, deadline = deadline - $1::interval,
+        risk_at = risk_at - $1::interval, next_due_at = next_due_at - $1::interval,
+        steps = (
+            SELECT coalesce(
+                jsonb_agg(step || jsonb_build_object('due_at', (step->>'due_at')::timestamptz - $1) ORDER BY place),
+                '[]'
+            )
+            FROM jsonb_array_elements(steps) WITH ORDINALITY AS t (step, place)
+        )
+    WHERE stopped_at IS NULL AND deadline IS NOT NULL
+"""
 
 
 @dataclass
@@ -210,6 +226,25 @@ class System:
         version: int = applied["version"]
         return version
 
+    async def delete_leads(self) -> None:
+        """For the next test, where several share an ingest of their own."""
+        connection = await self.server.connect(self.database, "ingest")
+        try:
+            await connection.execute("DELETE FROM ingest.leads")
+        finally:
+            await connection.close()
+
+    async def let_pass(self, time: timedelta) -> None:
+        """Let that time pass for every clock that runs and is not held: all that the SLA monitor has of it moves back.
+
+        A test that waits for windows of a few seconds depends on doing all else within them.
+        """
+        connection = await self.server.connect(self.database, "sla")
+        try:
+            await connection.execute(_LET_PASS, time)
+        finally:
+            await connection.close()
+
     def logs(self) -> list[dict[str, Any]]:
         """Every line that the services have logged."""
         lines = [line for name in self.services.running for line in self.services.log(name).read_text().splitlines()]
@@ -262,7 +297,8 @@ async def running_system(
             },
         )
         running = Services(Parts(folder, server, broker, database, prefix), configuration)
-        closing.push_async_callback(running.stop)
+        # Nobody needs what they would do at their end; what they promise of it has tests of its own.
+        closing.callback(lambda: [process.kill() for process in running.running.values()])
         await _create_topics(server, broker, database, prefix)
         await running.start(services)
         yield System(running, server, broker, database, prefix, endpoints, http, routing_file)

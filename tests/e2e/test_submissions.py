@@ -2,10 +2,16 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
-from tests.system import KEYS, THANKS, System
+import pytest
+from tests.system import KEYS, THANKS, System, running_system
+
+from relance_local.broker import Broker
+from relance_local.database_server import DatabaseServer
+from relance_local.services import INGEST
 
 FORM = {"_key": KEYS["website"], "name": "Maria Huber", "email": "maria@example.com", "budget": "20k"}
 CALL = {
@@ -25,6 +31,23 @@ async def post(
     async with system.http.post(system.url("ingest", path), headers=headers, allow_redirects=False, **body) as answer:
         text = await answer.text()
         return answer.status, json.loads(text) if text else {}, dict(answer.headers)
+
+
+@pytest.fixture(scope="module")
+async def shared_ingest(
+    real_parts: tuple[DatabaseServer, Broker], database_of_module: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[System]:
+    """Ingest alone."""
+    folder = tmp_path_factory.mktemp("submissions")
+    async with running_system(real_parts, database_of_module, folder, services=[INGEST]) as running:
+        yield running
+
+
+@pytest.fixture
+async def ingest_only(shared_ingest: System) -> AsyncIterator[System]:
+    """The same for all tests, with no lead."""
+    yield shared_ingest
+    await shared_ingest.delete_leads()
 
 
 async def stored(system: System) -> list[dict[str, Any]]:

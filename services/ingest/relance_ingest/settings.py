@@ -35,7 +35,9 @@ class IngestSettings(PersonalDataSettings):
     )
     figures_every: timedelta = Field(timedelta(seconds=15), description="How often to count what metrics report.")
     accept_waiting: PositiveInt = Field(
-        1000, description="Submissions that may wait for a transaction; above it the answer is 503 with Retry-After."
+        1000,
+        description="Submissions that may wait for a transaction; above it the answer is 503 with Retry-After. A "
+        "request has one, a partner's as many as it has leads: above RELANCE_HTTP_CONCURRENCY only those reach it.",
     )
     accept_patience: timedelta = Field(
         timedelta(seconds=5), description="How long a submission may wait for its transaction before the answer is 503."
