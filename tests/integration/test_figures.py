@@ -10,8 +10,9 @@ from tests.integration.conftest import OpenDatabase
 from tests.integration.test_clocks_in_database import Monitor, answered, assigned, envelopes
 
 from relance.events import AssignmentEnded, EscalationStep
+from relance.ids import new_id
 from relance_sla_monitor import figures
-from relance_sla_monitor.figures import CAMPAIGNS, OTHER, Figure, Figures, bounded, count, families
+from relance_sla_monitor.figures import CAMPAIGNS, OTHER, Figures, count, families
 
 MINUTES = timedelta(minutes=1)
 FILL = text("""
@@ -74,6 +75,8 @@ async def test_every_clock_is_counted_once_by_how_it_went(monitor: Monitor) -> N
     )  # fmt: skip
     found = await counted(monitor)
     assert found == await counted(monitor)
+    # What may come is counted from nought: `rate` would not see the first of a series that begins with it.
+    assert found["steps_total reassign"] == 0
     expected = {
         "clocks_started_total": 7, "windows_kept_total": 1, "windows_breached_total": 3, "breaches_withdrawn_total": 0,
         "open in_time": 1, "open at_risk": 0, "open breached": 1,
@@ -100,21 +103,37 @@ async def test_a_withdrawn_breach_takes_no_counter_back(monitor: Monitor) -> Non
     assert [after[name] for name in names] == [1, 1, 1, 0]
 
 
-async def test_only_overdue_clocks_are_read_again(monitor: Monitor) -> None:
-    """Of 100 000 clocks half have stopped and half run, 20 of them beyond their deadline: a count reads those 20."""
+async def test_clocks_that_are_overdue_for_long_are_read_once(monitor: Monitor) -> None:
+    """Of 100 000 clocks half have stopped and half run, 20 of them long overdue: a count reads none of them again.
+
+    What becomes of them is counted all the same, and so is what comes late.
+    """
     for first in range(1, 100_000, 10_000):
         async with monitor.database.transaction() as connection:
             await connection.execute(FILL, {"first": first, "open": 50_000, "overdue": 20})
     async with monitor.database.transaction() as connection:
         await connection.execute(text("ANALYZE clocks"))
+        unnoted = numbers(families(await count(connection)), team="sales")
     before = await counted(monitor)
+    overdue = [assigned(timedelta(minutes=12)) for _ in range(3)]
+    await monitor.handle(*overdue)
     async with monitor.database.transaction() as connection:
+        # What this connection has just read may be in this number too.
+        read = (await connection.execute(READ)).scalar_one()
         again = numbers(families(await count(connection)), team="sales")
-        # What the count before it read may be in this number too.
-        assert (await connection.execute(READ)).scalar_one() <= 2 * 20
-    assert before == again
+        assert (await connection.execute(READ)).scalar_one() - read <= 2 * len(overdue)
+    assert unnoted == before
     names = ("clocks_started_total", "windows_kept_total", "open in_time", "open at_risk", "open breached")
     assert [before[name] for name in names] == [100_000, 50_000, 49_980, 0, 20]
+    assert [again[name] for name in names] == [100_003, 50_000, 49_980, 0, 23]
+    late = assigned(timedelta(days=2))
+    await monitor.handle(late)
+    await monitor.rows(
+        "UPDATE clocks SET stopped_at = now(), stopped_by = 'contacted', worked = '1 day' WHERE assignment_id IN ("
+        "SELECT assignment_id FROM clocks WHERE stopped_at IS NULL ORDER BY deadline LIMIT 5) RETURNING 1"
+    )
+    after = await counted(monitor)
+    assert (after["open breached"], after["windows_breached_total"]) == (24 - 5, 24)
 
 
 async def test_a_clock_at_risk_counts_once_until_it_is_answered_or_late(monitor: Monitor) -> None:
@@ -128,26 +147,59 @@ async def test_a_clock_at_risk_counts_once_until_it_is_answered_or_late(monitor:
             ("d", "breach", 1),
         )
     )
-    risky, answered_since, late, fresh = (
-        assigned(ago * MINUTES).model_copy(update={"escalation": policy}) for ago in (3, 3, 12, 0)
+    risky, answered_since, late, fresh, long, longer = (
+        assigned(ago * MINUTES).model_copy(update={"escalation": policy}) for ago in (3, 3, 12, 0, 180, 240)
     )
-    await monitor.handle(risky, answered_since, late, fresh)
+    await monitor.handle(risky, answered_since, late, fresh, long, longer)
+    # Before and after it is noted that they are long overdue.
+    await counted(monitor)
     await monitor.timers.fire_due()
+    await monitor.handle(long.model_copy(update={"assignment_id": new_id(), "lead_id": new_id()}))
     await monitor.handle(answered(answered_since, 3 * MINUTES))
+    for standing in ([1, 1, 4], [1, 1, 3], [1, 1, 2]):
+        found = await counted(monitor)
+        assert [found[f"open {state}"] for state in ("in_time", "at_risk", "breached")] == standing
+        assert found["windows_breached_total"] == 4
+        await monitor.handle(answered(long if standing[2] == 4 else longer, 200 * MINUTES))
+
+
+async def test_whoever_names_campaigns_makes_no_more_series_than_the_limit_and_new_ones_take_the_place_of_quiet_ones(
+    monitor: Monitor,
+) -> None:
+    """What counts among others stays there, and nothing falls: Prometheus would take it for a restart."""
+
+    async def heard_of(*campaigns: str) -> dict[str, float]:
+        """Clocks started, by the label of their campaign."""
+        await monitor.handle(
+            *(assigned(timedelta()).model_copy(update={"campaign": each or None}) for each in campaigns)
+        )
+        async with monitor.database.transaction() as connection:
+            found = families(await count(connection))
+        started = next(metric for metric in found if metric.name == "relance_sla_clocks_started")
+        return {sample.labels["campaign"]: sample.value for sample in started.samples}
+
+    named = [f"c{n:02}" for n in range(CAMPAIGNS + 5)]
+    first = await heard_of("", *named[:CAMPAIGNS])
+    assert first == dict.fromkeys(["", *named[:CAMPAIGNS]], 1)
+    assert await heard_of(*named[CAMPAIGNS:]) == {**first, OTHER: 5}
+    async with monitor.database.transaction() as connection:
+        await connection.execute(text("UPDATE campaigns SET active_at = now() - interval '31 days'"))
+    assert await heard_of("spring", "c07", named[-1]) == {"": 1, OTHER: 6, "spring": 1, "c07": 2}
+
+
+async def test_who_is_long_overdue_is_not_noted_while_somebody_is_at_it(
+    monitor: Monitor, open_database: OpenDatabase
+) -> None:
+    """Whoever changes a clock would not know that it is noted, and it would be overdue for ever."""
+    made, other = assigned(180 * MINUTES), assigned(180 * MINUTES)
+    await monitor.handle(made, other)
+    async with Monitor(open_database("sla")).database.transaction() as connection:
+        await monitor.handler(connection, envelopes(answered(made, 170 * MINUTES)))
+        assert (await counted(monitor))["open breached"] == 2
+        assert await monitor.rows("SELECT * FROM overdue_counted") == []
     found = await counted(monitor)
-    assert [found[f"open {state}"] for state in ("in_time", "at_risk", "breached")] == [1, 1, 1]
-
-
-def test_whoever_names_campaigns_makes_no_more_series_than_the_limit() -> None:
-    """The first ones keep theirs, whatever comes after; the rest are added up."""
-    given = [Figure("response", "sales", "website", f"c{n:03}", "started", "", 1, 1000 - n) for n in range(200)]
-    given.append(Figure("response", "sales", "website", "", "started", "", 1, 5000))
-    labels = bounded(given, CAMPAIGNS)
-    assert [label for (_, campaign), label in labels.items() if campaign == ""] == [""]
-    assert {label for label in labels.values() if label not in ("", OTHER)} == {f"c{n:03}" for n in range(150, 200)}
-    found = next(metric for metric in families(given) if metric.name == "relance_sla_clocks_started")
-    assert len(found.samples) == CAMPAIGNS + 2
-    assert sum(sample.value for sample in found.samples) == 201
+    assert (found["open breached"], found["windows_breached_total"]) == (1, 2)
+    assert len(await monitor.rows("SELECT * FROM overdue_counted")) == 1
 
 
 @pytest.mark.parametrize("counted_meanwhile", [True, False])

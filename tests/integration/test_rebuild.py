@@ -19,6 +19,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from tests.integration.asgi import ask
 from tests.integration.conftest import OpenDatabase
+from tests.integration.test_both_sides import agreed_numbers
 from tests.integration.test_clocks_in_database import answered, assigned, disposed
 from tests.integration.test_figures import numbers
 from typer.testing import CliRunner
@@ -378,6 +379,7 @@ async def test_topics_give_the_same_numbers_again_and_the_service_goes_on_where_
     spent = Spend.model_validate({"source": "website", "month": "2026-11", "amount": "100", "currency": "EUR"})
     await put_spend(monitor.database, [spent])
     before, told = await read_numbers(monitor), await told_by_monitor(monitor)
+    agreed = await agreed_numbers(monitor.database)
     assert all(before.tables.values()), "nothing of some kind happened"
     assert (before.figures["breaches_withdrawn_total"], before.figures["touches_total"]) == (3, 2)
     # Said while the monitor was down: not for the rebuild, but for the service.
@@ -396,6 +398,7 @@ async def test_topics_give_the_same_numbers_again_and_the_service_goes_on_where_
     assert after.figures == before.figures
     assert after.documents == before.documents
     assert after.board == before.board
+    assert await agreed_numbers(monitor.database) == agreed
     assert (outcome.refused, outcome.stray_steps, outcome.missing) == (1, 0, {})
     assert outcome.rows == {table: len(found) for table, found in before.tables.items()}
     assert await told_by_monitor(monitor) == told

@@ -1,12 +1,13 @@
 """Business figures for Prometheus, from the database: right after every restart, the same on every replica.
 
 Triggers note what clocks and steps do (`tally_changes`); each count adds the notes up in `tallies` and reads of the
-clocks only those that are overdue or on hold, so that it costs the same whatever has passed and whatever runs. Because
-each replica reports the same figures, a query takes `max` over replicas and never `sum`.
+clocks only those that are newly overdue, on hold or were given more time. Those that have been overdue for long,
+perhaps for ever, are noted too, once. So a count costs the same whatever has passed and whatever runs. Because each
+replica reports the same figures, a query takes `max` over replicas and never `sum`.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,13 +20,19 @@ from typing_extensions import override
 from relance.database import Database
 
 CAMPAIGNS = 50
-"""So many campaigns of a source have series of their own, those seen first; whoever posts leads names campaigns."""
+"""So many campaigns of a source have series of their own at a time; whoever posts leads names campaigns."""
 OTHER = "other"
-"""All campaigns beyond `CAMPAIGNS`."""
+"""All campaigns that were new while so many had theirs. They stay in it: a counter that fell would begin anew."""
+QUIET = timedelta(days=30)
+"""A campaign of which nothing was heard for so long has no series, and its place is free for a new one."""
+LONG_OVERDUE = timedelta(hours=1)
+"""Who has not answered by then may never."""
+NOTED_AT_ONCE = 5000
+"""So many clocks that are long overdue at a time, in some 20 ms: what changes clocks waits meanwhile."""
 
 SECONDS = (5, 15, 30, 60, 120, 180, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400, 259200)
 RATIOS = (0.1, 0.25, 0.5, 0.8, 1, 1.25, 1.5, 2, 5, 10)
-"""Buckets, as the triggers have them; a rebuild counts by these."""
+"""Buckets, as the triggers have them."""
 
 _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtext('sla.tallies'))")
 _NOW = text("SELECT clock_timestamp()")
@@ -33,8 +40,57 @@ _OLDEST_TRANSACTION = text("""
     SELECT min(xact_start) FROM pg_stat_activity
     WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()
 """)
+_OVERDUE = "CASE WHEN c.stopped_at IS NULL THEN c.deadline END"
+"""As the index has it."""
+_COUNTED_UNTIL = "coalesce((SELECT until FROM overdue_counted), '-infinity')"
+_LONG_OVERDUE = text(f"""
+    SELECT max(deadline) FROM (
+        SELECT {_OVERDUE} AS deadline FROM clocks c
+        WHERE c.stopped_at IS NULL AND {_OVERDUE} > {_COUNTED_UNTIL} AND {_OVERDUE} <= :until
+        ORDER BY 1 LIMIT :limit
+    ) AS first
+""")
+_NOBODY_CHANGES_CLOCKS = text("SELECT pg_try_advisory_xact_lock(hashtext('sla.overdue'))")
+_NOTE_LONG_OVERDUE = text(f"""
+    WITH moved AS (
+        INSERT INTO overdue_counted AS o (until) VALUES (:until)
+        ON CONFLICT (single) DO UPDATE SET until = greatest(o.until, excluded.until)
+    ), found AS (
+        SELECT c.clock, c.team, c.source, coalesce(c.campaign, '') AS campaign,
+            count(*) AS clocks, count(*) FILTER (WHERE EXISTS (
+                SELECT FROM steps s
+                WHERE s.assignment_id = c.assignment_id AND s.clock = c.clock AND s.action = 'at_risk'
+            )) AS risky
+        FROM clocks c
+        WHERE c.stopped_at IS NULL AND {_OVERDUE} > {_COUNTED_UNTIL} AND {_OVERDUE} <= :until
+        GROUP BY 1, 2, 3, 4
+    )
+    INSERT INTO tally_changes (clock, team, source, campaign, what, detail, amount)
+    SELECT clock, team, source, campaign, what, '', amount
+    FROM found, LATERAL (VALUES ('overdue_long', clocks), ('risky_long', risky)) noted (what, amount)
+    WHERE amount > 0
+""")
+_LIST_CAMPAIGNS = text("""
+    INSERT INTO campaigns AS c (source, campaign, listed, active_at)
+    SELECT source, campaign, coalesce(taken, 0) + row_number() OVER (PARTITION BY source, new ORDER BY noted) <= :limit,
+        now()
+    FROM (
+        SELECT source, campaign, min(id) AS noted, NOT EXISTS (
+            SELECT FROM campaigns k WHERE k.source = t.source AND k.campaign = t.campaign
+        ) AS new
+        FROM tally_changes t
+        WHERE campaign <> '' AND what NOT IN ('overdue_long', 'risky_long')
+        GROUP BY source, campaign
+    ) AS heard
+    LEFT JOIN (
+        SELECT source, count(*) AS taken FROM campaigns
+        WHERE listed AND active_at > now() - CAST(:quiet AS interval) GROUP BY source
+    ) AS places USING (source)
+    ON CONFLICT (source, campaign) DO UPDATE SET active_at = excluded.active_at
+    WHERE c.active_at < excluded.active_at - interval '1 hour'
+""")
 # One statement, so that all of it sees the same clocks: one that stops meanwhile is open or stopped, never neither.
-_COUNT = text("""
+_COUNT = text(f"""
     WITH changes AS (
         DELETE FROM tally_changes RETURNING *
     ), folded AS (
@@ -52,7 +108,7 @@ _COUNT = text("""
             WHERE s.assignment_id = c.assignment_id AND s.clock = c.clock AND s.action = 'at_risk'
             LIMIT 1
         ) r ON true
-        WHERE c.stopped_at IS NULL AND CASE WHEN c.stopped_at IS NULL THEN c.deadline END < :moment
+        WHERE c.stopped_at IS NULL AND {_OVERDUE} > {_COUNTED_UNTIL} AND {_OVERDUE} < :moment
         GROUP BY 1, 2, 3, 4
     ), held AS (
         SELECT c.clock, c.team, c.source, coalesce(c.campaign, '') AS campaign,
@@ -61,7 +117,7 @@ _COUNT = text("""
                 WHERE s.assignment_id = c.assignment_id AND s.clock = c.clock AND s.action = 'at_risk'
             )) AS risky
         FROM clocks c
-        WHERE c.stopped_at IS NULL AND c.holds <> '{}' AND c.holds @> now() AND coalesce(c.deadline >= :moment, true)
+        WHERE c.stopped_at IS NULL AND c.holds <> '{{}}' AND c.holds @> now() AND coalesce(c.deadline >= :moment, true)
         GROUP BY 1, 2, 3, 4
     ), calm AS (
         SELECT c.clock, c.team, c.source, coalesce(c.campaign, '') AS campaign, count(*) AS risky
@@ -73,39 +129,56 @@ _COUNT = text("""
             )
         GROUP BY 1, 2, 3, 4
     )
-    SELECT clock, team, source, campaign, what, detail, sum(amount) AS amount, min(seen) AS seen
+    SELECT clock, team, source, CASE
+            WHEN campaign = '' THEN ''
+            WHEN k.listed AND k.active_at > now() - CAST(:quiet AS interval) THEN campaign
+            WHEN NOT k.listed THEN CAST(:other AS text)
+        END AS campaign, what, detail, sum(amount) AS amount
     FROM (
-        SELECT clock, team, source, campaign, what, detail, amount, seen FROM tallies
-        UNION ALL SELECT clock, team, source, campaign, what, detail, amount, seen FROM folded
-        UNION ALL SELECT clock, team, source, campaign, 'overdue', '', clocks, NULL FROM overdue
-        UNION ALL SELECT clock, team, source, campaign, 'risky', '', -risky, NULL FROM overdue
-        UNION ALL SELECT clock, team, source, campaign, 'on_hold', '', clocks, NULL FROM held
-        UNION ALL SELECT clock, team, source, campaign, 'risky', '', -risky, NULL FROM held
-        UNION ALL SELECT clock, team, source, campaign, 'risky', '', -risky, NULL FROM calm
+        SELECT clock, team, source, campaign, what, detail, amount FROM tallies
+        UNION ALL SELECT clock, team, source, campaign, what, detail, amount FROM folded
+        UNION ALL SELECT clock, team, source, campaign, 'overdue', '', clocks FROM overdue
+        UNION ALL SELECT clock, team, source, campaign, 'risky', '', -risky FROM overdue
+        UNION ALL SELECT clock, team, source, campaign, 'on_hold', '', clocks FROM held
+        UNION ALL SELECT clock, team, source, campaign, 'risky', '', -risky FROM held
+        UNION ALL SELECT clock, team, source, campaign, 'risky', '', -risky FROM calm
     ) AS figures
-    GROUP BY clock, team, source, campaign, what, detail
+    LEFT JOIN campaigns k USING (source, campaign)
+    GROUP BY 1, 2, 3, 4, 5, 6
 """)
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One number. `seen` orders campaigns by their first clock; None for what is overdue or on hold."""
+    """One number. `campaign` is the label; None: it has no series of its own."""
 
     clock: str
     team: str
     source: str
-    campaign: str
+    campaign: str | None
     what: str
     detail: str
     amount: float
-    seen: int | None
 
 
 async def count(connection: AsyncConnection) -> list[Figure]:
     """Fold what has changed since the last count, and return every figure."""
     await connection.execute(_ONE_AT_A_TIME)
-    moment = await _settled_until(connection)
-    return [Figure(*row) for row in await connection.execute(_COUNT, {"moment": moment})]
+    await connection.execute(_LIST_CAMPAIGNS, {"limit": CAMPAIGNS, "quiet": QUIET})
+    asked = {"moment": await _settled_until(connection), "quiet": QUIET, "other": OTHER}
+    return [Figure(*row) for row in await connection.execute(_COUNT, asked)]
+
+
+async def note_long_overdue(connection: AsyncConnection) -> None:
+    """Note some clocks that have been overdue for long, so that no count reads them again.
+
+    From then on triggers note what becomes of them. One that changes a clock meanwhile would know nothing of it: this
+    waits for none, is left for the next time while there is any, and is to be committed soon, as others wait for it.
+    """
+    asked = {"until": await _settled_until(connection) - LONG_OVERDUE, "limit": NOTED_AT_ONCE}
+    until: datetime | None = (await connection.execute(_LONG_OVERDUE, asked)).scalar_one()
+    if until and (await connection.execute(_NOBODY_CHANGES_CLOCKS)).scalar_one():
+        await connection.execute(_NOTE_LONG_OVERDUE, {"until": until})
 
 
 async def _settled_until(connection: AsyncConnection) -> datetime:
@@ -119,22 +192,6 @@ async def _settled_until(connection: AsyncConnection) -> datetime:
     return min(now, oldest or now)
 
 
-def bounded(figures: Iterable[Figure], limit: int) -> dict[tuple[str, str], str]:
-    """The label of each campaign of each source: itself for the first `limit` of a source, `OTHER` for the rest."""
-    first: dict[tuple[str, str], int] = {}
-    for figure in figures:
-        if figure.seen is not None:
-            key = (figure.source, figure.campaign)
-            first[key] = min(figure.seen, first.get(key, figure.seen))
-    labels: dict[tuple[str, str], str] = {}
-    listed: dict[str, int] = defaultdict(int)
-    for source, campaign in sorted(first, key=lambda key: first[key]):
-        # No campaign is none of the campaigns.
-        listed[source] += campaign != ""
-        labels[source, campaign] = OTHER if campaign and listed[source] > limit else campaign
-    return labels
-
-
 class Figures(Collector):
     """Counts every few seconds; a scrape gets the newest count."""
 
@@ -145,6 +202,8 @@ class Figures(Collector):
 
     async def count(self) -> timedelta:
         """Count now; returns when to count next."""
+        async with self._database.transaction() as connection:
+            await note_long_overdue(connection)
         async with self._database.transaction() as connection:
             self._figures = await count(connection)
         return self._every
@@ -162,7 +221,6 @@ Labels = tuple[str, ...]
 
 def families(figures: Sequence[Figure]) -> Iterator[Metric]:
     """The figures as metrics."""
-    campaigns = bounded(figures, CAMPAIGNS)
     totals: dict[Labels, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     standing: dict[Labels, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     steps: dict[Labels, float] = defaultdict(float)
@@ -172,15 +230,17 @@ def families(figures: Sequence[Figure]) -> Iterator[Metric]:
     }
     for each in figures:
         of_team = (each.clock, each.team, each.source)
-        labels = (*of_team, campaigns.get((each.source, each.campaign), OTHER))
+        labels = None if each.campaign is None else (*of_team, each.campaign)
         if each.what == "touch":
             touches[each.source] += each.amount
         elif each.what in _TAKEN:
             taken[each.what][of_team][each.detail] += each.amount
         elif each.what == "step":
-            steps[(*labels, *each.detail.split(" ", 1))] += each.amount
+            if labels:
+                steps[(*labels, *each.detail.split(" ", 1))] += each.amount
         else:
-            totals[labels][each.what] += each.amount
+            if labels:
+                totals[labels][each.what] += each.amount
             standing[of_team][each.what] += each.amount
     yield from _counters(totals)
     yield _open(standing)
@@ -204,7 +264,11 @@ _TAKEN: Mapping[str, tuple[str, str, tuple[float, ...]]] = {
 _COUNTED = (
     ("relance_sla_clocks_started", "Clocks that have begun.", ("started",)),
     ("relance_sla_windows_kept", "Windows within which the answer came.", ("kept",)),
-    ("relance_sla_windows_breached", "Windows that passed unanswered.", ("overdue", "late", "withdrawn")),
+    (
+        "relance_sla_windows_breached",
+        "Windows that passed unanswered.",
+        ("overdue", "overdue_long", "late", "withdrawn"),
+    ),
     ("relance_sla_breaches_withdrawn", "Of these, not breached after all, as was heard later.", ("withdrawn",)),
 )
 
@@ -221,7 +285,8 @@ def _counters(totals: Mapping[Labels, Mapping[str, float]]) -> Iterator[Metric]:
 def _open(standing: Mapping[Labels, Mapping[str, float]]) -> Metric:
     family = GaugeMetricFamily("relance_sla_open", "Running clocks, by where they stand.", labels=[*_BY[:3], "state"])
     for labels, amounts in standing.items():
-        overdue, on_hold, at_risk = (amounts.get(name, 0) for name in ("overdue", "on_hold", "risky"))
+        overdue = amounts.get("overdue", 0) + amounts.get("overdue_long", 0)
+        on_hold, at_risk = amounts.get("on_hold", 0), amounts.get("risky", 0) - amounts.get("risky_long", 0)
         in_time = amounts.get("started", 0) - amounts.get("stopped", 0) - overdue - on_hold - at_risk
         states = (("in_time", in_time), ("at_risk", at_risk), ("breached", overdue), ("on_hold", on_hold))
         for state, clocks in states:

@@ -4,6 +4,8 @@ How fast counters rise is asked of what rules/figures.yml records, which takes `
 series.
 """
 
+from relance_sla_monitor.domain.clocks import NO_ANSWER
+
 WINDOW = "$__rate_interval"
 RANGE = "$__range"
 
@@ -53,7 +55,7 @@ def _by(labels: str) -> str:
     return f" by ({labels})" if labels else ""
 
 
-ANSWERED = "stopped_by NOT IN ('reassigned', 'erased')"
+ANSWERED = f"stopped_by NOT IN {NO_ANSWER}"
 ANSWER_COLUMNS = f"""
     count(*) AS assignments,
     count(*) FILTER (WHERE {ANSWERED} AND NOT breached) AS in_time,

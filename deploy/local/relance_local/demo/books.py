@@ -5,8 +5,9 @@ from dataclasses import asdict, dataclass
 import asyncpg
 
 from relance_local.demo.scenario import BY_HAND
+from relance_sla_monitor.domain.clocks import NO_ANSWER
 
-_LINES = """
+_LINES = f"""
     WITH fired AS (
         SELECT assignment_id, bool_or(action = 'at_risk') AS at_risk, bool_or(action = 'notify_manager') AS escalated
         FROM reporting.steps GROUP BY 1
@@ -15,7 +16,7 @@ _LINES = """
         ELSE coalesce(a.team, '(unrouted)') END AS team, l.source,
         count(DISTINCT l.lead_id) AS leads,
         count(a.assignment_id) AS assigned,
-        count(*) FILTER (WHERE c.stopped_by IN ('acknowledged', 'contacted', 'declined')) AS answered,
+        count(*) FILTER (WHERE c.stopped_by NOT IN {NO_ANSWER}) AS answered,
         count(*) FILTER (WHERE f.at_risk AND NOT c.breached AND NOT c.on_hold AND c.stopped_at IS NULL) AS at_risk,
         count(*) FILTER (WHERE c.breached) AS breached,
         count(*) FILTER (WHERE f.escalated) AS escalated

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import text
 
 from relance.database import Database
+from relance_sla_monitor.domain.clocks import NO_ANSWER
 
 ROWS = 12
 """Leads listed of each team at most: what a wall screen shows without scrolling."""
@@ -146,7 +147,7 @@ READ = text(f"""
     ended AS (
         SELECT team,
             count(*) FILTER (
-                WHERE today AND stopped_at <= deadline AND stopped_by NOT IN ('reassigned', 'erased')
+                WHERE today AND coalesce(stopped_at <= deadline, true) AND stopped_by NOT IN {NO_ANSWER}
             ) AS kept_today,
             count(*) FILTER (WHERE late) AS late_today
         FROM stopped GROUP BY team
@@ -177,7 +178,7 @@ READ = text(f"""
             percentile_cont(0.9) WITHIN GROUP (ORDER BY extract(epoch FROM worked)) AS p90,
             percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM response_window)) AS window
         FROM stopped
-        WHERE stopped_by NOT IN ('reassigned', 'erased')
+        WHERE stopped_by NOT IN {NO_ANSWER}
             AND stopped_at >= date_trunc('hour', now()) - interval '23 hours'
         GROUP BY GROUPING SETS ((team, date_trunc('hour', stopped_at)), (date_trunc('hour', stopped_at)))
     )

@@ -40,6 +40,8 @@ STOPPED_BY: Mapping[ClockName, frozenset[StopCause]] = {
     "disposition": _DISPOSITIONS | _ENDS,
 }
 """What stops each clock. A lead that the rep no longer owns is nothing to wait for."""
+NO_ANSWER: tuple[StopCause, ...] = tuple(sorted(_ENDS))
+"""What of these is no answer, whatever counts answers; as SQL writes a list, too."""
 
 
 @dataclass(frozen=True)

@@ -12,17 +12,16 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relance.migrations import statements
-from relance_sla_monitor.figures import RATIOS, SECONDS
 
 REBUILT = ("calendars", "clocks", "former_terms", "stops", "steps", "dispositions", "unrouted_leads", "touches")
 """What topics tell."""
 _ON_THE_WAY = ("inbox", "consumed", "outbox")
 """What handling writes beside; of the inbox and the offsets something is kept, of the outbox nothing."""
-COUNTED = ("tallies", "tally_changes")
-"""What triggers count of the above."""
+COUNTED = ("tallies", "tally_changes", "overdue_counted")
+"""What is counted of the above."""
 _EMPTIED = (*REBUILT, *COUNTED, "inbox", "consumed")
-SPARED = ("spend", "outbox", "alembic_version")
-"""What does not come from topics."""
+SPARED = ("spend", "campaigns", "outbox", "alembic_version")
+"""What does not come from topics; and which campaigns have series, as those of others must not begin anew."""
 
 
 @dataclass(frozen=True)
@@ -92,36 +91,11 @@ async def create_temporary(connection: AsyncConnection, schema: str) -> None:
         await connection.execute(text(statement))
 
 
-# Campaigns are listed in the order of their first clock: an empty change for each notes it.
+# Campaigns that are new are listed in the order in which they are noted: an empty change for each, the newest first.
 _FIRST_SEEN = """
     INSERT INTO {schema}.tally_changes (clock, team, source, campaign, what, detail, amount)
     SELECT clock, team, source, coalesce(campaign, ''), 'started', '', 0 FROM clocks
-    GROUP BY 1, 2, 3, 4 ORDER BY min(started_at), 1, 2, 3, 4
-"""
-# As when a clock stops, which triggers count (0006, 0007, 0011): these are stored with their end.
-_ANSWERED = f"""
-    INSERT INTO {{schema}}.tally_changes (clock, team, source, campaign, what, detail, amount)
-    SELECT c.clock, c.team, c.source, coalesce(c.campaign, '') AS campaign, t.what, t.detail, sum(t.amount)
-    FROM clocks c,
-        LATERAL (SELECT extract(epoch FROM c.worked) AS seconds,
-            extract(epoch FROM c.worked) / nullif(extract(epoch FROM c.response_window), 0) AS ratio) taken,
-        LATERAL (VALUES
-            ('seconds', coalesce((SELECT min(le) FROM unnest(ARRAY[{", ".join(map(str, SECONDS))}]) le
-                WHERE le >= seconds)::text, '+Inf'), 1),
-            ('ratio', coalesce((SELECT min(le) FROM unnest(ARRAY[{", ".join(map(str, RATIOS))}]) le
-                WHERE le >= ratio)::text, '+Inf'), 1),
-            ('seconds', 'sum', coalesce(seconds, 0)),
-            ('ratio', 'sum', coalesce(ratio, 0))
-        ) t (what, detail, amount)
-    WHERE c.stopped_by NOT IN ('reassigned', 'erased')
-    GROUP BY 1, 2, 3, 4, 5, 6
-"""
-# On hold when they were stopped, and so kept (0007, 0011).
-_KEPT_ON_HOLD = """
-    INSERT INTO {schema}.tally_changes (clock, team, source, campaign, what, detail, amount)
-    SELECT clock, team, source, coalesce(campaign, ''), 'kept', '', count(*) FROM clocks
-    WHERE stopped_at IS NOT NULL AND deadline IS NULL AND stopped_by NOT IN ('reassigned', 'erased')
-    GROUP BY 1, 2, 3, 4
+    GROUP BY 1, 2, 3, 4 ORDER BY max(started_at) DESC, 1, 2, 3, 4
 """
 # Topics do not tell of an answer that was heard too late where no step had announced the breach; what was counted
 # before does. A counter that falls has begun anew to Prometheus, and everything in it has happened again.
@@ -170,8 +144,7 @@ async def take_over(
         await connection.execute(text(f"INSERT INTO {schema}.{table} SELECT * FROM {table}"))
         if table == "calendars":
             await connection.execute(text(_FIRST_SEEN.format(schema=schema)))
-    for counted in (_ANSWERED, _KEPT_ON_HOLD, _WITHDRAWN):
-        await connection.execute(text(counted.format(schema=schema)))
+    await connection.execute(text(_WITHDRAWN.format(schema=schema)))
     await connection.execute(text(_INBOX.format(schema=schema)), {"oldest": oldest})
     columns = {
         "topics": [topic for topic, _ in reached],

@@ -5,7 +5,7 @@ from alembic import op
 from relance.migrations import statements
 
 revision = "0017"
-down_revision = "0015"
+down_revision = "0016"
 
 TABLES = """
     ALTER TABLE stops DROP CONSTRAINT stops_cause_check;
