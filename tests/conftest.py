@@ -34,12 +34,23 @@ async def real_parts() -> AsyncIterator[tuple[DatabaseServer, Broker]]:
             configuration = Configuration(path / "unused", path / "unused")
             await Services(Parts(path, server, broker, _TEMPLATE, "template."), configuration).migrate()
             yield server, broker
+            # Nobody needs what it holds: in order it takes many seconds to end.
+            broker.process.kill()
 
 
 @pytest.fixture
 async def database(real_parts: tuple[DatabaseServer, Broker]) -> str:
     """The name of a database of the test's own, with every table and no row."""
-    server, _ = real_parts
+    return await _new_database(real_parts[0])
+
+
+@pytest.fixture(scope="module")
+async def database_of_module(real_parts: tuple[DatabaseServer, Broker]) -> str:
+    """The same for a module whose tests share services."""
+    return await _new_database(real_parts[0])
+
+
+async def _new_database(server: DatabaseServer) -> str:
     name = f"test_{uuid.uuid4().hex}"
     await server.create_database(name, template=_TEMPLATE)
     return name

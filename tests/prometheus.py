@@ -20,12 +20,19 @@ from relance_local.conditions import free_port, wait_until
 ROOT = Path(__file__).parents[1]
 DASHBOARDS = ROOT / "deploy/grafana/dashboards"
 RULES = ROOT / "deploy/prometheus/rules"
-PACKAGES = {"prometheus": "prometheus", "promtool": "prometheus", "amtool": "prometheus-alertmanager"}
+ALERTMANAGER = ROOT / "deploy/alertmanager/alertmanager.yml"
+PACKAGES = {
+    "prometheus": "prometheus",
+    "promtool": "prometheus",
+    "amtool": "prometheus-alertmanager",
+    "alertmanager": "prometheus-alertmanager",
+}
 
 
 def installed(program: str) -> str:
     """The path of one of Prometheus's programs; skips the test where it is missing."""
-    found = shutil.which(program)
+    # Debian calls Alertmanager itself as its package.
+    found = shutil.which(program) or shutil.which(PACKAGES[program])
     if found is None:
         pytest.skip(f"{program} is missing: install it with `apt-get install {PACKAGES[program]}`")
     return found
@@ -34,17 +41,9 @@ def installed(program: str) -> str:
 class Prometheus:
     """A running server, asked by its HTTP API."""
 
-    def __init__(self, port: int, http: aiohttp.ClientSession) -> None:
-        self._url = f"http://127.0.0.1:{port}"
+    def __init__(self, address: str, http: aiohttp.ClientSession) -> None:
+        self._url = f"http://{address}"
         self._http = http
-
-    async def ready(self) -> bool:
-        """Whether it answers queries."""
-        try:
-            async with self._http.get(f"{self._url}/-/ready") as answer:
-                return answer.status == 200
-        except aiohttp.ClientError:
-            return False
 
     async def now(self, expression: str) -> list[float]:
         """The values of an instant query."""
@@ -67,41 +66,63 @@ class Prometheus:
 
 
 @asynccontextmanager
+async def _running(
+    program: str, folder: Path, configuration: Mapping[str, Any], http: aiohttp.ClientSession, *options: str
+) -> AsyncIterator[str]:
+    """One of Prometheus's servers; yields its host and port."""
+    file = folder / f"{program}.yml"
+    file.write_text(yaml.safe_dump(configuration))
+    address = f"127.0.0.1:{free_port()}"
+    process = ChildProcess(
+        program,
+        [installed(program), f"--config.file={file}", f"--web.listen-address={address}", *options],
+        log=folder / f"{program}.log",
+    )
+
+    async def ready() -> bool:
+        process.must_run()
+        try:
+            async with http.get(f"http://{address}/-/ready") as answer:
+                return answer.status == 200
+        except aiohttp.ClientError:
+            return False
+
+    try:
+        await wait_until(ready, what=f"{program} to answer")
+        yield address
+    finally:
+        await process.stop()
+
+
+@asynccontextmanager
+async def running_alertmanager(folder: Path, receiver: str, http: aiohttp.ClientSession) -> AsyncIterator[str]:
+    """Our configuration, without its patience, telling this address; yields its host and port."""
+    configuration = yaml.safe_load(ALERTMANAGER.read_text())
+    configuration["route"] |= {"group_wait": "0s", "group_interval": "1s"}
+    (webhook,) = configuration["receivers"][0]["webhook_configs"]
+    webhook["url"] = receiver
+    storage = f"--storage.path={folder / 'alertmanager'}"
+    async with _running("alertmanager", folder, configuration, http, storage, "--cluster.listen-address=") as address:
+        yield address
+
+
+@asynccontextmanager
 async def running_prometheus(
-    folder: Path, targets: Mapping[str, str], http: aiohttp.ClientSession
+    folder: Path, targets: Mapping[str, str], http: aiohttp.ClientSession, *, alertmanager: str | None = None
 ) -> AsyncIterator[Prometheus]:
     """Our rules, evaluated as quickly as it scrapes. `targets` is host and port by job."""
+    told = [{"static_configs": [{"targets": [alertmanager]}]}] if alertmanager else []
     configuration = {
-        "global": {"scrape_interval": "500ms", "scrape_timeout": "500ms", "evaluation_interval": "500ms"},
+        "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
         "rule_files": [str(RULES / "*.yml")],
         "scrape_configs": [
             {"job_name": job, "static_configs": [{"targets": [target]}]} for job, target in targets.items()
         ],
+        "alerting": {"alertmanagers": told},
     }
-    file = folder / "prometheus.yml"
-    file.write_text(yaml.safe_dump(configuration))
-    port = free_port()
-    process = ChildProcess(
-        "prometheus",
-        [
-            installed("prometheus"),
-            f"--config.file={file}",
-            f"--storage.tsdb.path={folder / 'prometheus'}",
-            f"--web.listen-address=127.0.0.1:{port}",
-        ],
-        log=folder / "prometheus.log",
-    )
-    try:
-        server = Prometheus(port, http)
-
-        async def ready() -> bool:
-            process.must_run()
-            return await server.ready()
-
-        await wait_until(ready, what="Prometheus to answer")
-        yield server
-    finally:
-        await process.stop()
+    storage = f"--storage.tsdb.path={folder / 'prometheus'}"
+    async with _running("prometheus", folder, configuration, http, storage) as address:
+        yield Prometheus(address, http)
 
 
 def dashboards() -> dict[str, dict[str, Any]]:

@@ -29,6 +29,7 @@ from relance_router.deliveries.endpoints import signing_secret
 WEBHOOK_SECRET = "a master secret of tests, long enough"
 LINK_SECRET = "a link secret of tests, long enough too"
 OPERATOR_TOKEN = "a token of operators in tests, as long as the others"
+REPORTS_TOKEN = "a token of reports in tests, which is long enough"
 KEYS = {"website": "key-of-website", "ads": "key-of-ads", "phone": "key-of-phone"}
 THANKS = "https://www.example.com/thanks"
 
@@ -39,6 +40,8 @@ STANDARD_STEPS = [
     {"name": "manager", "action": "notify_manager", "at": "100%"},
     {"name": "reassign", "action": "reassign", "at": "150%"},
 ]
+LATE_STEPS = [*STANDARD_STEPS[:-1], {"name": "reassign", "action": "reassign", "at": "100%", "after": "1h"}]
+"""A lead stays with its rep until the test lets time pass."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,20 @@ def routing(
         "fallback": {"team": fallback or next(iter(teams)), **promise},
     }
     return yaml.safe_dump(document, sort_keys=False)
+
+
+_LET_PASS = """
+    UPDATE sla.clocks SET started_at = started_at - $1::interval, deadline = deadline - $1::interval,
+        risk_at = risk_at - $1::interval, next_due_at = next_due_at - $1::interval,
+        steps = (
+            SELECT coalesce(
+                jsonb_agg(step || jsonb_build_object('due_at', (step->>'due_at')::timestamptz - $1) ORDER BY place),
+                '[]'
+            )
+            FROM jsonb_array_elements(steps) WITH ORDINALITY AS t (step, place)
+        )
+    WHERE stopped_at IS NULL AND deadline IS NOT NULL
+"""
 
 
 @dataclass
@@ -209,6 +226,29 @@ class System:
         version: int = applied["version"]
         return version
 
+    async def delete_leads(self) -> None:
+        """For the next test, where several share an ingest of their own."""
+        connection = await self.server.connect(self.database, "ingest")
+        try:
+            await connection.execute("DELETE FROM ingest.leads")
+        finally:
+            await connection.close()
+
+    async def let_pass(self, time: timedelta) -> None:
+        """Let that time pass for every clock that runs and is not held: all that the SLA monitor has of it moves back.
+
+        A test that waits for windows of a few seconds depends on doing all else within them.
+        """
+        connection = await self.server.connect(self.database, "sla")
+        try:
+            async with connection.transaction():
+                # One after the other with whoever has some of these clocks in hand.
+                await connection.execute("LOCK TABLE sla.clocks IN EXCLUSIVE MODE")
+                moved = await connection.execute(_LET_PASS, time)
+            assert moved != "UPDATE 0", "no clock runs yet: wait for it first"
+        finally:
+            await connection.close()
+
     def logs(self) -> list[dict[str, Any]]:
         """Every line that the services have logged."""
         lines = [line for name in self.services.running for line in self.services.log(name).read_text().splitlines()]
@@ -256,14 +296,21 @@ async def running_system(
             environment={
                 "WEBHOOK_ALLOWED_HOSTS": '["127.0.0.1"]',
                 "FIGURES_EVERY": "PT0.2S",
+                "REPORTS_TOKEN": REPORTS_TOKEN,
                 **(environment or {}),
             },
         )
         running = Services(Parts(folder, server, broker, database, prefix), configuration)
-        closing.push_async_callback(running.stop)
+        closing.callback(_kill, running)
         await _create_topics(server, broker, database, prefix)
         await running.start(services)
         yield System(running, server, broker, database, prefix, endpoints, http, routing_file)
+
+
+def _kill(services: Services) -> None:
+    """End them at once: nobody needs what they would do at their end, and what they promise of it has its own tests."""
+    for process in services.running.values():
+        process.kill()
 
 
 async def _create_topics(server: DatabaseServer, broker: Broker, database: str, prefix: str) -> None:

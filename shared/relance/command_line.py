@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from relance import logs
 from relance.service import PartDied
 from relance.settings import ServiceSettings
+from relance.start_up import StartRefused
 
 Settings = TypeVar("Settings", bound=ServiceSettings)
 
@@ -48,6 +49,9 @@ def service_commands(
         _collect_garbage_rarely()
         try:
             uvloop.run(_awaited(serve(settings)))
+        except StartRefused as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(2) from error
         except PartDied as error:
             logs.get_logger(__name__).critical("service died", error=str(error), exc_info=error.__cause__)
             raise typer.Exit(1) from error

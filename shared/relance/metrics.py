@@ -4,8 +4,16 @@ from prometheus_client import Counter, Gauge, Histogram
 
 OUTBOX_PUBLISHED = Counter("relance_outbox_published_total", "Events acknowledged by Kafka and deleted.")
 OUTBOX_DEPTH = Gauge("relance_outbox_depth", "Events committed and not yet published; reported by the active relay.")
-OUTBOX_AGE = Gauge("relance_outbox_oldest_age_seconds", "Age of the oldest unpublished event.")
+OUTBOX_AGE = Gauge(
+    "relance_outbox_oldest_age_seconds", "Since when the oldest unpublished event has stood in the outbox."
+)
 OUTBOX_RELAY_FAULTS = Counter("relance_outbox_relay_faults_total", "Times the relay lost PostgreSQL or Kafka.")
+
+WORK_DUE = Gauge(
+    "relance_work_due_timestamp_seconds",
+    "When this work is to be done again, in seconds since 1970; long past when it does not get done.",
+    ["work"],
+)
 
 CONSUMED = Counter("relance_consumer_messages_total", "Messages taken from Kafka.", ["consumer", "topic", "outcome"])
 CONSUMER_BATCH = Histogram(

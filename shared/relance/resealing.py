@@ -22,7 +22,8 @@ class SealedColumn:
 
     table: str
     name: str
-    type: Literal["text", "jsonb"]
+    type: Literal["text", "jsonb", "document"]
+    """`document` is the JSON text of an object in a column of text."""
     key: str = "id"
     key_type: Literal["uuid", "bigint"] = "uuid"
 
@@ -48,11 +49,12 @@ async def reseal(
             AND (CAST(:after AS {column.key_type}) IS NULL OR {column.key} > CAST(:after AS {column.key_type}))
         ORDER BY {column.key} FETCH FIRST {BATCH} ROWS WITH TIES
     """)
+    of_type = "jsonb" if column.type == "jsonb" else "text"
     update = text(f"""
-        UPDATE {column.table} SET {column.name} = CAST(given.new AS {column.type})
+        UPDATE {column.table} SET {column.name} = CAST(given.new AS {of_type})
         FROM unnest(CAST(:keys AS {column.key_type}[]), CAST(:old AS text[]), CAST(:new AS text[]))
             AS given (key, old, new)
-        WHERE {column.table}.{column.key} = given.key AND {column.name} = CAST(given.old AS {column.type})
+        WHERE {column.table}.{column.key} = given.key AND {column.name} = CAST(given.old AS {of_type})
     """)
     after: Any = None
     while True:
@@ -74,7 +76,7 @@ async def reseal(
 
 def _stored(column: SealedColumn, written: str) -> Stored:
     # As text, because a database that has keys opens what is read from jsonb.
-    stored: Stored = json.loads(written) if column.type == "jsonb" else written
+    stored: Stored = written if column.type == "text" else json.loads(written)
     return stored
 
 

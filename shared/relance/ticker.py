@@ -1,6 +1,7 @@
 """Work that is done again and again: at once when nudged, else when it is due next, and over every passing fault."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
@@ -8,6 +9,7 @@ from relance import faults
 from relance.backoff import Backoff
 from relance.error_text import error_text
 from relance.logs import get_logger
+from relance.metrics import WORK_DUE
 
 log = get_logger(__name__)
 
@@ -68,14 +70,19 @@ class Ticker:
     async def run(self) -> None:
         """Tick until stopped and drained. A fault that will not pass ends it."""
         backoff = Backoff()
+        due = time.time()
+        WORK_DUE.labels(self._name).set(due)
         while not (self._wake.stopping and self._drained()):
             try:
                 wait = await self._turn()
                 backoff.reset()
+                due = time.time() + wait.total_seconds()
             except Exception as error:
                 if not faults.is_transient(error):
                     raise
                 wait = backoff.advance()
+                due = min(due, time.time())
                 log.warning("trying again", work=self._name, error=error_text(error), in_seconds=wait.total_seconds())
+            WORK_DUE.labels(self._name).set(due)
             if wait > timedelta():
                 await self._wake.sleep(wait)

@@ -1,17 +1,21 @@
 """The answer page as a rep uses it: real Chromium, at the size of a phone."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
+from datetime import timedelta
 from typing import Any, Literal
+from uuid import UUID
 
 import pytest
+from itsdangerous import TimestampSigner
 from playwright.async_api import Browser, Locator, Page, expect
-from tests.system import Received, System, running_system
+from tests.system import LATE_STEPS, LINK_SECRET, Received, System, routing
 
-from relance_local.broker import Broker
-from relance_local.database_server import DatabaseServer
+from relance.ids import AssignmentId
+from relance_local.services import ROUTER
+from relance_router.answers.links import AnswerLinks
 
 PHONE: dict[str, Any] = {
     "viewport": {"width": 390, "height": 844},
@@ -121,7 +125,7 @@ async def test_a_rep_answers_on_the_phone_from_the_first_tap_to_the_deal(system:
     after = await system.told(await system.post_lead(fields={"team": "sales"}))
     await system.answer(after, "contacted")
     await system.wait_for_rows("SELECT FROM reporting.clocks WHERE stopped_at IS NOT NULL", count=2)
-    dead = [line for line in system.logs() if "dead letter" in line["event"]]
+    dead = [line for line in system.logs() if line["event"] == "message buried"]
     assert dead == []
 
 
@@ -178,35 +182,33 @@ async def test_a_link_that_came_with_an_answer_asks_for_one_press(system: System
 
 
 async def test_links_that_are_of_no_more_use_say_so(
-    real_parts: tuple[DatabaseServer, Broker], database: str, tmp_path: Path, browser: Browser
+    system: System, phone: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Damaged, expired, taken away: each in its own words, and without the person."""
-    environment = {"ANSWER_LINK_LIFETIME": "PT20S"}
-    async with (
-        running_system(real_parts, database, tmp_path, window="2s", environment=environment) as system,
-        opened(browser) as phone,
-    ):
-        received = await told(system)
-        page = received.data["answer"]["page"]
-        await phone.goto(page)
-        await expect(phone.get_by_role("timer")).to_contain_text("window passed")  # the countdown goes on by itself
-        await system.told(received.data["lead"]["lead_id"], times=2)
-        await tap(phone, "I have it")
-        await expect(phone.get_by_role("heading")).to_have_text("This lead has moved on")
-        await expect(phone.get_by_text("it was not answered in time")).to_be_visible()
-        assert await status(phone, page) == 410
-        assert await status(phone, page[:-3]) == 404
-        await expect(phone.get_by_text("This link is damaged")).to_be_visible()
+    await system.apply_routing(routing(system.endpoints, {"sales": ["anna", "ben"]}, window="2s", steps=LATE_STEPS))
+    received = await told(system)
+    page = received.data["answer"]["page"]
+    await phone.goto(page)
+    await expect(phone.get_by_role("timer")).to_contain_text("window passed")  # the countdown goes on by itself
+    await system.wait_for_rows("SELECT FROM reporting.clocks")
+    await system.let_pass(timedelta(hours=2))
+    await system.told(received.data["lead"]["lead_id"], times=2)
+    await tap(phone, "I have it")
+    await expect(phone.get_by_role("heading")).to_have_text("This lead has moved on")
+    await expect(phone.get_by_text("it was not answered in time")).to_be_visible()
+    assert await status(phone, page) == 410
+    assert await status(phone, page[:-3]) == 404
+    await expect(phone.get_by_text("This link is damaged")).to_be_visible()
 
-        async def expired() -> bool:
-            await phone.goto(page)
-            return await phone.get_by_role("heading").inner_text() == "This link has expired"
-
-        await system.until(expired, "the link to expire")
-        await expect(phone.get_by_text("Open the lead in your own tool, or ask your manager")).to_be_visible()
-        async with system.http.post(page, data={"answer": "acknowledge"}) as answer:
-            assert answer.status == 410
-        assert "Maria" not in await phone.content()
+    monkeypatch.setattr(TimestampSigner, "get_timestamp", lambda _: int(time.time()) - 365 * 24 * 3600)
+    links = AnswerLinks(public_url=system.url(ROUTER, ""), secret=LINK_SECRET, lifetime=timedelta())
+    old = links.url(links.token(AssignmentId(UUID(received.data["assignment_id"]))))
+    assert await status(phone, old) == 410
+    await expect(phone.get_by_role("heading")).to_have_text("This link has expired")
+    await expect(phone.get_by_text("Open the lead in your own tool, or ask your manager")).to_be_visible()
+    async with system.http.post(old, data={"answer": "acknowledge"}) as answer:
+        assert answer.status == 410
+    assert "Maria" not in await phone.content()
 
 
 async def status(page: Page, address: str) -> int:

@@ -56,9 +56,9 @@ def lead(page: Page, lead_id: str) -> Any:
 
 @pytest.fixture
 async def short(real_parts: tuple[DatabaseServer, Broker], database: str, tmp_path: Path) -> AsyncIterator[System]:
-    """Two teams with windows of a few seconds, and nobody to go to once they have passed."""
+    """Two teams, and nobody to go to once a window has passed; tests say when it has."""
     teams = {"sales": ["anna"], "world": ["eva"]}
-    async with running_system(real_parts, database, tmp_path, teams=teams, window="6s") as running:
+    async with running_system(real_parts, database, tmp_path, teams=teams, window="1h") as running:
         yield running
 
 
@@ -101,8 +101,9 @@ async def test_a_lead_turns_at_risk_and_overdue_as_its_window_passes(short: Syst
         await show(other, short, "world")
         lead_id = await short.post_lead(fields={"team": "sales"})
         row = lead(wall, lead_id)
-        for state in ("in time", "at risk", "overdue"):
+        for state, until_next in (("in time", 50), ("at risk", 10), ("overdue", 0)):
             await expect(row.locator(".state")).to_have_text(state, timeout=LIMIT)
+            await short.let_pass(timedelta(minutes=until_next))
         await expect(wall.locator("#overdue dd")).to_have_text("1", timeout=LIMIT)
         await expect(wall.get_by_text("not answered")).to_be_visible(timeout=LIMIT)
         own = await short.post_lead(fields={"team": "world"})
@@ -112,7 +113,7 @@ async def test_a_lead_turns_at_risk_and_overdue_as_its_window_passes(short: Syst
 
 
 async def test_a_lead_on_hold_counts_no_time_until_it_is_released(short: System, browser: Browser) -> None:
-    """It waits beyond its window without being at risk or overdue, and its time goes on where it stood."""
+    """It waits without being at risk or overdue, and its time goes on where it stood."""
     by_hand = {"by": "tests", "reason": "on a train until noon"}
     async with screen(browser) as wall:
         await show(wall, short, "sales")
@@ -122,11 +123,15 @@ async def test_a_lead_on_hold_counts_no_time_until_it_is_released(short: System,
         await expect(lead(wall, held).locator(".state")).to_have_text("on hold", timeout=LIMIT)
         await expect(wall.locator("#on-hold")).to_have_text(re.compile("on hold\\s*1"), timeout=LIMIT)
         later = await short.post_lead(fields={"team": "sales"})
+        await expect(lead(wall, later).locator(".state")).to_have_text("in time", timeout=LIMIT)
+        await short.let_pass(timedelta(hours=2))
         await expect(lead(wall, later).locator(".state")).to_have_text("overdue", timeout=LIMIT)
         await expect(lead(wall, held).locator(".state")).to_have_text("on hold")
         assert (await short.operate("POST", f"/v1/leads/{held}/release", by_hand))[0] == 200
-        await expect(lead(wall, held).locator(".state")).to_have_text("overdue", timeout=LIMIT)
+        await expect(lead(wall, held).locator(".state")).to_have_text("in time", timeout=LIMIT)
         await expect(wall.locator("#on-hold dd")).to_have_text("0", timeout=LIMIT)
+        await short.let_pass(timedelta(hours=2))
+        await expect(lead(wall, held).locator(".state")).to_have_text("overdue", timeout=LIMIT)
 
 
 async def test_a_lead_that_nobody_has_is_seen_until_somebody_has_it(short: System, browser: Browser) -> None:
@@ -151,7 +156,8 @@ async def test_everything_fits_and_can_be_read_on_a_wall_and_on_a_phone(short: S
     """Nothing is wider than its screen, a wall needs no scrolling, and text has 4.5 to 1, by day and by night."""
     for _ in range(16):
         await short.post_lead(fields={"team": "sales"}, campaign="a-campaign-with-a-name-that-is-quite-long-indeed")
-    await short.wait_for_rows("SELECT FROM reporting.clocks WHERE breached", count=16)
+    await short.wait_for_rows("SELECT FROM reporting.clocks", count=16)
+    await short.let_pass(timedelta(hours=2))
     for _ in range(3):
         await short.post_lead(fields={"team": "world"})
     for colours in ("light", "dark"):

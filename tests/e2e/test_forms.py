@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -50,14 +49,24 @@ class Answer:
         return [fault["pointer"] for fault in self.document["errors"]]
 
 
-@pytest.fixture
-async def ingest(real_parts: tuple[DatabaseServer, Broker], database: str, tmp_path: Path) -> AsyncIterator[System]:
+@pytest.fixture(scope="module")
+async def shared_ingest(
+    real_parts: tuple[DatabaseServer, Broker], database_of_module: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[System]:
     """Ingest alone: `website` takes forms of one site, `ads` of any, `phone` with its key."""
     environment = {"DEMO_PAGE": "true"}
+    folder = tmp_path_factory.mktemp("forms")
     async with running_system(
-        real_parts, database, tmp_path, services=[INGEST], environment=environment, sources=SOURCES
+        real_parts, database_of_module, folder, services=[INGEST], environment=environment, sources=SOURCES
     ) as running:
         yield running
+
+
+@pytest.fixture
+async def ingest(shared_ingest: System) -> AsyncIterator[System]:
+    """The same for all tests, with no lead."""
+    yield shared_ingest
+    await shared_ingest.delete_leads()
 
 
 async def ask(system: System, method: str, path: str, headers: dict[str, str] | None = None, **body: Any) -> Answer:
@@ -71,6 +80,13 @@ async def submit(
 ) -> Answer:
     sent = {**PROGRAM, **({"Origin": origin} if origin else {}), **headers}
     return await ask(system, "POST", f"/v1/forms/{source}", sent, data=data)
+
+
+async def refused_origins(system: System) -> float:
+    """How many requests of sites that are not listed were refused so far."""
+    said = 'relance_ingest_refused_total{why="origin"} '
+    lines = (await system.metrics(INGEST)).splitlines()
+    return sum(float(line.removeprefix(said)) for line in lines if line.startswith(said))
 
 
 async def stored(system: System) -> list[dict[str, Any]]:
@@ -97,14 +113,27 @@ async def test_a_page_of_a_listed_site_needs_no_key_and_can_read_every_answer(in
 
 async def test_a_page_of_another_site_is_refused_and_told_why(ingest: System) -> None:
     """Also with the key; and its script may read nothing."""
-    for origin in (OTHER, "null", "http://www.example.com", "https://www.example.com.evil.example"):
+    before = await refused_origins(ingest)
+    for origin in (OTHER, "http://www.example.com", "https://www.example.com.evil.example"):
         answer = await submit(ingest, {**FORM, "_key": KEYS["website"]}, origin=origin)
         assert (answer.status, answer.headers["Content-Type"]) == (403, JSON_KIND)
         assert "forms.origins" in answer.document["detail"]
         assert answer.headers["Vary"] == "Origin"
         assert "Access-Control-Allow-Origin" not in answer.headers
-    assert 'relance_ingest_refused_total{why="origin"} 4.0' in await ingest.metrics(INGEST)
+    assert await refused_origins(ingest) == before + 3
     assert await stored(ingest) == []
+
+
+async def test_a_page_that_its_browser_does_not_name_needs_the_key(ingest: System) -> None:
+    """As every page with `Referrer-Policy: same-origin`, the default of Django, has it in a form without script."""
+    unknown = await submit(ingest, FORM, origin="null")
+    assert unknown.status == 403
+    assert "Referrer-Policy" in unknown.document["detail"]
+    assert (await submit(ingest, {**FORM, "_key": "wrong"}, origin="null")).status == 401
+    known = await submit(ingest, {**FORM, "_key": KEYS["website"]}, origin="null")
+    assert known.status == 202
+    assert "Access-Control-Allow-Origin" not in known.headers
+    assert len(await stored(ingest)) == 1
 
 
 async def test_programs_need_the_key_as_before(ingest: System) -> None:

@@ -35,18 +35,19 @@ PERSON = {"name": "Zebulon Quux", "email": "Zebulon@Quux.example", "phone": "030
 SAID = {"message": "I live in Plumbusgasse 17, call me: +49 (30) 8765 4321", "home_address": "Plumbusgasse 17"}
 BY_HAND = "Zebulon Quux of Plumbusgasse 17 is a friend, zebulon@quux.example"
 ADDRESS = "203.0.113.77"
+CAPTCHA_SECRET = "a captcha's secret"
 WORDS = (
     # The person, in whatever spelling.
     "zebulon", "quux", "plumbus", "87654321", "8765 4321", "8765-4321", "8765%204321", "8765+4321", ADDRESS,
     # The person of the partners' samples.
     "maria", "huber", "example.org", "1711234567", "171 1234567", "171+1234567", "171%201234567",
     # Secrets.
-    *KEYS.values(), OPERATOR_TOKEN, LINK_SECRET, WEBHOOK_SECRET, "a secret of tests",
+    *KEYS.values(), OPERATOR_TOKEN, LINK_SECRET, WEBHOOK_SECRET, CAPTCHA_SECRET, "a secret of tests",
 )  # fmt: skip
 META = {"verify_token_from": "RELANCE_META_VERIFY", "access_token_from": "RELANCE_META_ACCESS"}
 SOURCES: dict[str, dict[str, Any]] = {
     "website": {"forms": {"origins": [SITE]}, "spam": {"honeypot": "website_url"}},
-    "ads": {"spam": {"limits": {"per_address": "1/minute", "per_source": "1/minute"}}},
+    "ads": {"spam": {"limits": {"per_address": "2/minute", "per_source": "2/minute"}}},
     **{
         kind: {
             "default_country": "DE",
@@ -60,8 +61,9 @@ REFUSED = "ALTER TABLE {schema}.leads ADD CONSTRAINT refused CHECK (data ->> 'ca
 
 
 @pytest.fixture
-async def graph_api() -> AsyncIterator[int]:
-    """Meta's Graph API, which knows one lead; its port."""
+async def others() -> AsyncIterator[int]:
+    """Meta's Graph API, which knows one lead, and a captcha's provider, which fails; their port."""
+    captchas = 0
 
     async def lead(request: web.Request) -> web.Response:
         known = request.match_info["lead"] == "123123123123"
@@ -70,8 +72,15 @@ async def graph_api() -> AsyncIterator[int]:
             json.loads(said.read_text()) if known else {"error": PERSON}, status=200 if known else 400
         )
 
+    async def siteverify(request: web.Request) -> web.Response:
+        nonlocal captchas
+        captchas += 1
+        said = {"success": False, "error-codes": ["invalid-input-secret"], "asked": dict(await request.post())}
+        return web.json_response(said, status=200 if captchas == 1 else 500)
+
     app = web.Application()
     app.router.add_get("/{lead}", lead)
+    app.router.add_post("/siteverify", siteverify)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     port = free_port()
@@ -81,18 +90,25 @@ async def graph_api() -> AsyncIterator[int]:
 
 
 async def test_nothing_that_services_write_names_a_person(
-    real_parts: tuple[DatabaseServer, Broker], database: str, tmp_path: Path, graph_api: int
+    real_parts: tuple[DatabaseServer, Broker], database: str, tmp_path: Path, others: int
 ) -> None:
     """Searched: all that processes say at debug level, metrics, what Grafana may read, and why dead letters died."""
     environment = {
         **{sample.kind.upper(): sample.secret for sample in PARTNERS.values()},
         "META_VERIFY": "verify",
         "META_ACCESS": "access",
-        "META_GRAPH_URL": f"http://127.0.0.1:{graph_api}",
+        "META_GRAPH_URL": f"http://127.0.0.1:{others}",
+        "CAPTCHA_SECRET": CAPTCHA_SECRET,
         "TRUSTED_PROXIES": '["127.0.0.1"]',
         "LOG_LEVEL": "debug",
     }
-    async with running_system(real_parts, database, tmp_path, sources=SOURCES, environment=environment) as system:
+    captcha = {
+        "kind": "hcaptcha",
+        "secret_env": "RELANCE_CAPTCHA_SECRET",
+        "verify_url": f"http://127.0.0.1:{others}/siteverify",
+    }
+    sources = {**SOURCES, "ads": {"spam": {**SOURCES["ads"]["spam"], "captcha": captcha}}}
+    async with running_system(real_parts, database, tmp_path, sources=sources, environment=environment) as system:
         teams = {"sales": ["anna", "ben"], "nobody": ["gil"]}
         await system.apply_routing(routing(system.endpoints, teams, reps={"gil": {"available": False}}))
         system.endpoints.echoes = True
@@ -106,11 +122,21 @@ async def test_nothing_that_services_write_names_a_person(
         await refused_by_databases(system)
         await poisoned(system)
         reasons = await reasons_of_dead_letters(system, {ROUTER: 5, SLA_MONITOR: 2})
-        said = "\n".join(system.services.log(name).read_text() for name in system.services.running)
-        said += "".join([await system.metrics(name) for name in system.services.running])
+        said = ""
         for view in await system.rows("SELECT viewname FROM pg_views WHERE schemaname = 'reporting'"):
             said += str(await system.rows(f"SELECT * FROM reporting.{view['viewname']}"))
-    for proof in ("request failed", "batch refused", "message buried", "lead not fetched", "notification attempt"):
+        await who_asks_for_their_data(system)
+        said += "\n".join(system.services.log(name).read_text() for name in system.services.running)
+        said += "".join([await system.metrics(name) for name in system.services.running])
+    for proof in (
+        "request failed",
+        "batch refused",
+        "message buried",
+        "lead not fetched",
+        "notification attempt",
+        "captcha provider refuses us",
+        "captcha provider away",
+    ):
         assert proof in said
     written = (said + reasons).lower()
     found = {word: written.find(word.lower()) for word in (*WORDS, *tokens)}
@@ -248,8 +274,9 @@ async def refused_at_every_door(system: System) -> None:
     await post(system, "/v1/leads/zebulon@quux.example", 404, json=lead)
     await post(system, "/v1/forms/website", 403, None, data=lead["fields"], headers={"Origin": "https://quux.example"})
     await post(system, "/v1/forms/website", 422, None, data=PERSON | {"email": "zebulon"}, headers={"Origin": SITE})
-    for status in (202, 429):
-        await post(system, "/v1/forms/ads", status, "ads", data=PERSON, headers={"Accept": "application/json"})
+    solved = {**PERSON, "h-captcha-response": "solved by Zebulon"}
+    for status in (202, 202, 429):
+        await post(system, "/v1/forms/ads", status, "ads", data=solved, headers={"Accept": "application/json"})
     url = system.url(INGEST, "/v1/leads")
     async with system.http.request("ZEBULON", url, json=lead) as answer:
         assert answer.status in {400, 405}
@@ -308,6 +335,25 @@ async def poisoned(system: System) -> None:
                 )
     finally:
         await producer.stop()
+
+
+async def who_asks_for_their_data(system: System) -> None:
+    """And to be forgotten: as they should, and wrong."""
+    person = {"email": "zebulon@quux.example", "phone": "+493087654321"}
+    order = {**person, "by": "oona", "reason": BY_HAND}
+    for path, asked in (("/v1/exports", person), ("/v1/erasures", order)):
+        await post(system, path, 401, json=asked)
+        for wrong in ({"email": "zebulon@"}, {"phone": "87654321"}, {"Zebulon": "Quux"}):
+            assert (await system.operate("POST", path, {**asked, **wrong}, service=INGEST))[0] == 422
+        status, found = await system.operate("POST", path, asked, service=INGEST)
+        assert (status, len(found.get("leads", found.get("lead_ids"))) > 1) in {(200, True), (202, True)}, found
+
+    async def complete() -> bool:
+        status, erasure = await system.operate("GET", f"/v1/erasures/{found['erasure_id']}", service=INGEST)
+        assert status == 200
+        return bool(erasure["complete"])
+
+    await system.until(complete, "the erasure to be proven")
 
 
 async def reasons_of_dead_letters(system: System, counts: dict[str, int]) -> str:

@@ -27,13 +27,14 @@ CALL = {
     "duration_seconds": 0,
 }
 META = {"verify_token_from": "RELANCE_META_VERIFY", "access_token_from": ["RELANCE_META_OLD", "RELANCE_META_ACCESS"]}
-SOURCES = {
+SOURCES: dict[str, dict[str, Any]] = {
     kind: {
         "default_country": "DE",
         "partner": {"kind": kind, "secret_from": f"RELANCE_{kind.upper()}", **(META if kind == "meta" else {})},
     }
     for kind in PARTNERS
 }
+SOURCES["hubspot"]["spam"] = {"limits": {"per_address": "3/hour", "per_source": "3/hour"}}
 
 
 class GraphApi:
@@ -95,7 +96,7 @@ async def send(
     secret: str | None = None,
     age: timedelta = timedelta(),
 ) -> tuple[int, str]:
-    """Post as the partner would; returns status and text."""
+    """Post as the partner would; returns status and text, or with 429 when to come again."""
     body = sample.body if body is None else body
     path = f"/v1/partners/{sample.kind}?campaign=a%20b"
     headers = sample.sign(secret or sample.secret, body, PUBLIC_URL + path, datetime.now(UTC) - age)
@@ -103,6 +104,8 @@ async def send(
     # As it stands, and not as aiohttp would write it: some partners sign it.
     url = URL(system.url("ingest", path), encoded=True)
     async with system.http.post(url, data=body, headers=headers) as answer:
+        if answer.status == 429:
+            return answer.status, answer.headers["Retry-After"]
         return answer.status, await answer.text()
 
 
@@ -160,7 +163,10 @@ async def test_a_partners_test_message_is_answered_well_and_makes_no_lead(ingest
 
 
 async def test_a_lead_whom_nobody_can_reach_is_kept_in_quarantine(ingest: System) -> None:
-    """The partner is told 200; nobody is told of it until it is released, or the partner says how to reach them."""
+    """The partner is told 200; nobody is told of it until it is released, or the partner says how to reach them.
+
+    What is more than the source's limit is told when to come again.
+    """
     hubspot = PARTNERS["hubspot"]
     for contact in (1, 2):
         status, _ = await send(ingest, hubspot, json.dumps({"vid": contact, "properties": {"firstname": "M"}}).encode())
@@ -172,6 +178,10 @@ async def test_a_lead_whom_nobody_can_reach_is_kept_in_quarantine(ingest: System
     assert (await send(ingest, hubspot, json.dumps(mended).encode()))[0] == 200
     states = await ingest.rows("SELECT state FROM reporting.quarantine ORDER BY lead_id")
     assert [row["state"] for row in states] == ["released", "waiting"]
+
+    status, retry_after = await send(ingest, hubspot)
+    assert status == 429
+    assert 3_500_000 < int(retry_after) <= 3_600_000  # HubSpot reads milliseconds
 
 
 async def test_meta_verifies_the_address_and_its_leads_are_fetched(ingest: System, graph_api: GraphApi) -> None:
@@ -221,16 +231,21 @@ async def test_repeated_callbacks_of_one_call_are_one_lead(ingest: System) -> No
 
 
 async def test_a_call_sent_again_with_other_details_is_revised(ingest: System) -> None:
-    """By `POST /v1/calls` too; the event that tells of it is what the router will hear."""
+    """By `POST /v1/calls` too; the event that tells of it is what the router will hear.
+
+    A call whose number was withheld is held back for it as a partner's is, until the number is told.
+    """
     answers = []
-    for changes in ({}, {"status": "answered", "duration_seconds": 60}):
+    for changes in ({"caller": "anonymous"}, {}, {"status": "answered", "duration_seconds": 60}):
         headers = {"X-API-Key": KEYS["phone"]}
         async with ingest.http.post(
             ingest.url("ingest", "/v1/calls"), json={**CALL, **changes}, headers=headers
         ) as answer:
             answers.append((answer.status, await answer.json()))
-    assert [status for status, _ in answers] == [202, 202]
-    assert answers[0][1]["lead_id"] == answers[1][1]["lead_id"]
+    assert [status for status, _ in answers] == [202] * 3
+    assert len({receipt["lead_id"] for _, receipt in answers}) == 1
+    (quarantined,) = await ingest.rows("SELECT state, suspicions FROM reporting.quarantine")
+    assert quarantined == {"state": "released", "suspicions": ["unreachable"]}
     (lead,) = await stored(ingest)
     assert (lead["call"]["status"], lead["call"]["duration"]) == ("answered", 60)
     assert lead["revised"]

@@ -94,7 +94,11 @@ async def test_an_erasure_is_told_to_the_router_and_complete_with_its_proof(inge
     for until in ("messages_until", "dead_letters_until"):  # counted from when the router had them at the latest
         assert datetime.fromisoformat(proven[until]) > datetime.fromisoformat(begun[until])
     assert (await operate(ingest_only, "POST", "/v1/exports", MARIA))[1]["leads"] == []
-    assert "relance_ingest_erasures_open 0.0" in await ingest_only.metrics(INGEST)
+
+    async def counted() -> bool:
+        return "relance_ingest_erasures_open 0.0" in await ingest_only.metrics(INGEST)
+
+    await ingest_only.until(counted, "the figures to say so")
     log = ingest_only.services.log(INGEST).read_text()
     assert "maria.huber" not in log.lower()
     assert "901820" not in log

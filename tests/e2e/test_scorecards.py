@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.system import OPERATOR_TOKEN, Received, System
+from tests.system import OPERATOR_TOKEN, REPORTS_TOKEN, Received, System
 
 OPERATOR = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
 
@@ -110,8 +110,17 @@ async def test_both_sides_read_what_became_of_the_leads(system: System) -> None:
     ]  # fmt: skip
 
 
-async def test_only_operators_read_scorecards_and_whoever_asks_wrongly_is_told_what_to_ask(system: System) -> None:
-    """401 and 422 as problems."""
+async def test_only_who_has_a_token_reads_scorecards_and_whoever_asks_wrongly_is_told_what_to_ask(
+    system: System,
+) -> None:
+    """401 and 422 as problems. The token of reports opens these, and no export of a person."""
+    reports = {"Authorization": f"Bearer {REPORTS_TOKEN}"}
+    async with system.http.get(system.url("sla-monitor", "/v1/scorecards/sales"), headers=reports) as answer:
+        assert answer.status == 200
+    async with system.http.post(
+        system.url("sla-monitor", "/v1/exports"), json={"lead_ids": []}, headers=reports
+    ) as answer:
+        assert answer.status == 401
     paths = (
         "/v1/scorecards/sales",
         "/v1/scorecards/marketing",

@@ -2,10 +2,16 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
-from tests.system import KEYS, THANKS, System
+import pytest
+from tests.system import KEYS, THANKS, System, running_system
+
+from relance_local.broker import Broker
+from relance_local.database_server import DatabaseServer
+from relance_local.services import INGEST
 
 FORM = {"_key": KEYS["website"], "name": "Maria Huber", "email": "maria@example.com", "budget": "20k"}
 CALL = {
@@ -25,6 +31,23 @@ async def post(
     async with system.http.post(system.url("ingest", path), headers=headers, allow_redirects=False, **body) as answer:
         text = await answer.text()
         return answer.status, json.loads(text) if text else {}, dict(answer.headers)
+
+
+@pytest.fixture(scope="module")
+async def shared_ingest(
+    real_parts: tuple[DatabaseServer, Broker], database_of_module: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[System]:
+    """Ingest alone."""
+    folder = tmp_path_factory.mktemp("submissions")
+    async with running_system(real_parts, database_of_module, folder, services=[INGEST]) as running:
+        yield running
+
+
+@pytest.fixture
+async def ingest_only(shared_ingest: System) -> AsyncIterator[System]:
+    """The same for all tests, with no lead."""
+    yield shared_ingest
+    await shared_ingest.delete_leads()
 
 
 async def stored(system: System) -> list[dict[str, Any]]:
@@ -74,15 +97,29 @@ async def test_a_lead_is_answered_alike_whichever_way_it_is_read(ingest_only: Sy
 
 
 async def test_a_call_becomes_a_lead_with_its_details(ingest_only: System) -> None:
-    """And the same call sent again is the same lead."""
-    first = await post(ingest_only, "/v1/calls", json=CALL, headers={"X-API-Key": KEYS["phone"]})
-    again = await post(ingest_only, "/v1/calls", json=CALL, headers={"X-API-Key": KEYS["phone"]})
+    """And the same call sent again is the same lead, whatever key its maker gives each request."""
+    headers = {"X-API-Key": KEYS["phone"]}
+    first = await post(ingest_only, "/v1/calls", json=CALL, headers=headers)
+    again = await post(ingest_only, "/v1/calls", json=CALL, headers={**headers, "Idempotency-Key": "another"})
     assert (first[0], again[0], again[1]) == (202, 202, {**first[1], "repeated": True})
     (lead,) = await stored(ingest_only)
     assert lead["channel"] == "call"
     assert lead["contact"]["phone"] == "+491711234567"
     assert lead["call"]["status"] == "missed"
     assert lead["call"]["started_at"] == "2026-11-24T09:00:00Z"
+
+
+async def test_a_call_takes_no_other_leads_place(ingest_only: System) -> None:
+    """Neither that of another call whose maker gave it the same key, nor a form's whose key is like a call's."""
+    headers = {"X-API-Key": KEYS["phone"], "Idempotency-Key": "call:2"}
+    form = {"email": "maria@example.com"}
+    assert (await post(ingest_only, "/v1/leads", json=form, headers=headers))[0] == 202
+    answers = [
+        (await post(ingest_only, "/v1/calls", json={**CALL, "call_id": each}, headers=headers))[0]
+        for each in ("1", "2", "3")
+    ]
+    assert answers == [202, 422, 202]
+    assert [lead["channel"] for lead in await stored(ingest_only)] == ["form", "call", "call"]
 
 
 async def test_the_same_submission_twenty_times_at_once_is_one_lead(system: System) -> None:
@@ -122,7 +159,7 @@ BAD: list[tuple[str, str, dict[str, Any], int, str | None]] = [
     ("NUL", "/v1/leads", {"json": {"email": "a@example.com", "name": "a\x00b"}}, 422, "/name"),
     ("lone surrogate", "/v1/leads", {"data": b'{"email":"a@example.com","name":"\\ud800"}'}, 422, "/name"),
     ("empty call", "/v1/calls", {"json": {}}, 422, "/call_id"),
-    ("call of nobody", "/v1/calls", {"json": {**CALL, "caller": "anonymous"}}, 422, "/caller"),
+    ("call of nobody", "/v1/calls", {"json": {**CALL, "caller": "12"}}, 422, "/caller"),
     ("empty form", "/v1/forms/website", {"data": {"_key": KEYS["website"]}}, 422, "/"),
     ("form bad phone", "/v1/forms/website", {"data": {**FORM, "phone": "12"}}, 422, "/phone"),
     ("form nested", "/v1/forms/website", {"json": {**FORM, "budget": {"a": 1}}}, 422, "/budget"),
@@ -189,7 +226,7 @@ async def test_a_body_without_a_length_is_limited_too(ingest_only: System) -> No
 
 
 async def test_the_document_describes_what_is_read_by_hand(ingest_only: System) -> None:
-    """Keys, wherever an operation names them; and the idempotency key, alike for leads, calls and forms."""
+    """Keys, wherever an operation names them; and the idempotency key, alike for leads and forms."""
     async with ingest_only.http.get(ingest_only.url("ingest", "/openapi.json")) as answer:
         document = await answer.json()
     operations = [operation for path in document["paths"].values() for operation in path.values()]
@@ -198,7 +235,7 @@ async def test_the_document_describes_what_is_read_by_hand(ingest_only: System) 
     assert all("503" in each["responses"] for each in operations if each["tags"] != ["operations"])
     for path in ("/v1/leads", "/v1/calls"):
         assert document["paths"][path]["post"]["security"] == [{"HTTPBearer": []}, {"APIKeyHeader": []}]
-    for path in ("/v1/leads", "/v1/calls", "/v1/forms/{source}"):
+    for path in ("/v1/leads", "/v1/forms/{source}"):
         parameters = {each["name"]: each for each in document["paths"][path]["post"]["parameters"]}
         key = parameters["Idempotency-Key"]
         assert (key["in"], key["required"], "255" in str(key["schema"])) == ("header", False, True)

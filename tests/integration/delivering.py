@@ -83,24 +83,25 @@ async def delivering(
     per_endpoint: int = 8,
     mail_server: MailServer | None = None,
     email_after: timedelta = timedelta(minutes=2),
+    patience: timedelta = timedelta(seconds=20),
 ) -> AsyncIterator[DeliveryWorker]:
+    """No attempt is given up or made by another because the machine is slow; `patience` is for who never answers."""
     links = AnswerLinks(public_url="http://router", secret="s" * 32, lifetime=timedelta(days=1))
     formats: dict[Format, MessageFormat] = {
         "webhook": StandardWebhook(links, [WEBHOOK_SECRET], utc_now),
         "slack": Slack(links),
         "teams": Teams(links),
     }
-    timeout = timedelta(seconds=1)
-    sender = Sender(allowed_hosts=allowed, timeout=timeout, clock=utc_now)
+    sender = Sender(allowed_hosts=allowed, timeout=patience, clock=utc_now)
     worker = DeliveryWorker(
         database,
         ConfigurationVersions(),
-        Couriers(sender, Mailer(mail_server, timeout=timeout), formats, links),
+        Couriers(sender, Mailer(mail_server, timeout=patience), formats, links),
         concurrency=20,
         per_endpoint=per_endpoint,
         mails=4,
         email_after=email_after,
-        lease=timedelta(seconds=3),
+        lease=timedelta(minutes=1),
     )
     task = asyncio.create_task(worker.ticker.run())
     try:

@@ -165,7 +165,7 @@ def _tell(history: History, everything: Told) -> None:
         first = min(owner.stops, key=lambda stop: (stop[1], stop[0]), default=None)
         worked.append(None if first is None else timedelta(minutes=first[1]))
         erased += [begun + timedelta(minutes=after) for cause, after in owner.stops if cause == "erased"]
-    lead = _lead(own, worked, min(erased, default=None)) if own else _nobodys(history, lead_id)
+    lead = _lead(own, worked, min(erased, default=None)) if own else _nobodys(history, lead_id, told=history.unrouted)
     if own or history.unrouted:
         everything.leads.append(lead)
     everything.assignments += own
@@ -175,7 +175,7 @@ def _tell(history: History, everything: Told) -> None:
 
 def _touch(touch: Touch, lead: ListedLead, everything: Told) -> None:
     touch_id = LeadId(new_id())
-    nobodys = _nobodys(touch, touch_id)
+    nobodys = _nobodys(touch, touch_id, told=touch.separated)
     moment = nobodys.received_at
     everything.events.append(
         LeadJoined(
@@ -204,10 +204,10 @@ def _received(whence: History | Touch) -> datetime:
     return START + timedelta(minutes=whence.received)
 
 
-def _nobodys(whence: History | Touch, lead_id: LeadId) -> ListedLead:
-    at = _received(whence)
+def _nobodys(whence: History | Touch, lead_id: LeadId, *, told: bool) -> ListedLead:
+    at, team = _received(whence), "north" if told else None
     return ListedLead(
-        lead_id, 0, None, whence.source, whence.campaign, whence.channel, None, None, _week(at), at,
+        lead_id, 0, None, whence.source, whence.campaign, whence.channel, team, None, _week(at), at,
         None, None, None, None, None, False, False, False, False, None, None, None,
     )  # fmt: skip
 
@@ -221,6 +221,7 @@ def _unrouted(whence: History | Touch, lead_id: LeadId) -> LeadUnrouted:
         received_at=_received(whence),
         unrouted_at=_received(whence),
         reason="nobody",
+        team="north",
     )
 
 

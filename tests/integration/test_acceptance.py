@@ -4,7 +4,7 @@ import asyncio
 import json
 import uuid
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ from tests.integration.conftest import OpenDatabase
 from relance import faults
 from relance.clock import utc_now
 from relance.database import Database
-from relance.events import Contact
+from relance.events import CallDetails, Contact
 from relance.ids import LeadId, new_id
 from relance_ingest.acceptance import Acceptance, Accepted, KeyUsedTwice, NewLead, release
 from relance_ingest.acceptance.lead_store import LeadStore
@@ -174,6 +174,13 @@ async def test_a_locked_lead_holds_up_no_new_one(acceptance: Acceptance, ingest_
     assert await again == Accepted(first.lead_id, repeated=True)
 
 
+AT = datetime(2026, 11, 24, 10, tzinfo=UTC)
+CALLS = [
+    CallDetails(
+        call_id="1", status=status, called_number="+493012345678", started_at=AT, duration=timedelta(seconds=taken)
+    )
+    for status, taken in (("missed", 0), ("voicemail", 12))
+]
 SUBMISSIONS: st.SearchStrategy[list[dict[str, Any]]] = st.lists(
     st.builds(
         dict,
@@ -181,6 +188,7 @@ SUBMISSIONS: st.SearchStrategy[list[dict[str, Any]]] = st.lists(
         idempotency_key=st.sampled_from(["a", "b", "c", None]),
         revisable=st.booleans(),
         suspicions=st.sampled_from([(), ("honeypot",), ("unreachable",)]),
+        call=st.sampled_from([None, *CALLS]),
     ),
     min_size=2,
     max_size=12,
@@ -223,6 +231,6 @@ async def _books(database: Database, source: str, answers: list[Accepted | BaseE
     for lead in leads:
         payloads = [(event.type, json.loads(event.payload)) for event in events]
         mine = [(type_, data["fields"]) for type_, data in payloads if data["lead_id"] == str(lead.id)]
-        books[lead.id] = lead.data["fields"], lead.suspicions, lead.revised_at is None, mine
+        books[lead.id] = lead.data["fields"], lead.data["call"], lead.suspicions, lead.revised_at is None, mine
     assert len(books) == len({answer.lead_id for answer in answers if isinstance(answer, Accepted)})
     return [books[answer.lead_id] for answer in answers if isinstance(answer, Accepted)]

@@ -79,7 +79,7 @@ async def test_only_a_clear_word_of_the_provider_counts(
 ) -> None:
     """What is our fault, or the provider's own, is not held against the visitor, nor does it let anybody through."""
     provider.says, provider.status = says, status
-    assert await captchas.verdict(provider.check(), "an answer") is verdict
+    assert await captchas.verdict(provider.check(), "an answer", None) is verdict
     assert provider.asked == [{"secret": "our secret", "response": "an answer"}]
 
 
@@ -88,9 +88,27 @@ async def test_a_provider_that_is_silent_or_away_holds_nobody_up(
 ) -> None:
     """The lead is quarantined, and somebody decides."""
     provider.hangs = True
-    assert await captchas.verdict(provider.check(timeout=0.2), "an answer") is Captcha.UNAVAILABLE
+    assert await captchas.verdict(provider.check(timeout=0.2), "an answer", None) is Captcha.UNAVAILABLE
     nowhere = provider.check(verify_url=f"http://127.0.0.1:{free_port()}/siteverify")
-    assert await captchas.verdict(nowhere, "an answer") is Captcha.UNAVAILABLE
+    assert await captchas.verdict(nowhere, "an answer", None) is Captcha.UNAVAILABLE
+
+
+async def test_an_answer_that_was_solved_is_the_same_submissions_alone(
+    provider: Provider, captchas: CaptchaProviders
+) -> None:
+    """A provider takes an answer once. Turnstile is told what is the same, for other replicas."""
+    provider.says = {"success": True}
+    for _ in range(2):
+        assert await captchas.verdict(provider.check(), "an answer", ("website", "k1")) is Captcha.SOLVED
+    assert len(provider.asked) == 1
+    provider.says = {"success": False, "error-codes": ["timeout-or-duplicate"]}
+    assert await captchas.verdict(provider.check(), "an answer", ("website", "k1")) is Captcha.SOLVED
+    for key, answer in (("k2", "an answer"), ("k1", "another"), (None, "an answer")):
+        asked = ("website", key) if key else None
+        assert await captchas.verdict(provider.check(), answer, asked) is Captcha.FAILED
+    assert len({each.get("idempotency_key") for each in provider.asked}) == len(provider.asked) == 4
+    await captchas.verdict(provider.check(kind="hcaptcha"), "an answer", ("website", "k2"))
+    assert "idempotency_key" not in provider.asked[-1]
 
 
 @pytest.mark.parametrize("answer", [None, "", "x" * 20_000])
@@ -98,5 +116,5 @@ async def test_no_answer_is_not_worth_asking_about(
     provider: Provider, captchas: CaptchaProviders, answer: str | None
 ) -> None:
     """A bot costs the provider nothing."""
-    assert await captchas.verdict(provider.check(), answer) is Captcha.FAILED
+    assert await captchas.verdict(provider.check(), answer, None) is Captcha.FAILED
     assert provider.asked == []

@@ -138,10 +138,18 @@ async def test_replicas_that_fire_at_once_fire_each_step_once(monitor: Monitor, 
     assert counts == {"steps": 1200, "events": 1200, "different": 1200}
 
 
-async def test_a_timer_knows_when_something_is_due_next(monitor: Monitor) -> None:
+async def test_a_timer_knows_when_something_is_due_next(monitor: Monitor, monkeypatch: pytest.MonkeyPatch) -> None:
     """It sleeps until then, by the database's clock, and no longer than a second."""
-    await monitor.handle(assigned(timedelta(), window=timedelta(seconds=1.8)))
-    assert timedelta() < await monitor.timers.fire_due() <= timedelta(seconds=0.9)
+    await monitor.handle(assigned(timedelta()))
+    assert await monitor.timers.fire_due() <= timedelta(seconds=1)
+    monkeypatch.setattr(timers, "LOOK_EVERY", timedelta(days=1))
+    monkeypatch.setattr(timers, "AHEAD", timedelta(days=2))
+    left = "SELECT next_due_at - clock_timestamp() AS left FROM clocks"
+    (before,) = await monitor.rows(left)
+    monitor.timers.look_again()
+    wait = await monitor.timers.fire_due()
+    (after,) = await monitor.rows(left)
+    assert after["left"] <= wait <= before["left"]
     assert await monitor.rows("SELECT * FROM steps") == []
 
 

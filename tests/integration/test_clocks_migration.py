@@ -28,6 +28,9 @@ BEFORE = text("""
         ('eva', '[{"name": "a", "action": "remind_rep", "due_at": "2026-03-10T12:05:00Z"}]')
     ) AS given (rep, steps)
 """)
+MOVED = text("""
+    UPDATE clocks SET steps = '[{"name": "c", "action": "at_risk", "due_at": "2026-03-10T13:00:00Z"}]'
+""")
 
 
 def upgrade_to_0008(connection: Connection) -> None:
@@ -39,7 +42,10 @@ def upgrade_to_0008(connection: Connection) -> None:
 
 
 async def test_clocks_that_run_know_from_when_they_are_at_risk(real_parts: tuple[DatabaseServer, Broker]) -> None:
-    """The first step that says so, whatever their order; none where none does. No figure changes by it."""
+    """The first step that says so, whatever their order; none where none does. No figure changes by it.
+
+    So do those that a replica of the release before starts or moves after it.
+    """
     server, _ = real_parts
     name = f"test_{uuid.uuid4().hex}"
     await server.create_relance_database(name)
@@ -54,5 +60,13 @@ async def test_clocks_that_run_know_from_when_they_are_at_risk(real_parts: tuple
             found = await connection.execute(text("SELECT rep, CAST(risk_at AS text) FROM clocks ORDER BY rep"))
             assert [tuple(row) for row in found] == [("anna", "2026-03-10 12:10:00+00"), ("eva", None)]
             assert (await connection.execute(text("SELECT * FROM tally_changes"))).all() == []
+            # A replica of the release before is still there: it knows nothing of the column.
+            await connection.execute(text("DELETE FROM clocks"))
+            await connection.execute(BEFORE)
+            found = await connection.execute(text("SELECT rep, CAST(risk_at AS text) FROM clocks ORDER BY rep"))
+            assert [tuple(row) for row in found] == [("anna", "2026-03-10 12:10:00+00"), ("eva", None)]
+            await connection.execute(MOVED)
+            found = await connection.execute(text("SELECT CAST(risk_at AS text) FROM clocks ORDER BY rep"))
+            assert [tuple(row) for row in found] == [("2026-03-10 13:00:00+00",)] * 2
     finally:
         await database.close()

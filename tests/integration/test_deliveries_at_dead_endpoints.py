@@ -224,7 +224,7 @@ async def test_a_dead_endpoint_with_a_backlog_keeps_nobody_waiting(router_databa
     await apply(router_database, tool)
     await fill(router_database, "rep:anna", BACKLOG)
     await announce(router_database, "rep:ben", count=100)
-    async with listening(tool), delivering(router_database):
+    async with listening(tool), delivering(router_database, patience=timedelta(seconds=1)):
 
         async def ben_told() -> bool:
             query = "SELECT 1 FROM notifications WHERE endpoint = 'rep:ben' AND state = 'delivered'"

@@ -30,7 +30,7 @@ from relance_router.domain.interventions import InterventionRefused
 from relance_router.domain.retry_schedule import GiveUp, Outcome
 from relance_router.privacy.exporting import export
 from relance_router.routing.explanations import LeadErased
-from relance_router.terms.by_hand import Order
+from relance_router.terms.interventions import Order
 from relance_sla_monitor.board.reading import read_facts
 
 PERSON = ("Wanda", "Zwirbel", "+4915112345678", "zwirbel.example", "Waschbär", "pseudonym-of-wanda")

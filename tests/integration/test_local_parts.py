@@ -1,6 +1,7 @@
 """The local parts come back from the awkward ends that faults leave behind."""
 
 import asyncio
+import socket
 import tempfile
 from datetime import timedelta
 from pathlib import Path
@@ -9,7 +10,7 @@ import asyncpg
 import pytest
 
 from relance_local.broker import Broker, fetch_kafka
-from relance_local.conditions import NotInTime, wait_until
+from relance_local.conditions import NotInTime, free_port, wait_until
 from relance_local.database_server import DatabaseServer
 from relance_local.stack import CACHE
 
@@ -56,3 +57,14 @@ async def test_waiting_ends_at_its_limit_although_the_condition_hangs() -> None:
     never = asyncio.Event()
     with pytest.raises(NotInTime, match=r"Waited 0.1 s in vain: an answer\."):
         await wait_until(never.wait, what="an answer", limit=timedelta(seconds=0.1))
+
+
+async def test_a_port_that_was_chosen_is_nobody_elses_and_its_server_may_come_back() -> None:
+    """Nor while nothing listens there: it is neither a free port nor a connection's own for anybody."""
+    port = free_port()
+    for _ in range(2):
+        server = await asyncio.start_server(lambda *_: None, "127.0.0.1", port)
+        server.close()
+        await server.wait_closed()
+        with socket.socket() as other, pytest.raises(OSError, match="in use"):
+            other.bind(("127.0.0.1", port))

@@ -22,7 +22,7 @@ from tests.system import Endpoints, routing
 from relance.events import LeadReceived
 from relance_local.services import ROUTER
 from relance_router.domain.interventions import InterventionRefused
-from relance_router.terms.by_hand import Order
+from relance_router.terms.interventions import Order
 
 _WHO_WAITS = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 

@@ -3,20 +3,34 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
+import pytest
 from aiokafka import AIOKafkaConsumer
+from cryptography.fernet import Fernet
+from pydantic import SecretStr
 from sqlalchemy import text
 from tests.integration.conftest import OpenDatabase
 from tests.integration.events import envelope, lead
+from tests.system import Endpoints, routing
 
 from relance import outbox
 from relance.database import Database
 from relance.events import Envelope, Topic
 from relance.kafka.publisher import KafkaPublisher
 from relance.metrics import OUTBOX_AGE, OUTBOX_DEPTH
-from relance.outbox import OutboxRelay
+from relance.outbox import WAITING_EVENTS, OutboxRelay
+from relance.personal_data import PersonalData
+from relance.resealing import reseal
 from relance.settings import ServiceSettings
+from relance.start_up import StartRefused
+from relance_ingest import sealed_columns as ingest_columns
+from relance_local.broker import Broker
+from relance_local.child_process import ProcessDied
 from relance_local.conditions import free_port, wait_until
+from relance_local.database_server import DatabaseServer
+from relance_local.services import INGEST, ROUTER, Configuration, Parts, Services
+from relance_router import sealed_columns as router_columns
 
 
 @asynccontextmanager
@@ -112,7 +126,7 @@ async def test_one_of_two_relays_publishes_and_the_other_takes_over(
 
 
 async def test_while_kafka_is_away_the_outbox_says_how_much_waits_and_how_long(open_database: OpenDatabase) -> None:
-    """Just then somebody needs to know."""
+    """Just then somebody needs to know. The event may tell of what was long ago."""
     database = open_database("router")
     await append(database, [envelope() for _ in range(3)])
     OUTBOX_DEPTH.set(0)
@@ -123,9 +137,64 @@ async def test_while_kafka_is_away_the_outbox_says_how_much_waits_and_how_long(o
             await wait_until(
                 lambda: (
                     next(iter(OUTBOX_DEPTH.collect())).samples[0].value == 3
-                    and next(iter(OUTBOX_AGE.collect())).samples[0].value > 0
+                    and 0 < next(iter(OUTBOX_AGE.collect())).samples[0].value < 3600
                 ),
                 what="the outbox to be measured",
             )
     finally:
         await publisher.close()
+
+
+async def test_a_service_does_not_start_while_it_cannot_open_what_waits_in_its_outbox(
+    settings: ServiceSettings, open_database: OpenDatabase, publisher: KafkaPublisher
+) -> None:
+    """Sealing was switched off, or a key taken away, while Kafka was away. The key beside an empty one is enough."""
+    key = SecretStr(Fernet.generate_key().decode())
+    data = lead()
+    events = [envelope(data), envelope(data)]
+    await append(open_database("router", PersonalData([key])), events)
+    for keys in ([], [SecretStr(Fernet.generate_key().decode())]):
+        without = OutboxRelay(open_database("router", PersonalData(keys)), publisher, topic_prefix="")
+        with pytest.raises(StartRefused, match=r"router\.outbox.*RELANCE_PERSONAL_DATA_KEYS"):
+            await without.check()
+    off = open_database("router", PersonalData([SecretStr(""), key]))
+    relay = OutboxRelay(off, publisher, topic_prefix=settings.topic_prefix)
+    await relay.check()
+    async with relaying(relay):
+        assert await published(settings, 2) == events
+
+
+async def test_what_waits_in_the_outbox_is_stored_anew_with_everything_else(
+    settings: ServiceSettings, open_database: OpenDatabase, publisher: KafkaPublisher
+) -> None:
+    """Once `encrypt` has been through, the old keys may go, whether or not Kafka has been there since."""
+    assert WAITING_EVENTS in ingest_columns.SEALED_COLUMNS
+    assert WAITING_EVENTS in router_columns.SEALED_COLUMNS
+    old, new = (SecretStr(Fernet.generate_key().decode()) for _ in range(2))
+    data = lead()
+    events = [envelope(data) for _ in range(3)]
+    for event, keys in zip(events, ([], [old], [new]), strict=True):
+        await append(open_database("router", PersonalData(keys)), [event])
+    for keys, expected in (([new, old], 2), ([SecretStr(""), new], 3)):
+        database = open_database("router", PersonalData(keys))
+        assert sum([stored async for _, stored in reseal(database, WAITING_EVENTS, database.personal_data)]) == expected
+    plain = open_database("router")
+    relay = OutboxRelay(plain, publisher, topic_prefix=settings.topic_prefix)
+    await relay.check()
+    async with relaying(relay):
+        assert await published(settings, 3) == events
+
+
+async def test_both_services_that_seal_look_into_their_outbox_before_they_start(
+    real_parts: tuple[DatabaseServer, Broker], database: str, open_database: OpenDatabase, tmp_path: Path
+) -> None:
+    """They end with a sentence, and not as one that failed."""
+    sealing = PersonalData([SecretStr(Fernet.generate_key().decode())])
+    routing_file, sources_file = tmp_path / "routing.yaml", tmp_path / "sources.yaml"
+    routing_file.write_text(routing(Endpoints(), {"sales": ["anna"]}))
+    sources_file.write_text(f"sources: [{{id: website, key_sha256: {'f' * 64}}}]")
+    services = Services(Parts(tmp_path, *real_parts, database), Configuration(routing_file, sources_file))
+    for name in (INGEST, ROUTER):
+        await append(open_database(name, sealing), [envelope()])
+        with pytest.raises(ProcessDied, match=f"status 2(.|\n)*Not started: events that wait in {name}.outbox"):
+            await services.start([name])

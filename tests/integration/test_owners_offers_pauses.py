@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from prometheus_client import REGISTRY
 from sqlalchemy.exc import ProgrammingError
 from tests.integration.conftest import OpenDatabase
 from tests.integration.events import envelope, lead
@@ -175,6 +176,22 @@ async def test_who_ignores_leads_in_a_row_is_paused_until_resumed_and_the_manage
     await router.books()
 
 
+async def test_a_reassignment_that_finds_nobody_is_tried_again_and_counts_as_ignored_once(router: Router) -> None:
+    """Whoever is back takes the lead; the rep who had it ignored one lead, however often another was looked for."""
+    await router.apply(company({"pause_after_ignored": 2, "members": [{"rep": "anna"}, {"rep": "ben"}]}))
+    await router.people.pause("ben", because="ill", by="the boss")
+    (given,) = await router.leads(1)
+    owner = await router.owner(given.lead_id)
+    for occurrence in (1, 2):
+        await router.handle([step(owner, "reassign", occurrence=occurrence)])
+    assert await owners(router) == ["anna"]
+    await router.people.resume("ben", by="the boss")
+    await router.handle([step(owner, "reassign", occurrence=3)])
+    assert await owners(router) == ["ben"]
+    assert await router.rows("SELECT rep FROM pauses WHERE resumed_at IS NULL") == []
+    await router.books()
+
+
 async def test_a_paused_rep_gets_no_lead_and_resumed_gets_them_again(router: Router) -> None:
     """By hand; told to the rep and the manager, once."""
     await router.apply(company())
@@ -195,6 +212,27 @@ async def test_a_paused_rep_gets_no_lead_and_resumed_gets_them_again(router: Rou
         ("rep.resumed", "manager:sales"),
     ]
     await router.books()
+
+
+async def test_a_lead_that_stood_unrouted_first_counts_in_the_time_from_receipt_to_assignment(router: Router) -> None:
+    """Those who waited all night are leads, too; whoever has one already does not count again."""
+
+    def counted() -> float:
+        return REGISTRY.get_sample_value("relance_router_receipt_to_assignment_seconds_count") or 0
+
+    await router.apply(routing(Endpoints(), {"sales": ["anna", "ben"]}))
+    for rep in ("anna", "ben"):
+        await router.people.pause(rep, because="lunch", by="a test")
+    (lead,) = await router.leads(1)
+    before = counted()
+    await router.people.resume("anna", by="a test")
+    router.unrouted.is_free(["sales"])
+    await router.unrouted.retry()
+    given = await router.owner(lead.lead_id)
+    assert (given["rep"], counted()) == ("anna", before + 1)
+    await router.people.resume("ben", by="a test")
+    await router.recorder.record(given["id"], "declined", None)
+    assert ((await router.owner(lead.lead_id))["rep"], counted()) == ("ben", before + 1)
 
 
 async def test_a_try_that_fails_forgets_nobody_who_is_free(router: Router) -> None:

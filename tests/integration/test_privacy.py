@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
+from prometheus_client import REGISTRY
 from pydantic import SecretStr
 from sqlalchemy import text
+from structlog.testing import capture_logs
 from tests.integration.conftest import OpenDatabase
 
 from relance.clock import utc_now
@@ -30,6 +32,7 @@ from relance_local.services import INGEST
 SECRET = Pseudonyms(b"a secret of tests, long enough for it")
 MARIA = Person("maria@example.com", None)
 PHONE = "+4930901820"
+FORGOTTEN = "relance_ingest_references_forgotten_total"
 SEALED = PersonalData([SecretStr(Fernet.generate_key().decode())])
 
 
@@ -400,7 +403,7 @@ async def test_an_export_has_all_of_a_person_by_pages(ingest_database: Database)
 
 
 async def test_what_outlives_its_sources_retention_is_erased_and_told(ingest_database: Database) -> None:
-    """Only of that source, only once, and references that were never fetched go too."""
+    """Only of that source, only once, and references that were never fetched go too: these are counted and logged."""
     acceptance = accepting(ingest_database)
     old = await acceptance.accept(a_lead())
     past = first_id_at(utc_now() - timedelta(days=366))
@@ -410,8 +413,12 @@ async def test_what_outlives_its_sources_retention_is_erased_and_told(ingest_dat
     reference = "INSERT INTO partner_references (source, id, told_at) VALUES ('website', 'x', :at) RETURNING 1"
     await rows(ingest_database, reference, at=utc_now() - timedelta(days=400))
     kept = {"website": timedelta(days=365), "ads": timedelta(days=1)}
-    for _ in range(2):
-        assert await Retention(ingest_database, kept, new_id, utc_now, lambda: None).turn() == timedelta(hours=1)
+    counted = [REGISTRY.get_sample_value(FORGOTTEN, {"source": source}) or 0 for source in kept]
+    with capture_logs() as logged:
+        for _ in range(2):
+            assert await Retention(ingest_database, kept, new_id, utc_now, lambda: None).turn() == timedelta(hours=1)
+    assert [(line["source"], line["references"]) for line in logged] == [("website", 1)]
+    assert [REGISTRY.get_sample_value(FORGOTTEN, {"source": source}) for source in kept] == [counted[0] + 1, counted[1]]
     ((key, part),) = await told(ingest_database)
     assert (key, part["lead_ids"], part["because"]) == (part["erasure_id"], [str(past)], "retention")
     assert await rows(ingest_database, "SELECT id FROM leads WHERE erased_at IS NULL") == [{"id": young.lead_id}]
@@ -466,7 +473,7 @@ async def test_switching_on_changing_keys_and_switching_off_store_everything_ane
     before = await documents(ingest_database)
     for keys in ((old,), (new, old), (SecretStr(""), new)):
         personal_data = PersonalData(keys)
-        for expected in (4, 0):
+        for expected in (4 + 3, 0):  # events, too
             stored = [
                 stored
                 for column in SEALED_COLUMNS

@@ -16,12 +16,11 @@ from relance.ids import LeadId
 from relance_local.services import ROUTER
 from relance_router.deliveries.records import replay_failed
 from relance_router.domain.answers import ENDED, AssignmentState, Recorded, Refused
-from relance_router.domain.interventions import InterventionRefused
-from relance_router.domain.routing import By, Offered
-from relance_router.routing.assignments import Made
+from relance_router.domain.interventions import InterventionRefused, KeyUsedTwice
+from relance_router.domain.routing import By
 from relance_router.routing.explanations import UnknownLead
 from relance_router.routing.people import UnknownRep
-from relance_router.terms.by_hand import Order
+from relance_router.terms.interventions import Order
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 LEADS_OF = "SELECT rep, open_leads FROM reps WHERE open_leads > 0"
@@ -45,7 +44,7 @@ async def router(open_database: OpenDatabase) -> Router:
 async def reassign(router: Router, given: LeadReceived, to: str | None = None) -> str | None:
     """Who has it now."""
     done = await router.reassignment.reassign(Order(given.lead_id, "maria", "knows the customer"), to)
-    return done.outcome.assigned.rep if isinstance(done.outcome, Made) else None
+    return done.rep
 
 
 async def notified(router: Router, type_: str) -> list[tuple[str, dict[str, Any]]]:
@@ -126,6 +125,18 @@ async def test_without_a_name_the_lead_goes_to_the_next_who_has_not_had_it(route
     await router.books()
 
 
+async def test_a_reassignment_that_is_sent_again_moves_the_lead_once(router: Router) -> None:
+    """To the next: without the key the repeat would give it to the one after. It is answered as the first was."""
+    (given,) = await router.leads(1)
+    order = Order(given.lead_id, "maria", "knows the customer", key="4711")
+    first = await router.reassignment.reassign(order, None)
+    assert await router.reassignment.reassign(order, None) == first
+    assert (await router.owner(given.lead_id))["id"] == first.assignment_id
+    with pytest.raises(KeyUsedTwice):
+        await router.reassignment.reassign(order, "dan")
+    await router.books()
+
+
 async def test_a_lead_that_was_contacted_moves_without_freeing_anybody(router: Router) -> None:
     """It was no load any more; what was won is nobody's to give."""
     first, second = await router.leads(2)
@@ -163,8 +174,7 @@ async def test_a_lead_that_is_offered_is_nobody_s_to_claim_once_it_was_given(rou
     late = await router.recorder.record(offer["id"], "acknowledged", None)
     assert isinstance(late.verdict, Refused)
     again = await router.reassignment.reassign(Order(given.lead_id, "maria", "not ben"), None)
-    assert isinstance(again.outcome, Offered)
-    assert again.outcome.reps == ("anna", "chloe")
+    assert (again.rep, again.offered_to) == (None, ["anna", "chloe"])
     await router.books()
 
 

@@ -38,6 +38,7 @@ from relance.events import (
     LeadJoined,
     LeadSeparated,
     LeadUnrouted,
+    SkippedStep,
     Topic,
 )
 from relance.events.data import EventData
@@ -211,13 +212,16 @@ async def some_history(monitor: Monitor) -> None:
         made = assigned(ago * MINUTES, window * MINUTES, **{"escalation": policy, **more})
         return made.model_copy(update={"campaign": "spring"})
 
-    def ended(made: AssignmentMade, after: int, reason: str) -> AssignmentEnded:
+    def ended(made: AssignmentMade, after: int, reason: str, by: str | None = None) -> AssignmentEnded:
         return AssignmentEnded.model_validate(
             {
                 "assignment_id": made.assignment_id, "lead_id": made.lead_id, "rep": made.rep, "reason": reason,
-                "ended_at": made.assigned_at + after * MINUTES,
+                "ended_at": made.assigned_at + after * MINUTES, "by": by,
             }
         )  # fmt: skip
+
+    def reminded(made: AssignmentMade) -> tuple[SkippedStep]:
+        return (SkippedStep(clock="response", step="remind", occurrence=1, due_at=made.assigned_at + 5 * MINUTES),)
 
     def passed_on(made: AssignmentMade, ago: int, **more: Any) -> AssignmentMade:
         again = given(ago, **more)
@@ -231,7 +235,16 @@ async def some_history(monitor: Monitor) -> None:
         given(300, 60, calendar=OFFICE),
         given(200, 30, contact_window=100 * MINUTES, disposition_window=600 * MINUTES),
     )
-    extended, held, released, gone_before = (given(6) for _ in range(4))
+    extended, held, released, gone_before, overtaken, overtaken_late = (given(6) for _ in range(6))
+    calmed = given(9)
+    chain = (
+        EscalationStep(name="next", action="reassign", window_fraction=1, delay=5 * MINUTES),
+        EscalationStep(
+            name="head", action="notify", window_fraction=1, delay=MINUTES, to=("head",),
+            repeat_every=8 * MINUTES, repeat_times=4,
+        ),
+    )  # fmt: skip
+    ignored, ignored_twice, moved = (given(30, escalation=chain) for _ in range(3))
     repeated = given(4, escalation=(EscalationStep(
         name="again", action="remind_rep", window_fraction=0.1, delay=timedelta(), repeat_every=MINUTES,
         repeat_times=2,
@@ -246,13 +259,22 @@ async def some_history(monitor: Monitor) -> None:
         )
     )  # fmt: skip
     await monitor.say(fresh, risky, overdue, in_time, late, heard_late, declined, taken, worked, three)
-    await monitor.say(extended, held, released, gone_before, repeated)
+    await monitor.say(extended, held, released, gone_before, repeated, overtaken, overtaken_late, calmed)
+    await monitor.say(ignored, ignored_twice, moved)
     await monitor.say(erased, erased_late, erased_on_hold)
     # An answer that comes before its assignment.
     early = given(3)
     await monitor.say(answered(early, MINUTES))
     await monitor.say(answered(in_time, 2 * MINUTES), ended(declined, 3, "declined"), ended(taken, 20, "reassigned"))
+    await monitor.say(*(ended(made, 16, "reassigned", by) for made, by in ((ignored, None), (moved, "mia"))))
     await monitor.all_heard()
+    # What is to come of the first goes on, twice; of one that a manager moved nothing does.
+    second = passed_on(ignored_twice, 16, escalation=chain)
+    await monitor.say(passed_on(ignored, 14, escalation=chain), passed_on(moved, 14, escalation=chain))
+    await monitor.say(ended(ignored_twice, 14, "reassigned"), second)
+    await monitor.all_heard()
+    third = passed_on(second, 1, escalation=chain)
+    await monitor.say(ended(second, 15, "reassigned"), third, terms(third, 1, "configuration", by=None))
     await monitor.say(
         early,
         passed_on(declined, 4),
@@ -279,6 +301,11 @@ async def some_history(monitor: Monitor) -> None:
         # With a clock that it did not have.
         terms(repeated, 1, "configuration", contact_window=90 * MINUTES),
         terms(overdue, 1, "extended", **more),
+        # It was at risk, and is again when most of the time is gone.
+        terms(calmed, 1, "extended", **more),
+        # Reminders that nobody was told of: one is to come, one fires again at once.
+        terms(overtaken, 1, "extended", **more, skipped=reminded(overtaken)),
+        terms(overtaken_late, 1, "extended", response_window=11 * MINUTES, skipped=reminded(overtaken_late)),
         terms(erased_on_hold, 1, "held", holds=(Hold(since=now, until=None),)),
     )
     await monitor.all_heard()

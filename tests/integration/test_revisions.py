@@ -1,13 +1,15 @@
 """Promises about leads of which more becomes known, kept by the database."""
 
+from datetime import timedelta
+
 import pytest
 import yaml
 from tests.integration.conftest import OpenDatabase
-from tests.integration.events import envelope, lead, revised
+from tests.integration.events import NOW, envelope, lead, revised
 from tests.integration.router_harness import TEAM, Router, step
 from tests.system import Endpoints, routing
 
-from relance.events import Contact, LeadReceived
+from relance.events import CallDetails, Contact, LeadReceived
 from relance_local.services import ROUTER
 
 BEN = Contact(name="Ben", phone="+4930123456")
@@ -88,6 +90,60 @@ async def test_an_unrouted_lead_is_tried_again_at_once_by_what_is_known_now(rout
     await router.consume([envelope(revised(given, minutes=2, fields={"team": "more"}))])
     (decision,) = await router.explanations.of_lead(given.lead_id)
     assert decision.explanation.rule == "sales"
+    await router.books()
+
+
+MISSED = {"id": "missed", "when": {"call_status": "missed"}, "team": "more", "respond_within": "5m"}
+
+
+def a_call(status: str) -> LeadReceived:
+    """A call that ended so."""
+    details = CallDetails(
+        call_id="1", status=status, called_number="+493012345678", started_at=NOW, duration=timedelta()
+    )
+    return lead().model_copy(update={"channel": "call", "call": details})
+
+
+async def window(router: Router, given: LeadReceived) -> tuple[str, str, timedelta]:
+    """Team, rule and window of a lead."""
+    owner = await router.owner(given.lead_id)
+    return owner["team"], owner["rule"], owner["respond_by"] - owner["assigned_at"]
+
+
+async def test_a_missed_call_has_its_own_rule_and_shorter_window_whenever_it_is_known_to_be_one(
+    router: Router,
+) -> None:
+    """Told first as answered, it stays with its owner in the shorter window, unless somebody has answered already."""
+    document = yaml.safe_load(routing(Endpoints(), {"sales": TEAM, "more": ["dan"]}, window="60m"))
+    document["rules"].insert(0, {**document["rules"][0], **MISSED})
+    await router.apply(yaml.safe_dump(document))
+    missed, late, called_back, voicemail = await router.route(
+        [a_call(status) for status in ("missed", "answered", "answered", "answered")]
+    )
+    assert await window(router, missed) == ("more", "missed", timedelta(minutes=5))
+    assert await window(router, late) == ("sales", "sales", timedelta(minutes=60))
+    await router.recorder.record((await router.owner(called_back.lead_id))["id"], "acknowledged", None)
+    answered = await router.owner(called_back.lead_id)
+    await router.consume(
+        [
+            envelope(revised(each, call=a_call(status).call))
+            for each, status in ((late, "missed"), (called_back, "missed"), (voicemail, "voicemail"))
+        ]
+    )
+    assert await window(router, late) == ("sales", "missed", timedelta(minutes=5))
+    assert await window(router, voicemail) == ("sales", "sales", timedelta(minutes=60))
+    assert await router.owner(called_back.lead_id) == answered
+    # Known to be answered after all it keeps the window; and another configuration changes it as it does its rule's.
+    await router.consume([envelope(revised(late, minutes=2, call=a_call("answered").call))])
+    document["rules"][0]["respond_within"] = "7m"
+    await router.apply(yaml.safe_dump(document))
+    await router.bring()
+    assert await window(router, late) == ("sales", "missed", timedelta(minutes=7))
+    changes = await router.rows("""
+        SELECT CAST(payload AS jsonb) ->> 'because' AS because, CAST(payload AS jsonb) ->> 'lead_id' AS lead FROM outbox
+        WHERE type = 'relance.assignment.terms_changed.v1' ORDER BY id
+    """)
+    assert [row["because"] for row in changes if row["lead"] == str(late.lead_id)] == ["revised", "configuration"]
     await router.books()
 
 

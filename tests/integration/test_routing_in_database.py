@@ -2,17 +2,20 @@
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 import yaml
+from prometheus_client import REGISTRY
 from sqlalchemy.exc import IntegrityError
 from tests.integration.conftest import OpenDatabase
 from tests.integration.router_harness import TEAM, Router, step
 from tests.system import Endpoints, routing
 
-from relance.events import AssignmentMade
+from relance.clock import utc_now
+from relance.events import AssignmentMade, LeadUnrouted, StepFired
 from relance.events.assignment import ClockName
 from relance_local.services import ROUTER
 from relance_router.domain.answers import Refused
@@ -125,6 +128,24 @@ async def test_the_manager_hears_of_an_ignored_lead_although_it_has_gone_to_some
     }
 
 
+async def test_who_was_to_hear_of_an_ignored_lead_before_it_was_passed_on_hears_of_it_until_somebody_answers(
+    router: Router,
+) -> None:
+    """After an outage the steps may come in two batches. What was due later goes on with the next rep."""
+    leads = await router.leads(2)
+    owners = [await router.owner(each.lead_id) for each in leads]
+    await router.handle([step(owner, "reassign") for owner in owners])
+    await router.recorder.record((await router.owner(leads[1].lead_id))["id"], "acknowledged", None)
+    behind = [step(owner, action) for owner in owners for action in ("remind_rep", "notify_manager")]
+    later = step(owners[0], "notify_manager", "later")
+    assert isinstance(later.data, StepFired)
+    goes_on = later.data.model_copy(update={"due_at": utc_now() + timedelta(minutes=1)})
+    await router.handle([*behind, replace(later, data=goes_on)])
+    told = await router.rows("SELECT lead_id, details ->> 'step' AS step FROM notifications WHERE details ? 'step'")
+    assert told == [{"lead_id": leads[0].lead_id, "step": "notify_manager"}]
+    await router.books()
+
+
 async def test_an_answer_and_a_reassignment_at_once_leave_one_owner(router: Router) -> None:
     """Either the answer counts and the lead stays, or it comes too late and the rep is told so."""
     leads = await router.leads(30)
@@ -143,7 +164,7 @@ async def test_an_answer_and_a_reassignment_at_once_leave_one_owner(router: Rout
 
 
 async def test_unrouted_leads_are_routed_when_the_configuration_changes(router: Router) -> None:
-    """And are told of as if they had just come."""
+    """And are told of as if they had just come. That they wait was told with the team that could not take them."""
     await router.apply(routing(Endpoints(), {"sales": ["anna"]}, reps={"anna": {"available": False}}))
     await router.leads(3)
     assert len(await router.rows("SELECT lead_id FROM unrouted")) == 3
@@ -153,8 +174,28 @@ async def test_unrouted_leads_are_routed_when_the_configuration_changes(router: 
     assert await router.rows("SELECT DISTINCT rep, configuration FROM assignments") == [
         {"rep": "dan", "configuration": 3}
     ]
-    assert len(await router.rows("SELECT 1 FROM outbox WHERE type = 'relance.lead.unrouted.v1'")) == 3
+    told = await router.rows("SELECT payload FROM outbox WHERE type = 'relance.lead.unrouted.v1'")
+    assert [LeadUnrouted.model_validate_json(each["payload"]).team for each in told] == ["sales"] * 3
     await router.books()
+
+
+async def test_leads_that_wait_for_working_hours_are_counted_as_such(router: Router) -> None:
+    """Nobody needs to be woken for them; of those whose only rep is away for weeks somebody should know."""
+    await router.apply(routing(Endpoints(), {"sales": ["anna"]}, reps={"anna": {"available": False}}))
+    await router.leads(3)
+
+    async def counted(until: str) -> tuple[float | None, float | None]:
+        await router.execute(f"UPDATE unrouted SET until = {until}, since = now(), tried_at = now()")
+        await router.unrouted.retry()
+        nobody, closed = (
+            REGISTRY.get_sample_value("relance_router_unrouted_leads", {"reason": reason})
+            for reason in ("nobody_available", "closed")
+        )
+        return nobody, closed
+
+    assert await counted("NULL") == (3, 0)
+    assert await counted("now() + interval '12 hours'") == (0, 3)
+    assert await counted("now() + interval '2 weeks'") == (3, 0)
 
 
 async def test_capacity_holds_leads_back_until_one_is_contacted(router: Router) -> None:

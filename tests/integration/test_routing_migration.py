@@ -5,21 +5,29 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
+import pytest
 from alembic import command
 from alembic.config import Config
+from cryptography.fernet import Fernet
+from pydantic import SecretStr
 from pydantic_core import MultiHostUrl
 from sqlalchemy import Connection, text
-from tests.integration.events import lead
-from tests.integration.router_harness import TEAM, Router
+from tests.integration.events import envelope, lead, revised
+from tests.integration.router_harness import TEAM, Router, erasure
 from tests.system import Endpoints, routing
 
 import relance_router
 from relance import migrations
 from relance.database import Database
+from relance.personal_data import PersonalData
+from relance.resealing import reseal
 from relance_local.broker import Broker
 from relance_local.database_server import DatabaseServer
-from relance_router.terms.by_hand import Order
+from relance_router import sealed_columns
+from relance_router.privacy.exporting import export
+from relance_router.terms.interventions import Order
 
 FOLDER = Path(relance_router.__file__).parent / "migrations"
 MADE_BEFORE = """
@@ -44,12 +52,15 @@ def upgrade_to(connection: Connection, revision: str) -> None:
 
 
 @asynccontextmanager
-async def before(server: DatabaseServer, revision: str) -> AsyncIterator[Database]:
+async def before(
+    server: DatabaseServer, revision: str, personal_data: PersonalData | None = None
+) -> AsyncIterator[Database]:
     """A database of a release before."""
     name = f"test_{uuid.uuid4().hex}"
     await server.create_relance_database(name)
     url = MultiHostUrl(server.url("router", name))
-    database = Database(url, schema="router", pool_size=2, timeout=timedelta(seconds=10))
+    patience = timedelta(seconds=10)
+    database = Database(url, schema="router", pool_size=2, timeout=patience, personal_data=personal_data)
     try:
         async with database.transaction() as connection:
             await connection.run_sync(upgrade_to, revision)
@@ -98,18 +109,48 @@ async def test_assignments_made_before_the_upgrade_have_terms_that_can_be_change
         assert after["respond_by"] == row["respond_by"] + timedelta(minutes=15)
 
 
-async def test_leads_of_before_stand_in_figures_as_they_did(real_parts: tuple[DatabaseServer, Broker]) -> None:
-    """Figures read columns, because what a lead says may be sealed."""
+async def test_leads_of_before_stand_in_figures_whatever_is_done_to_them(
+    real_parts: tuple[DatabaseServer, Broker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The upgrade does not rewrite them: they are revised and sealed, exported and erased as they stand."""
+    monkeypatch.setattr(sealed_columns, "AT_ONCE", 1)
     server, _ = real_parts
-    counted = text("SELECT source, campaign, channel, received_at FROM reporting.assignments")
-    async with before(server, "0009") as database:
-        made = lead()
-        async with database.transaction() as connection:
-            await connection.execute(text("INSERT INTO configurations (content, sha256) VALUES ('', '')"))
-            await connection.execute(text(MADE_BEFORE), {"lead": made.lead_id, "data": made.model_dump_json()})
-            told = (await connection.execute(counted)).all()
+    keys = PersonalData([SecretStr(Fernet.generate_key().decode())])
+    async with before(server, "0009", keys) as database:
+        router = Router(database)
+        await router.apply(routing(Endpoints(), {"sales": TEAM}))
+        mine, *others = leads = [
+            lead(source=source).model_copy(update={"campaign": "autumn"}) for source in ("a", "b", "c")
+        ]
+        ids = [each.lead_id for each in leads]
+        for each in leads:
+            await router.rows(MADE_BEFORE, lead=each.lead_id, data=each.model_dump_json())
+
+        async def figures() -> list[dict[str, Any]]:
+            columns = "source, campaign, channel, received_at"
+            return await router.rows(f"SELECT {columns} FROM reporting.assignments ORDER BY source")
+
+        async def data() -> str:
+            return str(await router.rows("SELECT CAST(data AS text) FROM leads ORDER BY id"))
+
+        async def held() -> list[dict[str, Any]]:
+            return [each.data for each in (await export(database, ids)).leads]
+
+        told = await figures()
         await migrations.upgrade(database, FOLDER)
-        async with database.transaction() as connection:
-            assert (await connection.execute(counted)).all() == told
-            (row,) = await connection.execute(text("SELECT source, channel, received_at FROM leads"))
-        assert tuple(row) == (made.source, made.channel, made.received_at)
+        assert await router.rows("SELECT 1 FROM leads WHERE source IS NOT NULL") == []
+        assert await figures() == told
+        assert await held() == [each.model_dump(mode="json") for each in leads]
+        more = revised(mine, fields={"team": "sales", "message": "urgent"})
+        await router.consume([envelope(more)])
+        assert await figures() == told
+        await sealed_columns.fill(database)
+        for column in sealed_columns.SEALED_COLUMNS:
+            async for _ in reseal(database, column, keys):
+                pass
+        assert "maria" not in await data()
+        assert await figures() == told
+        assert [each["fields"] for each in await held()] == [each.fields for each in (more, *others)]
+        await router.consume([erasure(*ids)])
+        assert await figures() == told
+        assert [each["contact"] for each in await held()] == [{}] * 3

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
+import yaml
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -29,13 +30,18 @@ from typing_extensions import override
 
 from relance.database import Database
 from relance.events import Envelope
+from relance.ids import new_id
 from relance_local.broker import Broker
 from relance_local.database_server import DatabaseServer
 from relance_local.services import ROUTER
+from relance_router.domain.dispositions import Judgement
 from relance_router.domain.interventions import InterventionRefused
-from relance_router.terms.by_hand import Order
+from relance_router.terms.interventions import Order
+from relance_router.terms.separating import Separated
 
 PARTITIONS = 2
+PEOPLE = [("a@example.com", None), ("a@example.com", "+491"), ("b@example.com", "+491"), (None, "+491")]
+"""Two, until somebody says that they are one."""
 _TABLES = """
     leads, assignments, answers, dispositions, unrouted, teams, places, place_changes, reps, pauses, offers,
     ignored_leads, notifications, interventions, outbox, inbox
@@ -45,9 +51,31 @@ _NOT_FORGOTTEN = """
     SELECT id FROM leads l WHERE erased_at IS NOT NULL AND (
         identity IS NOT NULL OR company_domain IS NOT NULL OR CAST(data AS text) LIKE '%@%'
         OR EXISTS (SELECT FROM unrouted WHERE lead_id = l.id)
-        OR EXISTS (SELECT FROM assignments WHERE lead_id = l.id AND ended_at IS NULL)
+        OR EXISTS (
+            SELECT FROM assignments
+            WHERE lead_id = l.id AND ended_at IS NULL AND coalesce(disposition, 'accepted') = 'accepted'
+        )
         OR EXISTS (SELECT FROM notifications WHERE lead_id = l.id AND (state = 'pending' OR details <> '{}'))
     )
+"""
+
+
+# Neither has been over, or was separated from another lead, ever: the second should have joined the first.
+_TWO_OWNERS = """
+    SELECT x.id, y.id FROM leads x JOIN leads y ON x.person_keys && y.person_keys AND x.id < y.id
+    WHERE x.joined IS NULL AND y.joined IS NULL AND 'support' NOT IN (x.source, y.source)
+        AND greatest(x.routed_at, y.routed_at) - least(x.routed_at, y.routed_at) <= interval '7 days'
+        AND NOT EXISTS (
+            SELECT FROM dispositions d JOIN assignments a ON a.id = d.assignment_id WHERE a.lead_id IN (x.id, y.id)
+        )
+        AND NOT EXISTS (
+            SELECT FROM outbox
+            WHERE type = 'relance.lead.separated.v1' AND aggregate_id IN (CAST(x.id AS text), CAST(y.id AS text))
+        )
+"""
+_JOINED_WRONGLY = """
+    SELECT t.id FROM leads t JOIN leads root ON root.id = t.joined
+    WHERE root.joined IS NOT NULL OR 'support' IN (t.source, root.source)
 """
 
 
@@ -78,11 +106,22 @@ class Replicas(RuleBasedStateMachine):
     def apply(self) -> None:
         reps = {rep: {"available": rep not in self.away, "capacity": 4} for rep in TEAM}
         teams = {"sales": TEAM, "more": TEAM[:2]}
-        self.run(self.routers[0].apply(routing(Endpoints(), teams, reps=reps)))
+        same_person = {"within": "7d", "except_sources": ["support"]}
+        document = yaml.safe_load(routing(Endpoints(), teams, reps=reps))
+        self.run(self.routers[0].apply(yaml.safe_dump({**document, "same_person": same_person})))
 
-    @rule(partition=st.integers(0, PARTITIONS - 1), team=st.sampled_from(["sales", "more"]), count=st.integers(1, 3))
-    def leads_come(self, partition: int, team: str, count: int) -> None:
-        self.topic[partition] += [envelope(lead(team=team)) for _ in range(count)]
+    @rule(
+        partition=st.integers(0, PARTITIONS - 1),
+        team=st.sampled_from(["sales", "more"]),
+        people=st.lists(st.sampled_from([*PEOPLE, None, None, None]), min_size=1, max_size=3),
+        source=st.sampled_from(["website", "website", "support"]),
+    )
+    def leads_come(
+        self, partition: int, team: str, people: list[tuple[str | None, str | None] | None], source: str
+    ) -> None:
+        for person in people:
+            email, phone = person or (f"{new_id()}@example.com", None)
+            self.topic[partition].append(envelope(lead(team=team, source=source, email=email, phone=phone)))
 
     @rule(
         replica=st.integers(0, 1),
@@ -144,6 +183,40 @@ class Replicas(RuleBasedStateMachine):
 
         self.run(press())
 
+    @rule(choice=st.floats(0, 1, exclude_max=True), disposition=st.sampled_from(["accepted", "rejected", "won"]))
+    def a_rep_says_what_a_lead_is_worth(self, choice: float, disposition: Any) -> None:
+        owned = self.owned(choice)
+        if owned is not None:
+            recorder = self.routers[0].recorder
+            self.run(recorder.record(owned["id"], "contacted", None))
+            reason = "no_budget" if disposition == "rejected" else None
+            self.run(recorder.dispose(owned["id"], Judgement(disposition, reason)))
+
+    @rule(days=st.integers(1, 8))
+    def nothing_is_heard_for_days(self, days: int) -> None:
+        self.run(self.routers[0].execute(f"UPDATE leads SET routed_at = routed_at - interval '{days} days'"))
+
+    @rule(choice=st.floats(0, 1, exclude_max=True), managers=st.integers(1, 2))
+    def a_touch_is_separated(self, choice: float, managers: int) -> None:
+        touches = self.run(self.routers[0].rows("SELECT id FROM leads WHERE joined IS NOT NULL ORDER BY id"))
+        if not touches:
+            return
+        touch = touches[int(choice * len(touches))]["id"]
+
+        async def separate() -> list[Any]:
+            given = (
+                router.separation.separate(Order(touch, "a test", "another")) for router in self.routers[:managers]
+            )
+            return await asyncio.gather(*given, return_exceptions=True)
+
+        done = [type(each) for each in self.run(separate())]
+        # Of one that was erased nobody knows whether it was one.
+        erased = self.run(
+            self.routers[0].rows("SELECT 1 FROM leads WHERE id = :id AND erased_at IS NOT NULL", id=touch)
+        )
+        expected = [InterventionRefused] * managers if erased else [Separated, InterventionRefused][:managers]
+        assert sorted(done, key=str) == sorted(expected, key=str)
+
     @rule(choice=st.floats(0, 1, exclude_max=True), times=st.integers(1, 2))
     def a_lead_is_ignored(self, choice: float, times: int) -> None:
         owned = self.owned(choice)
@@ -200,11 +273,16 @@ class Replicas(RuleBasedStateMachine):
     @precondition(lambda self: any(self.topic))
     @invariant()
     def the_books_are_right(self) -> None:
-        """One owner or a place in `unrouted` for each lead, counts, one notification each, every decision again."""
+        """One owner or a place in `unrouted` for each lead that joined no other, counts, one notification each, every
+        decision again; and one owner for each person who is being spoken with.
+        """
         self.run(self.routers[0].books())
         full = "SELECT rep FROM reps WHERE open_leads > 4"
         assert self.run(self.routers[0].rows(full)) == [], "nobody has more than they take"
         assert self.run(self.routers[0].rows(_NOT_FORGOTTEN)) == [], "nobody knows or works on who was erased"
+
+        assert self.run(self.routers[0].rows(_TWO_OWNERS)) == [], "nobody is spoken with twice"
+        assert self.run(self.routers[0].rows(_JOINED_WRONGLY)) == [], "no touch is joined, nor what stands alone"
 
     @override
     def teardown(self) -> None:

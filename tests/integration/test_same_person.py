@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from tests.integration.events import envelope, lead, revised
 from tests.integration.router_harness import TEAM, Router
 from tests.system import Endpoints, routing
 
+from relance.clock import utc_now
 from relance.events import LeadReceived
 from relance.ids import LeadId
 from relance_local.services import ROUTER
@@ -19,8 +21,10 @@ from relance_router.answers.assignments import read_assignment
 from relance_router.configuration.exported_leads import export_lines
 from relance_router.domain.dispositions import Judgement
 from relance_router.domain.interventions import InterventionRefused
-from relance_router.domain.same_person import CLOSED, JOINED, OLDER
-from relance_router.terms.by_hand import Order
+from relance_router.domain.past_leads import PastLead
+from relance_router.domain.same_person import APART, CLOSED, JOINED, OLDER
+from relance_router.domain.simulation import of_the_past, simulate
+from relance_router.terms.interventions import Order
 
 PHONE = "+4930123456"
 WHY = ("M", "another person")
@@ -116,6 +120,23 @@ async def test_a_lead_that_is_over_is_joined_no_more(router: Router) -> None:
     conversation = await router.explanations.conversation(fourth.lead_id)
     assert conversation.joining is not None
     assert [each["because"] for each in conversation.joining["considered"]] == [CLOSED, CLOSED, JOINED]
+    await router.books()
+
+
+async def test_leads_of_a_source_that_stands_alone_neither_join_nor_are_joined(router: Router) -> None:
+    """In one batch and later; each says so, and whoever joins another hears why it was not that one."""
+    await router.apply(company(same_person={"within": "7d", "except_sources": ["support"]}))
+    first, support = await router.route([lead(), lead(source="support")])
+    (again,) = await router.route([lead(source="support")])
+    (touch,) = await router.route([lead()])
+    assert [await joined(router, each) for each in (support, again, touch)] == [None, None, first.lead_id]
+    (decision,) = await router.explanations.of_lead(again.lead_id)
+    assert (
+        "Leads of source support join no other of the same person, and none joins them." in decision.explanation.words
+    )
+    conversation = await router.explanations.conversation(touch.lead_id)
+    assert conversation.joining is not None
+    assert [each["because"] for each in conversation.joining["considered"]] == [JOINED, APART, APART]
     await router.books()
 
 
@@ -232,11 +253,30 @@ async def test_two_replicas_with_leads_of_one_person_at_once_give_it_one_owner(
     await router.books()
 
 
-async def test_rehearsals_get_conversations_and_not_their_touches(router: Router) -> None:
-    """A touch was never routed: rehearsed, it would count as missed."""
-    leads = await router.route([lead(), lead()])
+async def test_a_rehearsal_of_what_runs_joins_what_has_joined(router: Router) -> None:
+    """A touch is answered as its lead was, should it be routed; of a lead of before its person's keys are not known."""
+    now = utc_now()
+    came = [lead(phone=PHONE), lead(email=None, phone=PHONE), lead(email="b@example.com"), lead(email=None), lead()]
+    came[-1] = came[-1].model_copy(update={"person_keys": ()})
+    leads = await router.route([each.model_copy(update={"received_at": now}) for each in came])
+    first, touch, other, nobody, old = leads
+    owner = await router.owner(first.lead_id)
+    await router.recorder.record(owner["id"], "contacted", None)
+    await router.recorder.dispose(owner["id"], Judgement("rejected", "no_budget"))
+    (again,) = await router.route([lead().model_copy(update={"received_at": now + timedelta(hours=1)})])
     lines = "".join([piece async for piece in export_lines(router.database, 7)]).splitlines()
-    assert [json.loads(line)["lead_id"] for line in lines] == [str(leads[0].lead_id)]
+    past = {LeadId(each.lead_id): each for each in map(PastLead.model_validate_json, lines)}
+    assert list(past) == [each.lead_id for each in (*leads, again)]
+    assert {lead_id: each.joined for lead_id, each in past.items() if each.joined} == {touch.lead_id: first.lead_id}
+    assert (past[touch.lead_id].rep, past[touch.lead_id].declines) == (None, 0)
+    assert past[touch.lead_id].first_response_seconds == past[first.lead_id].in_hand_seconds
+    assert [past[each.lead_id].person_keys for each in (first, nobody, old)] == [first.person_keys, (), None]
+    assert past[first.lead_id].over_seconds is not None
+    assert past[other.lead_id].over_seconds is None
+    async with router.database.transaction() as connection:
+        configuration = (await router.versions.running(connection)).configuration
+    report = simulate(configuration, [of_the_past(each) for each in past.values()], seed=0)
+    assert (report.joined_to, report.keys_unknown) == ((None, 0, None, None, None, None), 1)
 
 
 async def test_nobody_is_recognised_where_it_is_not_asked_for(router: Router) -> None:

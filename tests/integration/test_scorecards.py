@@ -1,5 +1,6 @@
 """Promises of scorecards: each figure is what a slow count over the same history gives, and its leads can be listed."""
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -26,6 +27,7 @@ from tests.integration.scorecard_histories import (
     told,
 )
 from tests.integration.test_clocks_in_database import Monitor, answered, assigned
+from tests.prometheus import dashboards, panels
 
 from relance.calendars import Calendar
 from relance.database import Database
@@ -212,6 +214,28 @@ async def test_money_is_spread_over_days_and_divided_by_the_leads_of_these_days(
             assert isinstance(count, int)
             expected = pytest.approx(float(amount / count), abs=0.0151) if count else None
             assert (row[name] if row[name] is None else float(row[name])) == expected
+    await _dashboard_says_the_same(database)
+
+
+async def _dashboard_says_the_same(database: Database) -> None:
+    (sql,) = [
+        panel["targets"][0]["rawSql"]
+        for panel in panels(dashboards()["relance-marketing.json"])
+        if panel["title"] == "What they cost"
+    ]
+    sql = re.sub(r"\$__timeFilter\((\w+)\)", rf"\1 >= '{MARCH.since}' AND \1 < '{MARCH.until}'", sql)
+    names = ("spent", "currency", "accepted", "won", "cost_per_accepted", "cost_per_won")
+    async with database.transaction() as connection:
+        await connection.execute(text("SET LOCAL timezone = 'UTC'"))
+        found = (await connection.execute(text(sql.replace("$source", "'ads', 'website'")))).mappings().all()
+    expected = {
+        (source, campaign or "-"): tuple(figures[name] for name in names)
+        for (source, campaign), figures in by_group(
+            await Scorecards(database).marketing(replace(MARCH, by=("source", "campaign")))
+        ).items()
+        if figures["currency"]
+    }
+    assert {(row["source"], row["campaign"]): tuple(row[name] for name in names) for row in found} == expected
 
 
 async def test_a_response_takes_the_working_time_of_each_rep_who_had_the_lead(database: Database) -> None:

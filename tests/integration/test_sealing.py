@@ -92,7 +92,7 @@ async def test_touches_and_revisions_are_sealed_and_told(
         rooms = [Room(rep_endpoint(rep), 1) for rep in TEAM]
         (claimed,) = await claim(connection, rooms, by_email=False, batch=5, lease=timedelta(minutes=1))
     assert claimed.touches == (touch,)
-    assert await stored_anew(router.database, PersonalData((NEW, OLD))) == 3, "both leads, and what was known before"
+    assert await stored_anew(router.database, PersonalData((NEW, OLD))) == 3 + 2, "leads, what was known before, events"
     assert await router.rows("SELECT source, campaign FROM reporting.touches") == [
         {"source": "website", "campaign": "autumn"}
     ]
@@ -111,7 +111,7 @@ async def test_keys_change_while_the_router_runs(real_parts: tuple[DatabaseServe
         leads += await router.route([wandas()])
         await rejected(router, leads[-1])
 
-    assert await stored_anew(both.database, boths) == 6
+    assert await stored_anew(both.database, boths) == 6 + 6, "leads with what was said, and events"
     assert await stored_anew(both.database, boths) == 0, "what is stored as it should be stays"
     for lead in leads:
         owner = (await new.owner(lead.lead_id))["id"]
@@ -120,7 +120,7 @@ async def test_keys_change_while_the_router_runs(real_parts: tuple[DatabaseServe
             await old.recorder.look(owner)
     assert "leads.data" not in await traces(new.database)
     off, offs = keyed(real_parts, database, SecretStr(""), NEW)
-    assert await stored_anew(off.database, offs) == 6
+    assert await stored_anew(off.database, offs) == 6 + 6
     owners = [await plain.owner(lead.lead_id) for lead in leads]
     assert [(await plain.recorder.look(owner["id"])).lead for owner in owners] == leads
     assert (await plain.recorder.look((await plain.owner(leads[0].lead_id))["id"])).lead == leads[0]

@@ -11,11 +11,12 @@ from tests.integration.test_clocks_in_database import MINUTE, OFFICE, Monitor, a
 from tests.integration.test_figures import counted
 
 from relance.calendars import Calendar
-from relance.events import AssignmentMade, AssignmentTermsChanged, EscalationStep, StepFired
+from relance.events import AssignmentMade, AssignmentTermsChanged, EscalationStep, SkippedStep, StepFired
 from relance.events.assignment import Hold
 from relance_local.conditions import wait_until
 from relance_sla_monitor.board.reading import read_facts
 from relance_sla_monitor.board.view import board
+from relance_sla_monitor.timeline import read_timelines
 
 HOUR = 60 * MINUTE
 UTC_ZONE = ZoneInfo("UTC")
@@ -152,6 +153,52 @@ async def test_a_repeated_step_says_whom_it_tells_each_time(monitor: Monitor) ->
     assert await monitor.rows("SELECT occurrence FROM reporting.steps ORDER BY occurrence") == [
         {"occurrence": occurrence} for occurrence in (1, 2, 3)
     ]
+
+
+async def test_a_reminder_that_was_skipped_is_on_record_with_the_reason_and_comes_again(monitor: Monitor) -> None:
+    """At its new time, which here is at once; reports count it once, as it was told once."""
+    made = assigned(6 * MINUTE)
+    await monitor.handle(made)
+    await monitor.fire()
+    (first,) = await monitor.rows("SELECT due_at FROM steps WHERE step = 'remind'")
+    skipped = SkippedStep(clock="response", step="remind", occurrence=1, due_at=first["due_at"])
+    now = datetime.now(UTC) - made.assigned_at
+    change = changed(made, now, response_window=11 * MINUTE, because="extended", skipped=[skipped])
+    for _ in range(2):
+        await monitor.handle(change)
+        await monitor.fire()
+    assert await monitor.rows("SELECT due_at FROM reporting.steps WHERE step = 'remind'") == [
+        {"due_at": change.changed_at}
+    ]
+    ((lead,),) = [await read_timelines(monitor.database, [made.lead_id])]
+    ((clock,),) = [each.clocks for each in lead.assignments]
+    assert [(step.step, step.due_at, step.skipped) for step in clock.fired] == [
+        ("remind", first["due_at"], "extended"),
+        ("remind", change.changed_at, None),
+    ]
+    assert len(await monitor.rows("SELECT 1 FROM outbox")) == 2
+
+
+async def test_a_clock_that_was_at_risk_and_is_given_more_time_is_in_time_until_it_is_at_risk_again(
+    monitor: Monitor,
+) -> None:
+    """It counts once each time: while it has time left not at all."""
+    risk = EscalationStep(name="risk", action="at_risk", window_fraction=0.1, delay=timedelta())
+    made = assigned(3 * MINUTE, escalation=(risk,))
+
+    async def open_clocks() -> list[float]:
+        await monitor.fire()
+        found = await counted(monitor)
+        return [found[f"open {state}"] for state in ("in_time", "at_risk", "breached")]
+
+    await monitor.handle(made)
+    assert await open_clocks() == [0, 1, 0]
+    await monitor.handle(changed(made, 2 * MINUTE, response_window=HOUR))
+    assert await open_clocks() == [1, 0, 0]
+    await monitor.handle(changed(made, 2.5 * MINUTE, 2, response_window=10 * MINUTE))
+    assert await open_clocks() == [0, 1, 0]
+    await monitor.handle(answered(made, 3 * MINUTE))
+    assert await open_clocks() == [0, 0, 0]
 
 
 async def test_a_lead_is_taken_from_who_does_not_contact_or_judge_it(monitor: Monitor) -> None:

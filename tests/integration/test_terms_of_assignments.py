@@ -10,6 +10,7 @@ import pytest
 import yaml
 from sqlalchemy import text
 from tests.integration.conftest import OpenDatabase
+from tests.integration.events import NOW
 from tests.integration.events import lead as a_lead
 from tests.integration.router_harness import TEAM, Router, step
 from tests.system import Endpoints, routing
@@ -21,10 +22,10 @@ from relance_local.services import ROUTER
 from relance_router.configuration import routing_file, versions
 from relance_router.domain.answers import Recorded
 from relance_router.domain.configuration import Configuration
-from relance_router.domain.interventions import HoldOutOfReach, InterventionRefused
+from relance_router.domain.interventions import HoldOutOfReach, InterventionRefused, KeyUsedTwice
 from relance_router.routing.explanations import UnknownLead
 from relance_router.terms import applied
-from relance_router.terms.by_hand import Order
+from relance_router.terms.interventions import Order
 
 MINUTE = timedelta(minutes=1)
 ENDPOINTS = Endpoints()
@@ -230,6 +231,38 @@ async def test_each_thing_done_by_hand_is_on_record_and_told_to_the_rep(router: 
         await router.by_hand.hold(order(LeadId(owner["id"])), None)
 
 
+async def test_an_order_that_is_sent_again_is_carried_out_once_and_answered_the_same(
+    router: Router, open_database: OpenDatabase
+) -> None:
+    """At once at another replica, or when all has changed since; another order has another key."""
+    (lead,) = await router.leads(1)
+    first, replica = replace(order(lead), key="4711"), Router(open_database(ROUTER))
+    answers = await asyncio.gather(*(each.by_hand.extend(first, "response", MINUTE) for each in (router, replica)))
+    assert answers[0] == answers[1]
+    assert await windows(router) == {61 * MINUTE}
+    with pytest.raises(KeyUsedTwice):
+        await router.by_hand.extend(first, "response", 2 * MINUTE)
+    with pytest.raises(KeyUsedTwice):
+        await router.by_hand.extend(replace(first, reason="another"), "response", MINUTE)
+    with pytest.raises(KeyUsedTwice):
+        await router.by_hand.release(first)
+    (other,) = await router.leads(1)
+    await router.by_hand.extend(replace(order(other), key="4711"), "response", MINUTE)
+    await router.by_hand.extend(replace(first, key="4712"), "response", MINUTE)
+    held, released = replace(first, key="hold"), replace(first, key="release")
+    for _ in range(2):
+        assert (await router.by_hand.hold(held, None)).on_hold
+    for _ in range(2):
+        assert not (await router.by_hand.release(released)).on_hold
+    await router.by_hand.hold(order(lead), None)
+    assert not (await router.by_hand.release(released)).on_hold, "late, it does not end another hold"
+    await router.recorder.record(AssignmentId((await router.owner(lead.lead_id))["id"]), "contacted", None)
+    assert await router.by_hand.extend(first, "response", MINUTE) == answers[0]
+    done = [each.what for each in await router.by_hand.of_lead(lead.lead_id)]
+    assert done == ["extended", "extended", "held", "released", "held"]
+    assert len(await told(router)) == len(done) + 1
+
+
 async def test_a_lead_on_hold_can_be_answered_and_its_page_says_why_it_is_held(router: Router) -> None:
     """Its rep need not, but may."""
     (lead,) = await router.leads(1)
@@ -250,13 +283,28 @@ async def test_a_lead_on_hold_can_be_answered_and_its_page_says_why_it_is_held(r
 
 
 async def test_a_step_that_was_fired_before_a_hold_was_known_takes_nobody_s_lead(router: Router) -> None:
-    """Nor one of a deadline that lies later now; one of the deadline that holds does."""
+    """Nor one of a deadline that lies later now; one of the deadline that holds does.
+
+    The SLA monitor is told with the terms, once, why nobody was: it fires them again. At risk was said, and stays said.
+    """
     (held,), (extended,) = await router.leads(1), await router.leads(1)
     await router.by_hand.hold(order(held), None)
     await router.by_hand.extend(order(extended), "response", MINUTE)
     owners = [await router.owner(lead.lead_id) for lead in (held, extended)]
-    await router.handle([step(owner, "reassign") for owner in owners])
-    assert [await router.owner(lead.lead_id) for lead in (held, extended)] == owners
+    stale = [step(owner, action) for owner in owners for action in ("remind_rep", "reassign", "at_risk")]
+    before = len(await told(router))
+    await router.handle(stale)
+    kept = [await router.owner(lead.lead_id) for lead in (held, extended)]
+    assert [(each["id"], each["respond_by"]) for each in kept] == [(each["id"], each["respond_by"]) for each in owners]
+    assert await router.rows("SELECT 1 FROM notifications WHERE type = 'lead.reminder'") == []
+    skipped = {event.lead_id: event for event in (await told(router))[before:]}
+    assert {lead: event.because for lead, event in skipped.items()} == {
+        held.lead_id: "held",
+        extended.lead_id: "extended",
+    }
+    for event, owner in zip((skipped[held.lead_id], skipped[extended.lead_id]), owners, strict=True):
+        assert {(each.step, each.due_at) for each in event.skipped} == {("remind_rep", NOW), ("reassign", NOW)}
+        assert event.revision == owner["revision"] + 1
     fired = step(owners[1], "reassign")
     data = fired.data.model_copy(update={"deadline": owners[1]["respond_by"]})
     await router.handle([replace(fired, data=data)])

@@ -1,7 +1,7 @@
 """Promises of a lead's timeline, and of spend that is listed and taken back; of the real PostgreSQL."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from fastapi import FastAPI
@@ -10,7 +10,17 @@ from tests.integration.conftest import OpenDatabase
 from tests.integration.test_clocks_in_database import Monitor, answered, assigned, disposed
 
 from relance.clock import utc_now
-from relance.events import AssignmentEnded, AssignmentTermsChanged, Hold, LeadJoined, LeadSeparated, LeadUnrouted
+from relance.events import (
+    AssignmentEnded,
+    AssignmentMade,
+    AssignmentTermsChanged,
+    EscalationStep,
+    Hold,
+    LeadJoined,
+    LeadSeparated,
+    LeadUnrouted,
+    StepFired,
+)
 from relance.http import problems
 from relance.ids import LeadId, new_id
 from relance_sla_monitor.exports import exports_api
@@ -90,6 +100,53 @@ async def test_one_document_says_what_happened_with_a_lead(monitor: Monitor, app
     assert [clock["state"] for clock in ben["clocks"]] == ["kept", "kept"]
     assert [clock["stopped_by"] for clock in ben["clocks"]] == ["acknowledged", "accepted"]
     assert ben["disposition"] == "accepted"
+
+
+@pytest.mark.parametrize("together", [False, True])
+async def test_what_was_to_come_goes_on_with_the_next_rep_until_somebody_answers_or_a_manager_moves_it(
+    monitor: Monitor, app: FastAPI, together: bool
+) -> None:
+    """On the minute, once; whether or not the end and the next begin are heard of in one breath."""
+    steps = (
+        EscalationStep(name="reassign", action="reassign", window_fraction=1, delay=15 * MINUTES),
+        EscalationStep(
+            name="director", action="notify", window_fraction=1, delay=20 * MINUTES, to=("director",),
+            repeat_every=60 * MINUTES, repeat_times=1,
+        ),
+    )  # fmt: skip
+    ignored, answered_since, moved = (assigned(31 * MINUTES, escalation=steps) for _ in range(3))
+    taken, director, again = (ignored.assigned_at + minutes * MINUTES for minutes in (25, 30, 90))
+    ends, begins = list[AssignmentEnded](), list[AssignmentMade]()
+    for made, by in ((ignored, None), (answered_since, None), (moved, "mia")):
+        about = {"assignment_id": made.assignment_id, "lead_id": made.lead_id, "rep": "anna", "reason": "reassigned"}
+        ends.append(AssignmentEnded.model_validate({**about, "ended_at": taken, "by": by}))
+        told = {"lead_id": made.lead_id, "assigned_at": taken, "ordinal": 2, "rep": "ben"}
+        begins.append(assigned(0 * MINUTES, escalation=steps).model_copy(update=told))
+    await monitor.handle(ignored, answered_since, moved)
+    if together:
+        await monitor.handle(*ends, *begins)
+    else:
+        await monitor.handle(*ends)
+        await monitor.handle(*begins)
+    await monitor.handle(answered(begins[1], MINUTES))
+    for _ in range(2):
+        await monitor.fire()
+
+    (event,) = await monitor.rows("SELECT payload FROM outbox")
+    fired = StepFired.model_validate_json(event["payload"])
+    assert (fired.assignment_id, fired.rep, fired.step, fired.occurrence) == (
+        begins[0].assignment_id, "ben", "director", 1,
+    )  # fmt: skip
+    assert (fired.due_at, fired.passed_on, fired.to) == (director, True, ("director",))
+    anna, ben = json.loads((await ask(app, f"/v1/leads/{ignored.lead_id}/clocks"))[1])["assignments"]
+    assert anna["clocks"][0]["to_come"] == []
+    shown = [(each["step"], each["passed_on"]) for which in ("fired", "to_come") for each in ben["clocks"][0][which]]
+    assert shown == [("director", True), ("reassign", False), ("director", True)]
+    assert datetime.fromisoformat(ben["clocks"][0]["to_come"][1]["due_at"]) == again
+    _, ben = json.loads((await ask(app, f"/v1/leads/{moved.lead_id}/clocks"))[1])["assignments"]
+    assert [(each["step"], each["passed_on"]) for each in ben["clocks"][0]["to_come"]] == [
+        ("reassign", False), ("director", False), ("director", False),
+    ]  # fmt: skip
 
 
 async def test_what_ended_with_an_erasure_says_so(monitor: Monitor, app: FastAPI) -> None:

@@ -36,9 +36,20 @@ async def wait_until(
         raise NotInTime(f"Waited {limit.total_seconds():g} s in vain: {what}.") from error
 
 
+_kept: list[socket.socket] = []
+"""Reservations of ports, for as long as this process lives."""
+
+
 def free_port() -> int:
-    """A TCP port that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port on loopback for a server of this process or of one that it starts, also for one that comes back.
+
+    It stays bound until this process ends, though nothing listens: the kernel gives a port that is bound to no
+    connection as its local one, and to nobody else who asks for a free one. On Linux a server may listen there all
+    the same when it sets SO_REUSEADDR, as servers do.
+    """
+    reservation = socket.socket()
+    reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    reservation.bind(("127.0.0.1", 0))
+    _kept.append(reservation)
+    port: int = reservation.getsockname()[1]
+    return port

@@ -121,6 +121,7 @@ async def _supervise() -> None:
         link_secret=kept["link_secret"],
         operator_token=kept["operator_token"],
         board_secret=kept["board_secret"],
+        identity_secret=kept["identity_secret"],
         environment={"DEMO_PAGE": "true"},
     )
     ports = {name: port for name, port in _PORTS.items() if _is_free(port)}
@@ -161,11 +162,11 @@ def _run(work: Coroutine[None, None, Result]) -> Result:
 
 
 def _kept_secrets() -> dict[str, str]:
-    """Made once: answer links sent before a restart keep working."""
+    """Made once: answer links sent before a restart keep working, and people from before it are recognised."""
     file = FOLDER / "secrets.json"
     file.touch(mode=0o600)
     kept: dict[str, str] = json.loads(file.read_text() or "{}")
-    names = ("webhook_secret", "link_secret", "operator_token", "board_secret")
+    names = ("webhook_secret", "link_secret", "operator_token", "board_secret", "identity_secret")
     made = {name: secrets.token_hex(24) for name in names} | kept
     file.write_text(json.dumps(made))
     return made

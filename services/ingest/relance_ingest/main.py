@@ -23,7 +23,9 @@ from relance.kafka.consumer import BatchConsumer, Subscription
 from relance.kafka.publisher import KafkaPublisher
 from relance.outbox import OutboxRelay
 from relance.personal_data import PersonalData
+from relance.start_up import once_there
 from relance.ticker import Ticker
+from relance_ingest import identity_secrets
 from relance_ingest.acceptance import Acceptance
 from relance_ingest.acceptance.naming import name_all
 from relance_ingest.command_line import quarantine_commands
@@ -109,11 +111,14 @@ async def serve(settings: IngestSettings) -> None:
     async with AsyncExitStack() as closing:
         database = Database.of(settings, SCHEMA, PersonalData(settings.personal_data_keys))
         closing.push_async_callback(database.close)
+        secret, previous = settings.identity_secret, settings.identity_secrets_previous
+        pseudonyms = Pseudonyms(_key(secret) if secret else None, tuple(_key(each) for each in previous))
+        await once_there(partial(identity_secrets.check, database, pseudonyms))
         publisher = KafkaPublisher(settings.kafka_bootstrap_servers, client_id="ingest")
         closing.push_async_callback(publisher.close)
         session = await closing.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
         relay = OutboxRelay(database, publisher, topic_prefix=settings.topic_prefix)
-        pseudonyms = Pseudonyms(_key(settings.identity_secret))
+        await once_there(relay.check)
         acceptance = Acceptance(
             database,
             ids.new_id,
@@ -175,8 +180,8 @@ async def serve(settings: IngestSettings) -> None:
         )
 
 
-def _key(secret: SecretStr | None) -> bytes | None:
-    return secret.get_secret_value().encode() if secret else None
+def _key(secret: SecretStr) -> bytes:
+    return secret.get_secret_value().encode()
 
 
 command_line = service_commands("ingest", IngestSettings, serve=serve, migrate=migrate)

@@ -60,6 +60,11 @@ PARTNER_UNREADABLE = Counter(
 REFERENCES = Gauge(
     "relance_ingest_references", "Leads of which only the id was told, and that are not fetched yet.", ["state"]
 )
+REFERENCES_FORGOTTEN = Counter(
+    "relance_ingest_references_forgotten_total",
+    "Leads of which only the id was told, never fetched, and deleted at the end of their source's retention.",
+    ["source"],
+)
 RETRIEVED = Counter("relance_ingest_retrieved_total", "What came of fetching leads, by try.", ["source", "outcome"])
 ERASURES_OPEN = Gauge(
     "relance_ingest_erasures_open", "Erasures that not every service has proven yet; of all replicas."

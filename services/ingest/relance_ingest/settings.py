@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import AnyHttpUrl, Field, PositiveInt, SecretStr
 
@@ -25,11 +26,18 @@ class IngestSettings(PersonalDataSettings):
         None,
         min_length=32,
         description="Key of the pseudonyms by which one person's leads find each other, the same for every replica; "
-        "none: plain hashes, which can be guessed. With another key nobody from before is recognised.",
+        "none: plain hashes, which can be guessed. docs/privacy.md says how to change it.",
+    )
+    identity_secrets_previous: tuple[Annotated[SecretStr, Field(min_length=32)], ...] = Field(
+        (),
+        description="Identity secrets from before, as a JSON list: whom they named is found too, to be erased or "
+        "exported. Ingest does not start without one that people in its database were named with.",
     )
     figures_every: timedelta = Field(timedelta(seconds=15), description="How often to count what metrics report.")
     accept_waiting: PositiveInt = Field(
-        1000, description="Submissions that may wait for a transaction; above it the answer is 503 with Retry-After."
+        1000,
+        description="Submissions that may wait for a transaction; above it the answer is 503 with Retry-After. A "
+        "request has one, a partner's as many as it has leads: above RELANCE_HTTP_CONCURRENCY only those reach it.",
     )
     accept_patience: timedelta = Field(
         timedelta(seconds=5), description="How long a submission may wait for its transaction before the answer is 503."

@@ -20,6 +20,7 @@ from relance.kafka.consumer import BatchConsumer, Subscription
 from relance.kafka.publisher import KafkaPublisher
 from relance.outbox import OutboxRelay
 from relance.personal_data import PersonalData
+from relance.start_up import once_there
 from relance.ticker import Ticker
 from relance_router.answers.api import answer_api
 from relance_router.answers.links import AnswerLinks
@@ -88,6 +89,7 @@ async def serve(settings: RouterSettings) -> None:
         couriers = Couriers(sender, _mailer(settings), _formats(settings, links), links)
         assigner = Assigner(ids.new_id)
         relay = OutboxRelay(database, publisher, topic_prefix=settings.topic_prefix)
+        await once_there(relay.check)
         deliveries = DeliveryWorker(
             database,
             versions,

@@ -4,14 +4,18 @@ from prometheus_client import Counter, Gauge, Histogram
 
 ASSIGNED = Counter("relance_router_assigned_total", "Assignments made.", ["team", "cause"])
 UNROUTED = Counter("relance_router_unrouted_decisions_total", "Decisions that found nobody, by reason.", ["reason"])
-UNROUTED_NOW = Gauge("relance_router_unrouted_leads", "Leads that stand unrouted, by reason.", ["reason"])
+UNROUTED_NOW = Gauge(
+    "relance_router_unrouted_leads",
+    "Leads that stand unrouted, by reason; of those that wait for working hours, the reason is closed.",
+    ["reason"],
+)
 REASSIGNMENT_KEPT = Counter(
     "relance_router_reassignment_kept_total", "Reassignment requests after which the lead stayed where it was.", ["why"]
 )
 RECEIPT_TO_ASSIGNMENT = Histogram(
     "relance_router_receipt_to_assignment_seconds",
     "From the lead's commit in ingest to its first assignment.",
-    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600, 14400, 43200, 86400),
 )
 ANSWERS = Counter("relance_router_answers_total", "Answers that counted.", ["answer"])
 DISPOSITIONS = Counter(

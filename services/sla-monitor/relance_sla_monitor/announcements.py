@@ -30,6 +30,7 @@ def step_fired(stored: StoredClock, step: Step, now: datetime, new_id: NewId) ->
         fired_at=now,
         deadline=clock.deadline,
         response_window=clock.terms.window,
+        passed_on=step.passed_on,
     )
     return _said(stored, fired, now, new_id)
 

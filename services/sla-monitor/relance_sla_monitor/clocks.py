@@ -12,7 +12,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relance.calendars import Calendar, Hold
-from relance.events import AssignmentMade
+from relance.events import AssignmentMade, AssignmentTermsChanged
 from relance.events.assignment import ClockName
 from relance.ids import AssignmentId, LeadId
 from relance_sla_monitor.domain.clocks import Clock, FormerTerms, Step, StopCause, Terms
@@ -30,6 +30,7 @@ class StoredClock:
 
     assignment_id: AssignmentId
     lead_id: LeadId
+    ordinal: int
     rep: str
     team: str
     source: str
@@ -86,9 +87,9 @@ _HEAR = text("""
     ON CONFLICT (assignment_id, cause) DO UPDATE SET at = excluded.at WHERE excluded.at < known.at
 """)
 _COLUMNS = """
-    c.assignment_id, c.clock, c.lead_id, c.rep, c.team, c.source, c.traceparent, c.started_at, c.response_window,
-    c.deadline, c.extended, c.holds, c.revision, c.steps, c.fired, c.stopped_at, c.stopped_by, c.worked,
-    (SELECT k.calendar FROM calendars k WHERE k.digest = c.calendar) AS calendar
+    c.assignment_id, c.clock, c.lead_id, c.ordinal, c.rep, c.team, c.source, c.traceparent, c.started_at,
+    c.response_window, c.deadline, c.extended, c.holds, c.revision, c.steps, c.fired, c.stopped_at, c.stopped_by,
+    c.worked, (SELECT k.calendar FROM calendars k WHERE k.digest = c.calendar) AS calendar
 """
 _STOPS = """
     (SELECT jsonb_object_agg(s.cause, s.at) FROM stops s WHERE s.assignment_id = c.assignment_id) AS stops
@@ -98,6 +99,11 @@ _LOCK = text(f"""
     WHERE c.assignment_id = ANY(CAST(:assignment_ids AS uuid[]))
     ORDER BY c.assignment_id, c.clock
     FOR UPDATE
+""")
+_BEFORE = text("""
+    SELECT n.assignment_id, b.assignment_id AS before
+    FROM clocks n JOIN clocks b ON b.lead_id = n.lead_id AND b.ordinal = n.ordinal - 1 AND b.clock = 'response'
+    WHERE n.assignment_id = ANY(CAST(:assignment_ids AS uuid[])) AND n.clock = 'response'
 """)
 _FORMER = text("""
     SELECT f.assignment_id, f.clock, f.revision, f.until, f.response_window, f.extended, f.holds, f.deadline,
@@ -134,16 +140,17 @@ _REVISE = text("""
     UPDATE clocks c SET
         revision = given.revision, response_window = given.response_window, extended = given.extended,
         calendar = given.calendar, holds = CAST(given.holds AS tstzmultirange), deadline = given.deadline,
-        risk_at = given.risk_at, steps = CAST(given.steps AS jsonb), next_due_at = given.next_due_at,
+        risk_at = given.risk_at, steps = CAST(given.steps AS jsonb), fired = given.fired,
+        next_due_at = given.next_due_at,
         stopped_at = given.stopped_at, stopped_by = given.stopped_by, worked = given.worked
     FROM unnest(
         CAST(:assignment_ids AS uuid[]), CAST(:clocks AS text[]), CAST(:revisions AS integer[]),
         CAST(:windows AS interval[]), CAST(:extended AS interval[]), CAST(:calendars AS bytea[]),
         CAST(:holds AS text[]), CAST(:deadlines AS timestamptz[]), CAST(:risk_ats AS timestamptz[]),
-        CAST(:steps AS text[]), CAST(:next_dues AS timestamptz[]), CAST(:stopped_ats AS timestamptz[]),
-        CAST(:stopped_bys AS text[]), CAST(:worked AS interval[])
+        CAST(:steps AS text[]), CAST(:fired AS integer[]), CAST(:next_dues AS timestamptz[]),
+        CAST(:stopped_ats AS timestamptz[]), CAST(:stopped_bys AS text[]), CAST(:worked AS interval[])
     ) AS given (
-        assignment_id, clock, revision, response_window, extended, calendar, holds, deadline, risk_at, steps,
+        assignment_id, clock, revision, response_window, extended, calendar, holds, deadline, risk_at, steps, fired,
         next_due_at, stopped_at, stopped_by, worked
     )
     WHERE c.assignment_id = given.assignment_id AND c.clock = given.clock
@@ -178,6 +185,16 @@ _RECORD_STEPS = text("""
         CAST(:assignment_ids AS uuid[]), CAST(:clocks AS text[]), CAST(:names AS text[]),
         CAST(:occurrences AS integer[]), CAST(:actions AS text[]), CAST(:dues AS timestamptz[])
     ) AS given (assignment_id, clock, step, occurrence, action, due_at)
+""")
+_SKIP = text("""
+    UPDATE steps s SET skipped_at = given.at, skipped_because = given.because
+    FROM unnest(
+        CAST(:assignment_ids AS uuid[]), CAST(:clocks AS text[]), CAST(:names AS text[]),
+        CAST(:occurrences AS integer[]), CAST(:dues AS timestamptz[]), CAST(:ats AS timestamptz[]),
+        CAST(:reasons AS text[])
+    ) AS given (assignment_id, clock, step, occurrence, due_at, at, because)
+    WHERE s.assignment_id = given.assignment_id AND s.clock = given.clock AND s.step = given.step
+        AND s.occurrence = given.occurrence AND s.due_at = given.due_at
 """)
 
 
@@ -232,6 +249,14 @@ async def hear_of_stops(connection: AsyncConnection, stops: Sequence[tuple[Assig
     await connection.execute(_HEAR, columns)
 
 
+async def assignments_before(
+    connection: AsyncConnection, assignments: Sequence[AssignmentId]
+) -> dict[AssignmentId, AssignmentId]:
+    """To each of these assignments the one of its lead before, where that is known."""
+    rows = await connection.execute(_BEFORE, {"assignment_ids": list(assignments)})
+    return {AssignmentId(row.assignment_id): AssignmentId(row.before) for row in rows}
+
+
 async def lock_clocks(connection: AsyncConnection, assignments: Sequence[AssignmentId]) -> list[Heard]:
     """The clocks of these assignments with their former terms, locked, each with what has been heard."""
     rows = (await connection.execute(_LOCK, {"assignment_ids": list(assignments)})).all()
@@ -284,6 +309,7 @@ async def revise_clocks(connection: AsyncConnection, revised: Sequence[tuple[Sto
         **_columns([clock.terms for clock in clocks], digests),
         "risk_ats": [clock.risk_at for clock in clocks],
         "steps": [_steps(clock) for clock in clocks],
+        "fired": [clock.fired for clock in clocks],
         "next_dues": [clock.next_due_at for clock in clocks],
         "stopped_ats": [clock.stopped_at for clock in clocks],
         "stopped_bys": [clock.stopped_by for clock in clocks],
@@ -312,6 +338,28 @@ async def record_steps(connection: AsyncConnection, fired: Sequence[tuple[ClockK
         "dues": [step.due_at for _, step in fired],
     }
     await connection.execute(_RECORD_STEPS, {**columns, "fired_at": fired_at})
+
+
+async def skip_steps(connection: AsyncConnection, changes: Sequence[AssignmentTermsChanged]) -> None:
+    """Note the steps that nobody was told of, and why."""
+    if columns := skipped_columns(changes):
+        await connection.execute(_SKIP, columns)
+
+
+def skipped_columns(changes: Sequence[AssignmentTermsChanged]) -> dict[str, Sequence[object]]:
+    """The steps that these changes skip; empty when there are none."""
+    skipped = [(change, step) for change in changes for step in change.skipped]
+    if not skipped:
+        return {}
+    return {
+        "assignment_ids": [change.assignment_id for change, _ in skipped],
+        "clocks": [step.clock for _, step in skipped],
+        "names": [step.step for _, step in skipped],
+        "occurrences": [step.occurrence for _, step in skipped],
+        "dues": [step.due_at for _, step in skipped],
+        "ats": [change.changed_at for change, _ in skipped],
+        "reasons": [change.because for change, _ in skipped],
+    }
 
 
 async def _keep_calendars(connection: AsyncConnection, terms: Sequence[Terms]) -> dict[Calendar, bytes]:
@@ -363,6 +411,7 @@ def _stored(row: Row[tuple[object, ...]], former: Sequence[FormerTerms] = ()) ->
     return StoredClock(
         assignment_id=AssignmentId(row.assignment_id),
         lead_id=LeadId(row.lead_id),
+        ordinal=row.ordinal,
         rep=row.rep,
         team=row.team,
         source=row.source,

@@ -63,6 +63,15 @@ _COUNT = text("""
         FROM clocks c
         WHERE c.stopped_at IS NULL AND c.holds <> '{}' AND c.holds @> now() AND coalesce(c.deadline >= :moment, true)
         GROUP BY 1, 2, 3, 4
+    ), calm AS (
+        SELECT c.clock, c.team, c.source, coalesce(c.campaign, '') AS campaign, count(*) AS risky
+        FROM clocks c
+        WHERE c.stopped_at IS NULL AND c.revision > 0 AND c.risk_at > now() AND c.deadline >= :moment
+            AND NOT c.holds @> now() AND EXISTS (
+                SELECT FROM steps s
+                WHERE s.assignment_id = c.assignment_id AND s.clock = c.clock AND s.action = 'at_risk'
+            )
+        GROUP BY 1, 2, 3, 4
     )
     SELECT clock, team, source, campaign, what, detail, sum(amount) AS amount, min(seen) AS seen
     FROM (
@@ -72,6 +81,7 @@ _COUNT = text("""
         UNION ALL SELECT clock, team, source, campaign, 'risky', '', -risky, NULL FROM overdue
         UNION ALL SELECT clock, team, source, campaign, 'on_hold', '', clocks, NULL FROM held
         UNION ALL SELECT clock, team, source, campaign, 'risky', '', -risky, NULL FROM held
+        UNION ALL SELECT clock, team, source, campaign, 'risky', '', -risky, NULL FROM calm
     ) AS figures
     GROUP BY clock, team, source, campaign, what, detail
 """)

@@ -21,16 +21,31 @@ from relance.ids import AssignmentId, NewId
 from relance.logs import get_logger
 from relance_sla_monitor.announcements import breach_withdrawal
 from relance_sla_monitor.clocks import (
+    ClockKey,
     Heard,
+    StoredClock,
     add_clocks,
+    assignments_before,
     hear_of_stops,
     lock_clocks,
     lock_leads,
     revise_clocks,
+    skip_steps,
     start_clocks,
     store_clocks,
 )
-from relance_sla_monitor.domain.clocks import StopCause, breach_withdrawn, change_terms, missing, settle, start
+from relance_sla_monitor.domain.clocks import (
+    Clock,
+    Step,
+    StopCause,
+    breach_withdrawn,
+    change_terms,
+    go_on,
+    left_over,
+    missing,
+    settle,
+    start,
+)
 from relance_sla_monitor.scorecards.facts import keep_facts
 from relance_sla_monitor.scorecards.touches import keep_touches
 
@@ -64,6 +79,7 @@ class ClockHandler:
         ]
         stops += [(said.assignment_id, said.disposition, said.recorded_at) for said in dispositions]
         stops += [(end.assignment_id, end.reason, end.ended_at) for end in ends]
+        stops += [(end.assignment_id, "moved", end.ended_at) for end in ends if end.by]
         if stops:
             await hear_of_stops(connection, stops)
         changes: dict[AssignmentId, list[AssignmentTermsChanged]] = defaultdict(list)
@@ -74,13 +90,16 @@ class ClockHandler:
         concerned = {made.assignment_id for made, _, _ in started} | {assignment for assignment, _, _ in stops}
         concerned |= changes.keys()
         if concerned:
-            await self._bring_up_to_date(connection, sorted(concerned), changes)
+            again = {made.assignment_id for made, _, _ in started if made.ordinal > 1}
+            before = await assignments_before(connection, sorted(again)) if again else {}
+            await self._bring_up_to_date(connection, sorted(concerned.union(before.values())), changes, before)
 
     async def _bring_up_to_date(
         self,
         connection: AsyncConnection,
         assignments: Sequence[AssignmentId],
         changes: Mapping[AssignmentId, Sequence[AssignmentTermsChanged]],
+        before: Mapping[AssignmentId, AssignmentId],
     ) -> None:
         locked = await lock_clocks(connection, assignments)
         for assignment in changes.keys() - {stored.assignment_id for stored, _ in locked}:
@@ -88,15 +107,14 @@ class ClockHandler:
         added = _missing(locked, changes)
         if added:
             await add_clocks(connection, [stored.key for stored, _ in added])
-        brought = [
-            (stored, settle(reduce(change_terms, changes.get(stored.assignment_id, ()), stored.clock), stops))
-            for stored, stops in [*locked, *added]
-        ]
+        brought = _brought([*locked, *added], changes, before)
         new = {stored.key for stored, _ in added}
         revised = [
             (stored, clock)
             for stored, clock in brought
-            if stored.key in new or (clock.revision, clock.terms) != (stored.clock.revision, stored.clock.terms)
+            if stored.key in new
+            or (clock.revision, clock.terms, clock.steps)
+            != (stored.clock.revision, stored.clock.terms, stored.clock.steps)
         ]
         if revised:
             await revise_clocks(connection, revised)
@@ -108,6 +126,7 @@ class ClockHandler:
         ]
         if stopped:
             await store_clocks(connection, stopped)
+        await skip_steps(connection, [change for each in changes.values() for change in each])
         withdrawn = [
             breach_withdrawal(stored, clock, self._new_id)
             for stored, clock in brought
@@ -115,6 +134,24 @@ class ClockHandler:
         ]
         if withdrawn:
             await outbox.append(connection, withdrawn)
+
+
+def _brought(
+    heard: Sequence[Heard],
+    changes: Mapping[AssignmentId, Sequence[AssignmentTermsChanged]],
+    before: Mapping[AssignmentId, AssignmentId],
+) -> list[tuple[StoredClock, Clock]]:
+    """Clocks, each with what it is by now. Assignments that start go on with what is left of those `before`."""
+    brought: list[tuple[StoredClock, Clock]] = []
+    left: dict[ClockKey, tuple[Step, ...]] = {}
+    for stored, stops in sorted(heard, key=lambda each: each[0].ordinal):
+        clock, assignment = stored.clock, stored.assignment_id
+        if assignment in before:
+            clock = go_on(clock, left.get((before[assignment], clock.name), ()))
+        clock = settle(reduce(change_terms, changes.get(assignment, ()), clock), stops)
+        left[stored.key] = left_over(clock, stops.keys())
+        brought.append((stored, clock))
+    return brought
 
 
 def _missing(locked: Sequence[Heard], changes: Mapping[AssignmentId, Sequence[AssignmentTermsChanged]]) -> list[Heard]:

@@ -1,5 +1,6 @@
 """The SLA monitor: the one place where its parts are wired, and closed in reverse."""
 
+import asyncio
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -10,7 +11,7 @@ import typer
 from fastapi import FastAPI
 from prometheus_client.registry import REGISTRY
 
-from relance import ids, inbox, migrations, service
+from relance import faults, ids, inbox, migrations, service
 from relance.command_line import load_settings, service_commands
 from relance.database import Database
 from relance.events import Topic
@@ -22,7 +23,7 @@ from relance.outbox import OutboxRelay
 from relance.ticker import Ticker
 from relance_sla_monitor.board.access import Access, BoardLinks
 from relance_sla_monitor.board.live import LiveBoard
-from relance_sla_monitor.board.reading import read_facts
+from relance_sla_monitor.board.reading import read_facts, read_teams
 from relance_sla_monitor.board.routes import STREAM, board_routes
 from relance_sla_monitor.board.templates import Pages
 from relance_sla_monitor.exports import exports_api
@@ -80,9 +81,11 @@ async def serve(settings: SlaMonitorSettings) -> None:
         )
         app.include_router(board_routes(board, _board_links(settings), pages))
         operators = operator_only(settings.operator_token.get_secret_value())
-        app.include_router(scorecards_api(database, operators))
-        app.include_router(spend_api(database, operators))
-        app.include_router(timeline_api(database, operators))
+        reports = settings.reports_token.get_secret_value() if settings.reports_token else None
+        readers = operator_only(settings.operator_token.get_secret_value(), reports)
+        app.include_router(scorecards_api(database, readers))
+        app.include_router(spend_api(database, readers))
+        app.include_router(timeline_api(database, readers))
         app.include_router(exports_api(database, operators))
         await service.run(
             [
@@ -114,8 +117,27 @@ def board_link(
     days: Annotated[int, typer.Option(min=1, max=3650, help="How long the link works.")] = 30,
 ) -> None:
     """Print a link that opens the board. Whoever has it may look, and changes nothing."""
-    links = _board_links(load_settings(SlaMonitorSettings))
+    settings = load_settings(SlaMonitorSettings)
+    links = _board_links(settings)
     if links is None:
         typer.echo("The board is off: set RELANCE_BOARD_SECRET, for the service too. See docs/settings.md.", err=True)
         raise typer.Exit(2)
+    if team is not None and (doubt := asyncio.run(_doubt(settings, team))):
+        typer.echo(doubt, err=True)
     typer.echo(links.url(Access(team, datetime.now(UTC) + timedelta(days=days))))
+
+
+async def _doubt(settings: SlaMonitorSettings, team: str) -> str:
+    """What speaks against a board of this team; nothing when it has had a lead."""
+    database = Database.of(settings, SCHEMA)
+    try:
+        teams = await read_teams(database)
+    except Exception as error:
+        if not faults.is_transient(error):
+            raise
+        return f"Whether there is a team {team} is not known: PostgreSQL cannot be reached."
+    finally:
+        await database.close()
+    if team in teams:
+        return ""
+    return f"No lead was ever given to a team {team}; its board is empty. Teams that had some: {', '.join(teams)}."

@@ -32,3 +32,9 @@ class SlaMonitorSettings(ServiceSettings):
         min_length=32,
         description="Bearer token of operators, for scorecards, spend and the board; as the router has it.",
     )
+    reports_token: SecretStr | None = Field(
+        None,
+        min_length=32,
+        description="Bearer token of marketing and sales: it opens scorecards, spend and single leads' clocks, "
+        "and steers nothing. None: operators alone read them.",
+    )

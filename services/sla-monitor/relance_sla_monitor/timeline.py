@@ -30,6 +30,10 @@ class ShownStep(BaseModel):
     due_at: datetime
     fired_at: datetime | None = Field(description="None: it is to come, or the clock stopped before.")
     late_seconds: float | None = Field(description="From when it was due to when it fired.")
+    skipped: str | None = Field(
+        None, description="Why nobody was told of it (extended, held ...): it was under way then, and fires again."
+    )
+    passed_on: bool = Field(False, description="It comes from the clock of a rep before, who ignored the lead.")
 
 
 class Held(BaseModel):
@@ -230,6 +234,7 @@ def _assignment(
 
 def _clock(row: RowMapping, fired: Sequence[RowMapping], former: Sequence[RowMapping]) -> ShownClock:
     policy = STEPS.validate_python(row["steps"])
+    passed_on = {(*step.key, step.due_at) for step in policy if step.passed_on}
     return ShownClock(
         clock=row["clock"],
         state=_state(row),
@@ -243,7 +248,9 @@ def _clock(row: RowMapping, fired: Sequence[RowMapping], former: Sequence[RowMap
         stopped_at=row["stopped_at"],
         stopped_by=row["stopped_by"],
         worked_seconds=row["worked"].total_seconds() if row["worked"] is not None else None,
-        fired=[_fired(step) for step in fired],
+        fired=[
+            _fired(step, passed_on=(step["step"], step["occurrence"], step["due_at"]) in passed_on) for step in fired
+        ],
         to_come=[] if row["stopped_at"] else [_to_come(step) for step in policy[row["fired"] :]],
     )
 
@@ -274,7 +281,7 @@ def _holds(row: RowMapping) -> list[Held]:
     return [Held(since=hold.lower, until=hold.upper) for hold in row["holds"]]
 
 
-def _fired(step: RowMapping) -> ShownStep:
+def _fired(step: RowMapping, *, passed_on: bool) -> ShownStep:
     return ShownStep(
         step=step["step"],
         occurrence=step["occurrence"],
@@ -282,6 +289,8 @@ def _fired(step: RowMapping) -> ShownStep:
         due_at=step["due_at"],
         fired_at=step["fired_at"],
         late_seconds=(step["fired_at"] - step["due_at"]).total_seconds(),
+        skipped=step["skipped_because"],
+        passed_on=passed_on,
     )
 
 
@@ -293,4 +302,5 @@ def _to_come(step: Step) -> ShownStep:
         due_at=step.due_at,
         fired_at=None,
         late_seconds=None,
+        passed_on=step.passed_on,
     )

@@ -96,8 +96,8 @@ def _pieces(calendar: Calendar, since: datetime, until: datetime) -> Iterator[In
 # Two levels: a calendar that came in an event is compared with the one in the cache once, not once for each day.
 @lru_cache(maxsize=256)
 def _days(calendar: Calendar) -> Callable[[date], tuple[Interval, ...]]:
-    """The working time in any one day of UTC, remembered for a thousand days."""
-    return lru_cache(maxsize=1000)(partial(_working_time, calendar))
+    """The working time in any one day of UTC, remembered for as many days as a deadline looks through, and some."""
+    return lru_cache(maxsize=4096)(partial(_working_time, calendar))
 
 
 # By days of UTC, not of the calendar's zone: these come one after the other and never overlap, whatever clocks on

@@ -8,6 +8,7 @@ from relance.events.assignment import (
     Hold,
     LeadErased,
     LeadUnrouted,
+    SkippedStep,
 )
 from relance.events.catalogue import EVENT_TYPES, TOPICS, Topic
 from relance.events.data import EventData
@@ -42,6 +43,7 @@ __all__ = [
     "LeadUnrouted",
     "MalformedEvent",
     "ResponseRecorded",
+    "SkippedStep",
     "StepFired",
     "Topic",
 ]

@@ -11,6 +11,8 @@ from relance.ids import AssignmentId, LeadId
 StepAction = Literal["remind_rep", "at_risk", "breach", "notify_manager", "notify", "reassign"]
 TELLING: frozenset[StepAction] = frozenset({"remind_rep", "notify_manager", "notify"})
 """Actions that tell somebody, whom quiet hours leave alone."""
+TELLING_OTHERS = TELLING - {"remind_rep"}
+"""Those that tell somebody else than the rep: they go on when the lead is passed on."""
 Way = Literal["webhook", "slack", "teams", "email"]
 """How somebody is told."""
 
@@ -48,6 +50,17 @@ class Hold(BaseModel):
     until: UtcDatetime | None = None
 
 
+class SkippedStep(BaseModel):
+    """A step that had fired, under terms that held no more when the router heard of it: nobody was told."""
+
+    model_config = ConfigDict(frozen=True)
+
+    clock: ClockName
+    step: str
+    occurrence: int = Field(ge=1)
+    due_at: UtcDatetime
+
+
 class AssignmentMade(EventData):
     """A lead has a new owner, who is being told, and whose response window is running."""
 
@@ -79,7 +92,7 @@ class AssignmentTermsChanged(EventData):
     """What was promised for an assignment is another from now on: all of it is told anew, the newest revision holds.
 
     What is past stays: a clock whose deadline had passed by `changed_at` keeps its terms, steps that have fired stay
-    fired, and no deadline is moved to before `changed_at`.
+    fired unless they were `skipped`, and no deadline is moved to before `changed_at`.
     """
 
     TYPE: ClassVar[str] = "relance.assignment.terms_changed.v1"
@@ -90,7 +103,9 @@ class AssignmentTermsChanged(EventData):
     team: str
     revision: int = Field(ge=1, description="1 for the first change, 2 for the second, and so on.")
     changed_at: UtcDatetime
-    because: Literal["configuration", "extended", "held", "released"]
+    because: Literal["configuration", "revised", "extended", "held", "released"] = Field(
+        description="revised: by what is known of the lead now, its window is shorter."
+    )
     by: str | None = Field(None, description="Who changed them by hand.")
     response_window: Seconds = Field(description="Counted from when the assignment was made, extensions included.")
     contact_window: Seconds | None = None
@@ -98,6 +113,7 @@ class AssignmentTermsChanged(EventData):
     extended: dict[ClockName, Seconds] = Field(
         default_factory=dict, description="How much of each window was added by hand."
     )
+    skipped: tuple[SkippedStep, ...] = Field((), description="What fires again, at its time under these terms.")
     holds: tuple[Hold, ...] = Field((), description="Apart from each other, the earliest first.")
     calendar: Calendar | None = None
     escalation: tuple[EscalationStep, ...]
@@ -130,6 +146,7 @@ class LeadUnrouted(EventData):
     received_at: UtcDatetime
     unrouted_at: UtcDatetime
     reason: str
+    team: str | None = Field(None, description="The team that its rule names, whose members could not take it.")
     until: UtcDatetime | None = Field(None, description="When it is tried again, as far as that is known.")
 
 

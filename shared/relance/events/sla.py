@@ -10,7 +10,10 @@ from relance.ids import AssignmentId, LeadId
 
 
 class StepFired(EventData):
-    """A step fell due while its clock was running. Fires once per (assignment, clock, step, occurrence)."""
+    """A step fell due while its clock was running. Fires once per (assignment, clock, step, occurrence).
+
+    But for what the router skipped, and for `at_risk`, which is said again of a clock that was given more time.
+    """
 
     TYPE: ClassVar[str] = "relance.sla.step_fired.v1"
 
@@ -28,6 +31,9 @@ class StepFired(EventData):
     fired_at: UtcDatetime
     deadline: UtcDatetime
     response_window: Seconds = Field(description="The window of this clock.")
+    passed_on: bool = Field(
+        False, description="Whether it comes from the clock of a rep before, who ignored the lead: `rep` has it since."
+    )
 
 
 class BreachWithdrawn(EventData):

@@ -1,4 +1,4 @@
-"""Who may steer a service and read its figures: operators, by one bearer token that `relance` sends too."""
+"""Who may steer a service: operators, by one bearer token that `relance` sends too. Who only reads may have another."""
 
 import hmac
 from collections.abc import Callable
@@ -14,21 +14,25 @@ OperatorOnly = Callable[..., None]
 """A FastAPI dependency: `APIRouter(dependencies=[Depends(operator_only)])`."""
 
 
-def operator_only(token: str) -> OperatorOnly:
-    """A dependency that lets a request through when it bears the operators' token.
+def operator_only(token: str, reports_token: str | None = None) -> OperatorOnly:
+    """A dependency that lets a request through when it bears the operators' token, or that of reports if there is one.
 
     Raises (per request):
         Problem: 401.
     """
-    bearer = HTTPBearer(auto_error=False, description="The operators' token, RELANCE_OPERATOR_TOKEN")
+    tokens = [each.encode() for each in (token, reports_token) if each is not None]
+    named = "the operators' token, RELANCE_OPERATOR_TOKEN"
+    if reports_token is not None:
+        named += ", or that of reports, RELANCE_REPORTS_TOKEN"
+    bearer = HTTPBearer(auto_error=False, description=f"Send {named}.")
 
     def allowed(credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> None:
         given = credentials.credentials if credentials else ""
-        if not hmac.compare_digest(given.encode(), token.encode()):
+        if not any(hmac.compare_digest(given.encode(), each) for each in tokens):
             raise Problem(
                 HTTPStatus.UNAUTHORIZED,
                 "Who are you?",
-                "Send the operators' token as `Authorization: Bearer …`; it is RELANCE_OPERATOR_TOKEN.",
+                f"Send `Authorization: Bearer …` with {named}.",
                 headers={"WWW-Authenticate": "Bearer"},
             )
 

@@ -2,5 +2,9 @@
 
 from relance.outbox.append import append, columns
 from relance.outbox.relay import OutboxRelay
+from relance.resealing import SealedColumn
 
-__all__ = ["OutboxRelay", "append", "columns"]
+WAITING_EVENTS = SealedColumn("outbox", "payload", "document", key_type="bigint")
+"""While Kafka is away they stay."""
+
+__all__ = ["WAITING_EVENTS", "OutboxRelay", "append", "columns"]

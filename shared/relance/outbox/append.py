@@ -10,14 +10,15 @@ from relance.database import sealed
 from relance.events import TOPICS, Envelope
 from relance.personal_data import PersonalData
 
-# Rows take their ids in the order given: an event that follows another in the list follows it on the topic.
+# Rows take their ids in the order given: an event that follows another in the list follows it on the topic. Their time
+# is that of the writing, from which the outbox's age counts; the event's own may be long past.
 APPEND = """
     INSERT INTO outbox (aggregate_type, aggregate_id, type, payload, headers, occurred_at)
-    SELECT aggregate_type, aggregate_id, type, payload, CAST(headers AS jsonb), occurred_at
+    SELECT aggregate_type, aggregate_id, type, payload, CAST(headers AS jsonb), now()
     FROM unnest(
         CAST(:aggregate_types AS text[]), CAST(:aggregate_ids AS text[]), CAST(:types AS text[]),
-        CAST(:payloads AS text[]), CAST(:headers AS text[]), CAST(:occurred_ats AS timestamptz[])
-    ) WITH ORDINALITY AS given (aggregate_type, aggregate_id, type, payload, headers, occurred_at, place)
+        CAST(:payloads AS text[]), CAST(:headers AS text[])
+    ) WITH ORDINALITY AS given (aggregate_type, aggregate_id, type, payload, headers, place)
     ORDER BY place
 """
 
@@ -34,7 +35,6 @@ def columns(events: Sequence[Envelope], personal_data: PersonalData) -> dict[str
         "types": [event.data.TYPE for event in events],
         "payloads": [personal_data.seal_document(event.data.model_dump_json()) for event in events],
         "headers": [json.dumps(event.headers()) for event in events],
-        "occurred_ats": [event.time for event in events],
     }
 
 

@@ -19,7 +19,8 @@ LISTED = frozenset({SITE})
         ("https://www.example.com.evil.example", "leads.example.com", LISTED, Page.FOREIGN),
         ("http://www.example.com", "leads.example.com", LISTED, Page.FOREIGN),
         ("https://www.example.com:8443", "leads.example.com", LISTED, Page.FOREIGN),
-        ("null", "leads.example.com", LISTED, Page.FOREIGN),
+        ("null", "leads.example.com", LISTED, Page.HIDDEN),
+        ("null", "leads.example.com", frozenset(), Page.UNKNOWN),
         ("http://[", "leads.example.com", LISTED, Page.FOREIGN),
         ("null", "leads.example.com", frozenset({ANY}), Page.ALLOWED),
         ("https://evil.example.com", None, frozenset({ANY}), Page.ALLOWED),
@@ -32,7 +33,7 @@ LISTED = frozenset({SITE})
 def test_a_page_is_judged_by_its_exact_origin(
     origin: str | None, host: str | None, allowed: frozenset[str], page: Page
 ) -> None:
-    """Scheme, host and port; what only looks alike is foreign, and `null` is anybody."""
+    """Scheme, host and port; what only looks alike is foreign, and `null` may be anybody."""
     assert page_of(origin, host, allowed) is page
 
 

@@ -13,6 +13,7 @@ from tests.partner_requests import SAMPLES as FOLDER
 
 from relance_ingest.acceptance import NewLead
 from relance_ingest.partners import PARTNERS, meta
+from relance_ingest.partners.documents import person
 from relance_ingest.partners.new_leads import new_call, new_lead
 from relance_ingest.partners.partner import (
     Ignored,
@@ -302,6 +303,40 @@ NO_LEAD: list[tuple[str, str, bytes]] = [
 def test_what_is_no_lead_is_ignored_with_a_reason(kind: str, reason: str, body: bytes) -> None:
     """Tests of the partner's, and calls that are ours or may still be answered."""
     assert ignored(kind, body) == reason
+
+
+def test_only_an_email_question_answered_with_the_sample_is_a_test_of_typeform() -> None:
+    """Whoever writes that address elsewhere, as an example, say, is a lead."""
+    document = SAMPLES["typeform"].document()
+    for answer in document["form_response"]["answers"]:
+        if answer["type"] == "text":
+            answer["text"] = "an_account@example.com"
+    assert isinstance(read("typeform", json.dumps(document).encode())[0], PartnerLead)
+
+
+def test_names_that_did_not_become_the_contact_stay() -> None:
+    """A whole name makes its parts answers like any other."""
+    found = person({"name": "Mimi", "first_name": "Maria", "last_name": "Huber"})
+    assert (found["name"], found["fields"]) == ("Mimi", {"first_name": "Maria", "last_name": "Huber"})
+
+
+def test_a_contact_without_an_id_takes_no_other_of_hubspots_with_it() -> None:
+    """HubSpot gives up after a refusal."""
+    nobody = {"properties": {"firstname": "M"}}
+    told = read("hubspot", json.dumps([SAMPLES["hubspot"].document(), nobody]).encode())
+    assert isinstance(told[0], PartnerLead)
+    assert told[1] == Ignored("without_id")
+    with pytest.raises(Unreadable, match="no id"):
+        read("hubspot", json.dumps([nobody, nobody]).encode())
+
+
+def test_a_time_that_no_calendar_has_is_no_failure_of_ours() -> None:
+    """Callrail must say when a call began; of Twilio's it is otherwise known."""
+    with pytest.raises(Unreadable):
+        read("callrail", SAMPLES["callrail"].changed(start_time="0001-01-01T00:00:00+14:00"))
+    call = sample_lead("twilio", Timestamp="Fri, 31 Dec 9999 23:59:59 -1200", CallDuration="60").call
+    assert call
+    assert call.started_at == NOW - timedelta(seconds=60)
 
 
 def test_metas_testing_tool_makes_no_lead() -> None:

@@ -1,6 +1,7 @@
 """Promises of every partner's signature."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -111,10 +112,12 @@ def test_a_signature_for_another_address_is_refused(kind: str) -> None:
     assert refusal(sample, request(sample.body, signed(sample), url=URL + "x")) == "wrong"
 
 
-def test_twilio_may_sign_the_port_or_leave_it_out() -> None:
-    """It does both."""
+def test_twilio_may_sign_port_and_connection_overrides_or_leave_them_out() -> None:
+    """It does both with the port; what stands behind # never reaches us."""
     sample = SAMPLES["twilio"]
     for signed_url, url in (
+        ("https://leads.example.com/x?a=b#rc=5&rp=all", "https://leads.example.com/x?a=b"),
+        ("https://leads.example.com:443/x#rc=5&rp=all", "https://leads.example.com/x"),
         ("https://leads.example.com:443/x", "https://leads.example.com/x"),
         ("https://leads.example.com/x", "https://leads.example.com:8443/x"),
     ):
@@ -128,6 +131,29 @@ def test_hubspot_signs_addresses_with_some_escapes_undone() -> None:
     headers = sample.sign(sample.secret, sample.body, "https://leads.example.com/x?to=a@b%20c", NOW)
     url = "https://leads.example.com/x?to=a%40b%20c"
     PARTNERS["hubspot"].verify(request(sample.body, headers, url=url), [sample.secret])
+
+
+def test_hubspots_version_2_counts_where_version_3_was_not_sent() -> None:
+    """Both examples are those of HubSpot's documents."""
+    secret = "yyyyyyyy-yyyy-yyyy-yyyy-yyyyyyyyyyyy"
+    for method, body, signature in (
+        ("GET", b"", "eee2dddcc73c94d699f5e395f4b9d454a069a6855fbfa152e91e88823087200e"),
+        (
+            "POST",
+            b'{"example_field":"example_value"}',
+            "9569219f8ba981ffa6f6f16aa0f48637d35d728c7e4d93d0d52efaa512af7900",
+        ),
+    ):
+        headers = {"x-hubspot-signature-version": "v2", "x-hubspot-signature": signature}
+        received = ReceivedRequest(method, "https://www.example.com/webhook_uri", headers, body, NOW)
+        PARTNERS["hubspot"].verify(received, ["another secret", secret])
+        assert refusal(SAMPLES["hubspot"], replace(received, body=body + b" "), [secret]) == "wrong"
+        for named, reason in (
+            ({"x-hubspot-signature-v3": "wrong", "x-hubspot-request-timestamp": "1"}, "wrong"),
+            ({"x-hubspot-signature-version": "v1"}, "missing"),
+        ):
+            refused = replace(received, headers=headers | named)
+            assert refusal(SAMPLES["hubspot"], refused, [secret]) == reason
 
 
 def test_meta_is_answered_only_when_it_knows_the_verify_token() -> None:

@@ -4,11 +4,13 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+import jsonschema
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from relance.events import Contact
 from relance_ingest.domain.submissions import (
     CallSubmission,
     FieldError,
@@ -64,6 +66,21 @@ def test_what_cannot_be_stored_or_understood_is_refused_by_field(change: dict[st
     assert error.value.errors()[0]["loc"][0] == field
 
 
+@pytest.mark.parametrize("field", ["name", "country"])
+@pytest.mark.parametrize("before", ["", " ", "\u00a0\n" * 200])
+def test_white_space_around_a_text_is_neither_kept_nor_counted(field: str, before: str) -> None:
+    """The OpenAPI document says so too: a form's maker who pads fields loses no lead."""
+    given = {"email": "anna@example.com", field: f"{before}DE{before}"}
+    assert LeadSubmission.model_validate(given).model_dump()[field] == "DE"
+    jsonschema.validate(given, LeadSubmission.model_json_schema())
+    for wrong in (before, f"{before}{'D' * 201}{before}"):
+        refused = {**given, field: wrong}
+        with pytest.raises(ValidationError):
+            LeadSubmission.model_validate(refused)
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(refused, LeadSubmission.model_json_schema())
+
+
 def test_a_call_is_normalised() -> None:
     """Numbers to E.164, times to UTC."""
     contact, call = call_contact(CallSubmission.model_validate(CALL), "DE")
@@ -76,8 +93,16 @@ def test_a_call_is_normalised() -> None:
 def test_a_call_names_both_numbers_when_both_are_wrong() -> None:
     """The phone system's maker mends both at once."""
     with pytest.raises(FieldError) as error:
-        call_contact(CallSubmission.model_validate({**CALL, "caller": "anonymous", "called_number": "7"}), "DE")
+        call_contact(CallSubmission.model_validate({**CALL, "caller": "12", "called_number": "7"}), "DE")
     assert set(error.value.faults) == {"caller", "called_number"}
+
+
+@pytest.mark.parametrize("caller", [None, "anonymous", "+"])
+def test_a_caller_who_withheld_the_number_is_one(caller: str | None) -> None:
+    """Of whom nothing is known but the call."""
+    contact, call = call_contact(CallSubmission.model_validate({**CALL, "caller": caller}), "DE")
+    assert contact == Contact()
+    assert call.called_number == "+493012345678"
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def test_the_event_tells_whom_how_and_how_often() -> None:
         (step("notify"), "action notify wants `to`"),
         (step("notify_manager", to=["director"]), "action notify_manager takes no `to`"),
         (step("reassign", via=["email"]), "action reassign tells nobody, so it takes no `via`"),
-        (step("at_risk", repeat={"every": "5m", "times": 1}), "action at_risk tells nobody, so it takes no `repeat`"),
+        (step("at_risk", repeat={"every": "5m", "times": 1}), "action at_risk takes no `repeat`: once is enough"),
         (step("breach", urgent=True), "action breach tells nobody, so it takes no `urgent`"),
         (step(via=["pigeon"]), "'webhook', 'slack', 'teams' or 'email'"),
         (step(repeat={"every": "5m", "times": 0}), "greater than or equal to 1"),
@@ -142,8 +142,21 @@ def test_what_never_happens_is_warned_of() -> None:
             Fault((*PATH, "quiet_outside"), reason, WARNING)
         ]
     never = {"id": "never", "zone": "UTC", "hours": {}}
-    (warning,) = found(step(), quiet_outside="never", calendars=[never])
-    assert (warning.severity, "has no hours" in warning.reason) == (WARNING, True)
+    reason = "calendar 'never' has no hours: policy 'p' has no quiet hours, all is told at once"
+    assert found(step(), quiet_outside="never", calendars=[never]) == [Fault((*PATH, "quiet_outside"), reason, WARNING)]
+
+
+def test_windows_that_nothing_ends_are_warned_of_where_the_calendar_is_named() -> None:
+    """Of a rep and of a team; one day with hours is enough."""
+    never = {"id": "never", "zone": "UTC", "hours": {}, "holidays": {"country": "DE"}}
+    once = {"id": "once", "zone": "UTC", "hours": {}, "overrides": {"2026-12-24": "09:00-12:00"}}
+    reps = [{"id": name, "calendar": of, "webhook": URL} for name, of in (("r", "never"), ("other", "once"))]
+    teams = [{"id": "t", "manager": URL, "calendar": "never", "members": [{"rep": "r"}, {"rep": "other"}]}]
+    reason = "calendar 'never' has no hours: windows of {} are over in ten years"
+    assert found(step(), calendars=[never, once], reps=reps, teams=teams) == [
+        Fault(("reps", 0, "calendar"), reason.format("rep 'r'"), WARNING),
+        Fault(("teams", 0, "calendar"), reason.format("team 't'"), WARNING),
+    ]
 
 
 def test_of_several_tools_the_first_is_the_usual_one() -> None:

@@ -125,6 +125,11 @@ def test_what_stands_twice_is_told_with_both_places(
             ("rules", 0, "when", "source", "in", 1),
             "there is no source 'x' in sources",
         ),
+        (
+            {"sources": ["web"], "same_person": {"except_sources": ["web", "x"]}},
+            ("same_person", "except_sources", 1),
+            "there is no source 'x' in sources",
+        ),
     ],
 )
 def test_a_name_that_nobody_bears_is_told_where_it_stands(

@@ -154,6 +154,14 @@ def test_whoever_has_more_time_hears_how_much_from_whom_and_why(change: str, wor
             assert word in said
 
 
+def test_whoever_hears_of_a_lead_that_was_passed_on_is_not_told_that_its_new_rep_is_late() -> None:
+    """They may have time left; the team was late before."""
+    details = {**DETAILS["lead.escalated"], "change": "passed_on", "occurrence": 2}
+    for said in everything_said(replace(notification("lead.escalated"), details=details))[1:]:
+        assert "Second notice: A lead was passed on: anna has it now" in said
+        assert "has not answered" not in said
+
+
 @pytest.mark.parametrize("type_", [type_ for type_ in DETAILS if type_ not in TO_THE_OWNER])
 def test_only_who_gets_the_lead_hears_who_it_is(type_: str) -> None:
     """Managers, and reps who are asked to claim, hear what names the lead."""

@@ -62,6 +62,8 @@ def companies(draw: st.DrawFn, *, limited: bool = False) -> Configuration:
     if limited:
         people = [{**rep, "available": True, "capacity": draw(capacities)} for rep in people]
     sections: dict[str, Any] = {"stickiness": {"within": "1d"}} if draw(st.booleans()) else {}
+    if draw(st.booleans()):
+        sections["same_person"] = {"within": "12h", "except_sources": draw(st.sampled_from([[], ["ads"]]))}
     return configuration(
         {f"r{number}": rep for number, rep in enumerate(people)},
         TEAMS,
@@ -91,11 +93,15 @@ def test_the_same_seed_gives_the_same_leads_and_the_same_report(company: Configu
 
 @given(companies(), seeds)
 @settings(max_examples=50)
-def test_every_lead_has_one_owner_or_waits(company: Configuration, seed: int) -> None:
-    """leads = assigned + waiting, by rep, by team, by rule and by window."""
+def test_every_lead_has_one_owner_or_waits_or_joined_another(company: Configuration, seed: int) -> None:
+    """leads = assigned + waiting + joined, by rep, by team, by rule and by window; none joins a lead that joined."""
     leads = made_up(company, seed)
     report = simulate(company, leads, seed=seed)
-    assert report.leads == len(leads) == report.assigned + report.waiting == sum(report.by_rule.values())
+    assert report.leads == len(leads) == report.assigned + report.waiting + report.joined
+    assert report.leads - report.joined == sum(report.by_rule.values())
+    joins = {touch: root for touch, root in enumerate(report.joined_to) if root is not None}
+    assert len(joins) == report.joined
+    assert joins.keys().isdisjoint({*joins.values(), *(each.place for each in report.timeline)})
     assert report.assigned == sum(report.by_rep.values()) == sum(report.by_team.values())
     assert report.assigned == report.windows_kept + report.windows_missed
     assert (
@@ -269,6 +275,85 @@ def test_a_known_person_stays_with_the_rep_for_as_long_as_is_said() -> None:
     assert owners == ("anna", "anna", "anna", "ben")
 
 
+def same_persons(minute: int, *keys: str, over_after: timedelta | None = None, source: str = "web") -> SimulatedLead:
+    facts = LeadFacts("x", MONDAY_NOON + timedelta(minutes=minute), {"source": source})
+    return SimulatedLead(facts, timedelta(minutes=1), person_keys=frozenset(keys), over_after=over_after)
+
+
+def test_who_comes_again_joins_as_same_person_says() -> None:
+    """By what any touch told; within its time, until the lead is over, and not by a source that stands alone."""
+    people: dict[str, dict[str, Any]] = {"anna": {}, "ben": {}}
+    leads = [
+        same_persons(0, "mail"),
+        same_persons(10, "mail", "phone"),
+        same_persons(65, "phone"),
+        same_persons(130, "mail", over_after=timedelta(minutes=5)),
+        same_persons(140, "mail"),
+        same_persons(141, "mail", source="support"),
+    ]
+    company = configuration(people, same_person={"within": "1h", "except_sources": ["support"]})
+    report = simulate(company, leads, seed=0)
+    assert report.joined_to == (None, 0, 0, None, None, None)
+    assert (report.assigned, report.waiting, report.joined, report.keys_unknown) == (4, 0, 2, 0)
+    assert report.first_owners == ("anna", "anna", "anna", "ben", "anna", "ben"), "a touch is its lead's owner's"
+
+    every = simulate(configuration(people), leads, seed=0)
+    assert (every.assigned, every.joined_to) == (6, (None,) * 6)
+    compared = compare(every, report)
+    assert [(each.place, each.before, each.after) for each in compared.joins] == [(1, None, 0), (2, None, 0)]
+
+
+def joined_by_oracle(leads: Sequence[SimulatedLead], within: timedelta) -> tuple[int | None, ...]:
+    """Looks at everybody who came before, for each lead."""
+    joined: list[int | None] = []
+    for lead in leads:
+        now, found = lead.lead.received_at, None
+        for root in range(len(joined)):
+            members = [leads[each] for each in range(len(joined)) if root in {each, joined[each]}]
+            over = leads[root].over_after
+            # The newest of those that may be joined is the last one.
+            if (
+                joined[root] is None
+                and any((each.person_keys or set()) & (lead.person_keys or set()) for each in members)
+                and (over is None or leads[root].lead.received_at + over > now)
+                and max(each.lead.received_at for each in members) >= now - within
+                and "support" not in {leads[root].lead.fields["source"], lead.lead.fields["source"]}
+            ):
+                found = root
+        joined.append(found)
+    return tuple(joined)
+
+
+comings = st.builds(
+    lambda keys, over, source: (keys, over if over is None else timedelta(minutes=over), source),
+    st.sets(st.sampled_from(["a", "b", "c"]), max_size=2),
+    st.sampled_from([None, None, 0, 1, 10]),
+    st.sampled_from(["web", "web", "web", "support"]),
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from([0, 1, 5, 29, 31]), comings), min_size=3, max_size=12))
+@settings(max_examples=300)
+def test_over_time_whoever_comes_joins_the_newest_open_lead_of_the_same_person(
+    came: Sequence[tuple[int, tuple[set[str], timedelta | None, str]]],
+) -> None:
+    """As a slow oracle says: so that of two leads that share a key the second is owned only if the first was over."""
+    minute, leads = 0, []
+    for gap, (keys, over_after, source) in came:
+        minute += gap
+        leads.append(same_persons(minute, *keys, over_after=over_after, source=source))
+    company = configuration({"anna": {}}, same_person={"within": "30m", "except_sources": ["support"]})
+    assert simulate(company, leads, seed=0).joined_to == joined_by_oracle(leads, timedelta(minutes=30))
+
+
+def test_leads_of_whose_person_no_keys_are_known_are_routed_and_counted() -> None:
+    """Where they are asked for; who has left neither address nor number is nobody that could come again."""
+    leads = [at(MONDAY_NOON), at(MONDAY_NOON), same_persons(1), same_persons(2)]
+    report = simulate(configuration({"anna": {}}, same_person={"within": "1h"}), leads, seed=0)
+    assert (report.assigned, report.joined, report.keys_unknown) == (4, 0, 2)
+    assert simulate(configuration({"anna": {}}), leads, seed=0).keys_unknown == 0
+
+
 def test_one_rep_more_takes_their_share_from_the_others() -> None:
     """And nobody's team or rule changes."""
     leads = [at(MONDAY_NOON + timedelta(minutes=minute), identity=str(minute)) for minute in range(60)]
@@ -332,4 +417,4 @@ def test_past_leads_are_answered_as_they_were(
         declines=declines,
         reassignments=reassignments,
     )
-    assert of_the_past(past) == SimulatedLead(past.facts, answered_after, declines)
+    assert of_the_past(past) == SimulatedLead(past.facts, answered_after, declines, name=str(past.lead_id))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.unit.shared.calendar_oracle import MINUTE, Written, calendars_and_moments
 
 from relance.calendars import ALWAYS_OPEN, Calendar, Hold, deadline, used
+from relance.calendars.working_time import _days
 
 BEGUN = datetime(2026, 11, 24, 9, tzinfo=UTC)
 WALK = timedelta(hours=48)
@@ -114,3 +115,12 @@ def test_a_calendar_that_never_opens_gives_ten_years_unless_a_hold_without_end_c
     never = Calendar(id="never", zone="Europe/Berlin", hours={})
     assert deadline(never, BEGUN, HOUR) == BEGUN + timedelta(days=3660)
     assert deadline(never, BEGUN, HOUR, [(BEGUN + HOUR, None)]) is None
+
+
+def test_the_days_of_a_calendar_are_computed_once_however_many_deadlines_look_through_ten_years_of_them() -> None:
+    """Days are walked in order: were fewer remembered than are walked, none would ever be found again."""
+    never = Calendar(id="never-remembered", zone="Europe/Berlin", hours={})
+    deadline(never, BEGUN, HOUR)
+    computed = _days(never).cache_info().misses  # type: ignore[attr-defined]
+    deadline(never, BEGUN, HOUR)
+    assert _days(never).cache_info().misses == computed  # type: ignore[attr-defined]

@@ -4,17 +4,17 @@ from typing import Annotated, Any
 
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import StringConstraints, TypeAdapter, ValidationError
 
 from relance.moments import Moment
 from relance.storable import IN_WORDS, STORABLE
 
-TEXTS = st.text(st.sampled_from("a \t\n\u00a0\u3000\x00ß"), max_size=4)
+TEXTS = st.text(st.sampled_from("a \t\n\u00a0\u3000\x00ß"), max_size=7)
 STORED: TypeAdapter[str] = TypeAdapter(Annotated[str, STORABLE])
 SAID: TypeAdapter[str] = TypeAdapter(
-    Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10), IN_WORDS]
+    Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=3), IN_WORDS]
 )
 MOMENT: TypeAdapter[Any] = TypeAdapter(Moment)
 
@@ -29,8 +29,11 @@ def taken(adapter: TypeAdapter[Any], value: object) -> bool:
 
 
 @given(TEXTS)
+@example(" a a ")
+@example("  aß a  ")
+@example(" \n a")
 def test_text_is_taken_when_the_schema_allows_it(text: str) -> None:
-    """NUL is refused by both, and white space alone where something is to be said."""
+    """NUL is refused by both. Where something is to be said, white space around it is not counted, nor enough."""
     for adapter in (STORED, SAID):
         allowed = jsonschema.Draft202012Validator(adapter.json_schema()).is_valid(text)
         assert taken(adapter, text) == allowed

@@ -179,7 +179,12 @@ def test_a_link_opens_what_it_was_made_for_until_it_expires() -> None:
     links = BoardLinks(public_url="https://board.example.com/", secret="s" * 32)
     access = Access("sales", NOW)
     address, token = links.url(access).rsplit("/", 1)
-    assert (address, links.secure) == ("https://board.example.com/board/open", True)
+    assert (address, links.secure, links.path) == ("https://board.example.com/board/open", True, "/board")
+    proxied = BoardLinks(public_url="https://example.com/sales/", secret="s" * 32)
+    assert (proxied.url(access).rsplit("/", 1)[0], proxied.path) == (
+        f"https://example.com{proxied.path}/open",
+        "/sales/board",
+    )
     assert links.read(token, NOW - MINUTE) == access
     with pytest.raises(BoardLinkExpired):
         links.read(token, NOW)
@@ -193,9 +198,9 @@ def test_a_link_opens_what_it_was_made_for_until_it_expires() -> None:
 
 
 def test_operators_make_a_link_that_opens_the_board() -> None:
-    """For one team, for some days; without a secret they are told what to set."""
+    """For one team, for some days; they are told that a secret is missing, or that nobody knows such a team."""
     environment = {
-        "RELANCE_DATABASE_URL": "postgresql+asyncpg://sla@localhost/relance",
+        "RELANCE_DATABASE_URL": "postgresql+asyncpg://sla@127.0.0.1:1/relance",
         "RELANCE_KAFKA_BOOTSTRAP_SERVERS": "localhost:9092",
         "RELANCE_OPERATOR_TOKEN": "t" * 32,
         "RELANCE_BOARD_URL": "https://board.example.com",
@@ -204,6 +209,7 @@ def test_operators_make_a_link_that_opens_the_board() -> None:
     assert (told.exit_code, "RELANCE_BOARD_SECRET" in told.stderr) == (2, True)
     given = {**environment, "RELANCE_BOARD_SECRET": "s" * 32}
     made = CliRunner().invoke(command_line, ["board-link", "--team", "sales", "--days", "2"], env=given)
+    assert "PostgreSQL cannot be reached" in made.stderr
     address, token = made.stdout.strip().rsplit("/", 1)
     assert address == "https://board.example.com/board/open"
     access = BoardLinks(public_url="", secret="s" * 32).read(token, datetime.now(UTC))

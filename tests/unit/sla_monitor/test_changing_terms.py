@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import get_args
 from uuid import UUID
 
@@ -11,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.shared.calendar_oracle import MINUTE, Written, calendars_and_moments
 
-from relance.calendars import Calendar
-from relance.events import AssignmentMade, AssignmentTermsChanged, EscalationStep
+from relance.calendars import Calendar, next_opening
+from relance.events import AssignmentMade, AssignmentTermsChanged, EscalationStep, SkippedStep
 from relance.events.assignment import ClockName, Hold
 from relance.ids import AssignmentId, LeadId
 from relance_sla_monitor.domain.clocks import (
@@ -64,6 +65,26 @@ def changed(made: AssignmentMade, after: timedelta, revision: int = 1, **terms: 
 
 def response_clock(made: AssignmentMade) -> Clock:
     return start(made)[0]
+
+
+def test_a_step_that_was_skipped_fires_again_at_its_new_time_and_no_other_does() -> None:
+    """Only the one that was under way: what was told before stays told. On hold it waits for the release."""
+    made = made_at(BEGUN)
+    clock, (reminder,) = fire(response_clock(made), BEGUN + HOUR / 2)
+    overtaken = SkippedStep(clock="response", step="remind", occurrence=1, due_at=reminder.due_at)
+    extended = changed(made, 31 * MINUTE, response_window=2 * HOUR)
+    assert [step.name for step in fire(change_terms(clock, extended), BEGUN + HOUR)[1]] == []
+    again = change_terms(clock, extended.model_copy(update={"skipped": (overtaken,)}))
+    assert (again.fired, again.next_due_at) == (0, BEGUN + HOUR)
+    at_once = change_terms(clock, changed(made, 40 * MINUTE, response_window=HOUR, skipped=[overtaken]))
+    assert at_once.next_due_at == BEGUN + 40 * MINUTE
+    others = [overtaken.model_copy(update={"clock": "contact"}), overtaken.model_copy(update={"due_at": BEGUN})]
+    assert change_terms(clock, changed(made, 31 * MINUTE, skipped=others)).fired == 1
+    since = BEGUN + 31 * MINUTE
+    held = change_terms(clock, changed(made, 31 * MINUTE, holds=[Hold(since=since)], skipped=[overtaken]))
+    assert (held.fired, held.next_due_at) == (0, None)
+    released = changed(made, HOUR, 2, holds=[Hold(since=since, until=BEGUN + HOUR)])
+    assert change_terms(held, released).next_due_at == BEGUN + HOUR
 
 
 def due(clock: Clock) -> list[tuple[str, int, int]]:
@@ -238,16 +259,30 @@ def test_a_longer_window_moves_what_has_not_fired_and_nothing_that_has() -> None
 
 
 def test_a_shorter_window_moves_nothing_to_before_the_change() -> None:
-    """What is newly overdue fires at once, and the answer at that moment is in time."""
+    """What is newly overdue fires at once, what repeats once and not three times, and the answer then is in time."""
     made = made_at(BEGUN)
     shorter = change_terms(response_clock(made), changed(made, 40 * MINUTE, response_window=10 * MINUTE))
     assert shorter.deadline == BEGUN + 40 * MINUTE
     _, steps = fire(shorter, BEGUN + 40 * MINUTE)
     assert [(step.key, step.due_at) for step in steps] == [
-        ((name, occurrence), BEGUN + 40 * MINUTE)
-        for name, occurrence in (("remind", 1), ("breach", 1), ("nag", 1), ("nag", 2), ("nag", 3))
+        ((name, occurrence), BEGUN + 40 * MINUTE) for name, occurrence in (("remind", 1), ("breach", 1), ("nag", 3))
     ]
     assert settle(shorter, {"contacted": BEGUN + 40 * MINUTE}).kept
+
+
+def test_a_clock_that_was_at_risk_and_was_given_a_day_is_at_risk_again_when_most_of_the_day_is_gone() -> None:
+    """It tells nobody, so nobody hears of it twice. Terms by which it is at risk now, or on hold, say nothing new."""
+    risk = EscalationStep(name="risk", action="at_risk", window_fraction=0.8, delay=timedelta())
+    made = made_at(BEGUN, escalation=(risk,))
+    clock, _ = fire(response_clock(made), BEGUN + 50 * MINUTE)
+    longer = change_terms(
+        clock, changed(made, 55 * MINUTE, response_window=25 * HOUR, extended={"response": 24 * HOUR})
+    )
+    assert (longer.risk_at, longer.next_due_at, longer.fired) == (BEGUN + 20 * HOUR, BEGUN + 20 * HOUR, 0)
+    same = change_terms(clock, changed(made, 55 * MINUTE))
+    held = change_terms(clock, changed(made, 55 * MINUTE, holds=[Hold(since=BEGUN + 55 * MINUTE)]))
+    for each in (same, held):
+        assert (each.risk_at, each.next_due_at, each.fired) == (BEGUN + 48 * MINUTE, None, 1)
 
 
 @pytest.mark.parametrize("after", [60, 61])
@@ -334,6 +369,36 @@ def test_in_quiet_hours_nobody_is_told_but_of_what_is_urgent_and_nothing_else_wa
     ]  # fmt: skip
     loud = response_clock(made_at(BEGUN, response_window=10 * HOUR, escalation=policy, quiet_outside=NEVER))
     assert ("remind", 1, 540) in due(loud)
+
+
+WAKING = Calendar.model_validate(
+    {"id": "waking", "zone": "UTC", "hours": dict.fromkeys(("mon", "tue", "wed", "thu", "fri"), "08:00-20:00")}
+)
+
+
+@given(st.integers(0, 48 * 60), st.integers(1, 600), st.integers(1, 300), st.integers(1, 20), st.integers(0, 48 * 60))
+def test_what_repeats_in_quiet_hours_is_told_once_when_they_end_and_then_every_so_often(
+    begin: int, window: int, minutes: int, times: int, later: int
+) -> None:
+    """The team works all night, its director does not: each is told within waking hours, none early or lost."""
+    every = minutes * MINUTE
+    nag = EscalationStep(
+        name="nag", action="notify", window_fraction=1, delay=timedelta(), to=("head",), repeat_every=every,
+        repeat_times=times,
+    )  # fmt: skip
+    begun = BEGUN + begin * MINUTE
+    made = made_at(begun, response_window=window * MINUTE, escalation=(nag,), quiet_outside=WAKING)
+    clock = response_clock(made)
+    dues = [step.due_at for step in clock.steps]
+    assert len(dues) == 1 + times
+    assert all(next_opening(WAKING, each) == each for each in dues)
+    assert all(second - first >= every for first, second in pairwise(dues))
+    assert all(step.due_at >= begun + window * MINUTE + (step.occurrence - 1) * every for step in clock.steps)
+    # Under new terms nothing comes twice in one instant either.
+    hold = Hold(since=begun, until=begun + HOUR)
+    change = changed(made, later * MINUTE, holds=[hold], response_window=HOUR)
+    moved = [step.due_at for step in change_terms(clock, change).steps]
+    assert len(set(moved)) == len(moved)
 
 
 def test_a_calendar_that_never_opens_breaches_in_ten_years_and_its_holds_hold() -> None:

@@ -52,6 +52,7 @@ def test_spend_is_read_by_the_names_of_its_columns() -> None:
     ("content", "says"),
     [
         (b"", "line 1: : no line below the header"),
+        (b"source;month;amount;currency\nads;2025-01;1,50;EUR", "line 1: : separate cells by commas"),
         (b"source,month,amount,currency\nads,2025-13,1,EUR", "line 2: /month"),
         (b"source,month,amount,currency\nads,2025-01,1,EUR\nads,2025-02,-1,EUR", "line 3: /amount"),
         (b"source,month,amount,currency\nads,2025-01,1,euro", "line 2: /currency"),

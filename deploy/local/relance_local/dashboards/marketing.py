@@ -28,13 +28,12 @@ def dashboard() -> Dashboard:
         ),
         series(
             "Breaches by campaign",
-            "Windows that passed unanswered.",
+            "Windows that passed unanswered in the hour before.",
             {
                 "{{source}} {{campaign}}": happened(
                     "relance_sla_windows_breached_total", f'clock="response", {SOURCE}', by="source, campaign"
                 )
             },
-            unit=PER_SECOND,
             stacked=True,
         ),
     ]
@@ -68,6 +67,30 @@ def dashboard() -> Dashboard:
             width=8,
         ),
         listing(
+            "What they cost",
+            "Spent on the days shown (UTC), and for each lead received in the time shown that was accepted, or won. "
+            "Amounts in several currencies are not added up.",
+            """SELECT source, campaign, spent, currency, accepted, won,
+            round(spent / nullif(accepted, 0), 2) AS cost_per_accepted, round(spent / nullif(won, 0), 2) AS cost_per_won
+            FROM (
+                SELECT source, coalesce(campaign, '-') AS campaign,
+                    CASE WHEN count(DISTINCT currency) = 1 THEN round(sum(amount), 2) END AS spent,
+                    string_agg(DISTINCT currency, ' + ') AS currency,
+                    count(DISTINCT lead) FILTER (WHERE disposition IN ('accepted', 'won', 'lost')) AS accepted,
+                    count(DISTINCT lead) FILTER (WHERE disposition = 'won') AS won
+                FROM (
+                    SELECT source, campaign, coalesce(joined, lead_id) AS lead, disposition,
+                        CAST(NULL AS numeric) AS amount, CAST(NULL AS text) AS currency
+                    FROM reporting.scorecard_credits WHERE $__timeFilter(received_at)
+                    UNION ALL
+                    SELECT source, campaign, NULL, NULL, amount, currency
+                    FROM reporting.spend_days WHERE $__timeFilter(day)
+                ) AS facts
+                WHERE source IN ($source) GROUP BY source, campaign
+            ) AS costs
+            WHERE currency IS NOT NULL ORDER BY spent DESC NULLS LAST, source, campaign""",
+        ),
+        listing(
             "Came again",
             "Who was being spoken with and came again in the time shown: by what, and by what they had come before.",
             """SELECT t.source AS again_by, coalesce(t.campaign, '-') AS campaign, l.source AS first_by,
@@ -79,9 +102,8 @@ def dashboard() -> Dashboard:
         ),
         series(
             "Touches",
-            "Leads that joined another one of the same person, by source.",
+            "Leads that joined another one of the same person in the hour before, by source.",
             {"{{source}}": happened("relance_sla_touches_total", SOURCE, by="source")},
-            unit=PER_SECOND,
             width=8,
         ),
     ]

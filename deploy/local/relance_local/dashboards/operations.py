@@ -82,6 +82,19 @@ def dashboard() -> Dashboard:
                     unit=PER_SECOND,
                 ),
             ],
+            "Work": [
+                series(
+                    "Late work",
+                    "For how long each service has not done what it does again and again. Of figures: how old that is "
+                    "what other dashboards show, beyond the time between two counts.",
+                    {
+                        "{{job}} {{work}}": """clamp_min(time()
+                            - max by (job, work) (relance_work_due_timestamp_seconds), 0)"""
+                    },
+                    unit=SECONDS,
+                    width=24,
+                ),
+            ],
             "HTTP": [
                 series(
                     "Requests",

@@ -27,7 +27,7 @@ def dashboard() -> Dashboard:
         numbers(
             "Nobody has them",
             "Leads that stand unrouted, by reason; all of them are tried again.",
-            {"{{reason}}": f"sum by (reason) ({once('relance_router_unrouted_leads')}) > 0 or vector(0)"},
+            {"{{reason}}": f"sum by (reason) ({once('relance_router_unrouted_leads')}) > 0 or on() vector(0)"},
             turns=((None, "green"), (1, "red")),
             width=4,
         ),
@@ -82,9 +82,8 @@ def dashboard() -> Dashboard:
         ),
         series(
             "Escalations",
-            "Steps of escalation policies that fired, by what they did.",
+            "Steps of escalation policies that fired in the hour before, by what they did.",
             {"{{action}}": happened("relance_sla_steps_total", by="action")},
-            unit=PER_SECOND,
             stacked=True,
         ),
     ]
@@ -98,10 +97,10 @@ def dashboard() -> Dashboard:
             width=14,
         ),
         listing(
-            "Escalated to a manager",
-            "Leads of the time shown that a manager was told of.",
+            "Escalated",
+            "Leads of the time shown that the team's manager was told of, or whom else the policy names.",
             """SELECT team, source, count(DISTINCT assignment_id) AS escalated FROM reporting.steps
-            WHERE action = 'notify_manager' AND $__timeFilter(fired_at)
+            WHERE action IN ('notify_manager', 'notify') AND $__timeFilter(fired_at)
             GROUP BY team, source ORDER BY escalated DESC, team, source""",
             width=10,
         ),

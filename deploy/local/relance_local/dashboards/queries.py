@@ -1,4 +1,8 @@
-"""What several panels ask. PromQL takes `max` over replicas, which all report the same business figures."""
+"""What several panels ask. All replicas report the same business figures: PromQL takes `max` over them.
+
+How fast counters rise is asked of what rules/figures.yml records, which takes `max` first: a new replica begins new
+series.
+"""
 
 WINDOW = "$__rate_interval"
 RANGE = "$__range"
@@ -12,15 +16,15 @@ def once(expression: str) -> str:
 def kept_share(matching: str = "", *, by: str = "", over: str = RANGE) -> str:
     """The share of response windows that were kept, of those that ended."""
     kept, breached, withdrawn = (
-        f"sum{_by(by)} ({once(f'increase(relance_sla_{name}_total{{{_response(matching)}}}[{over}])')})"
+        f"sum{_by(by)} (increase(once:relance_sla_{name}_total:max{{{_response(matching)}}}[{over}]))"
         for name in ("windows_kept", "windows_breached", "breaches_withdrawn")
     )
     return f"{kept} / ({kept} + {breached} - {withdrawn})"
 
 
-def happened(name: str, matching: str = "", *, by: str, over: str = WINDOW) -> str:
-    """Per second, of a business counter."""
-    return f"sum{_by(by)} ({once(f'rate({name}{{{matching}}}[{over}])')})"
+def happened(name: str, matching: str = "", *, by: str) -> str:
+    """How often within the hour before, of a business counter."""
+    return f"round(sum{_by(by)} (increase(once:{name}:max{{{matching}}}[1h])))"
 
 
 def open_clocks(matching: str = "") -> str:
@@ -31,7 +35,7 @@ def open_clocks(matching: str = "") -> str:
 def first_answer(share: float, matching: str = "", *, by: str = "") -> str:
     """Within how many seconds this share of first answers came."""
     labels = ", ".join(["le", *([by] if by else [])])
-    rate = once(f"rate(relance_sla_response_seconds_bucket{{{_response(matching)}}}[1h])")
+    rate = f"rate(once:relance_sla_response_seconds_bucket:max{{{_response(matching)}}}[1h])"
     return f"histogram_quantile({share}, sum by ({labels}) ({rate}))"
 
 

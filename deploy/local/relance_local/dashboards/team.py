@@ -2,14 +2,13 @@
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from relance_local.dashboards.panels import PER_SECOND, SECONDS, SHARE, assembled, choice, listing, numbers, series
+from relance_local.dashboards.panels import SECONDS, SHARE, assembled, choice, listing, numbers, series
 from relance_local.dashboards.queries import (
     ANSWER_COLUMNS,
     ANSWER_UNITS,
     first_answer,
     happened,
     kept_share,
-    once,
     open_clocks,
 )
 
@@ -36,7 +35,7 @@ def dashboard() -> Dashboard:
             width=7,
         ),
     ]
-    window = once(f'rate(relance_sla_response_window_ratio_bucket{{clock="response", {TEAM}}}[1h])')
+    window = f'rate(once:relance_sla_response_window_ratio_bucket:max{{clock="response", {TEAM}}}[1h])'
     over_time = [
         series("Open leads over time", "By where their window stands.", {"{{state}}": open_clocks(TEAM)}, stacked=True),
         series(
@@ -49,16 +48,14 @@ def dashboard() -> Dashboard:
         ),
         series(
             "Breaches by source",
-            "Windows that passed unanswered.",
+            "Windows that passed unanswered in the hour before.",
             {"{{source}}": happened("relance_sla_windows_breached_total", f'clock="response", {TEAM}', by="source")},
-            unit=PER_SECOND,
             stacked=True,
         ),
         series(
             "Escalation steps",
-            "Steps that fired, by name.",
+            "Steps that fired in the hour before, by name.",
             {"{{step}}": happened("relance_sla_steps_total", TEAM, by="step")},
-            unit=PER_SECOND,
             stacked=True,
         ),
     ]

@@ -11,15 +11,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from relance import faults, outbox
 from relance.clock import Clock
 from relance.database import Database, sealed
-from relance.events import Envelope
+from relance.events import Envelope, LeadReceived
 from relance.ids import LeadId, NewId
 from relance.personal_data import PersonalData
 from relance_ingest.acceptance.events import envelope, received, revised
+from relance_ingest.acceptance.joining import joined
 from relance_ingest.acceptance.naming import name
-from relance_ingest.acceptance.new_lead import Accepted, KeyUsedTwice
+from relance_ingest.acceptance.new_lead import Accepted, KeyUsedTwice, NewLead
 from relance_ingest.acceptance.submission import Submission
 from relance_ingest.domain.pseudonyms import Pseudonyms
-from relance_ingest.domain.repetitions import Repetition, repetitions
+from relance_ingest.domain.repetitions import Repetition, repetition
 from relance_ingest.domain.suspicion import mended
 
 Outcome = Accepted | KeyUsedTwice | faults.TryLater
@@ -34,7 +35,7 @@ _INSERT = r"""
             $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::text[], $8::timestamptz[],
             $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[]
         ) WITH ORDINALITY AS given (
-            id, source, channel, campaign, idempotency_key, fingerprint, suspicions, occurred_at,
+            id, source, channel, campaign, idempotency_key, fingerprint, suspicions, received_at,
             aggregate_type, aggregate_id, type, payload, headers, person_keys, place
         )
     ),
@@ -43,7 +44,7 @@ _INSERT = r"""
             id, source, channel, campaign, idempotency_key, fingerprint, suspicions, received_at, data, person_keys
         )
         SELECT id, source, channel, campaign, idempotency_key, fingerprint,
-            string_to_array(suspicions, E'\x1f'), occurred_at, CAST(payload AS jsonb),
+            string_to_array(suspicions, E'\x1f'), received_at, CAST(payload AS jsonb),
             string_to_array(person_keys, E'\x1f')
         FROM given ORDER BY source, idempotency_key, place
         ON CONFLICT (source, idempotency_key) DO NOTHING
@@ -51,14 +52,14 @@ _INSERT = r"""
     ),
     told AS (
         INSERT INTO outbox (aggregate_type, aggregate_id, type, payload, headers, occurred_at)
-        SELECT aggregate_type, aggregate_id, type, payload, CAST(headers AS jsonb), occurred_at
+        SELECT aggregate_type, aggregate_id, type, payload, CAST(headers AS jsonb), now()
         FROM given JOIN added USING (id) WHERE suspicions = '' ORDER BY place
     )
     SELECT id FROM added
 """
 # Locked in the order in which a release locks them.
 _STORED = text("""
-    SELECT id, source, idempotency_key, fingerprint, data, received_at, suspicions,
+    SELECT id, source, channel, idempotency_key, fingerprint, data, received_at, suspicions,
         suspicions <> '{}' AND released_at IS NULL AS quarantined, discarded_at IS NOT NULL AS discarded,
         person_keys IS NULL AS unnamed
     FROM leads
@@ -69,17 +70,17 @@ _STORED = text("""
 """)
 _REVISE = text(r"""
     UPDATE leads
-    SET channel = given.channel, campaign = given.campaign, fingerprint = given.fingerprint,
+    SET campaign = given.campaign, fingerprint = given.fingerprint,
         data = CAST(given.data AS jsonb), revised_at = given.at,
         released_at = CASE WHEN given.mended THEN given.at ELSE leads.released_at END,
         person_keys = leads.person_keys || ARRAY(
             SELECT unnest(string_to_array(given.person_keys, E'\x1f')) EXCEPT SELECT unnest(leads.person_keys)
         )
     FROM unnest(
-        CAST(:sources AS text[]), CAST(:keys AS text[]), CAST(:channels AS text[]), CAST(:campaigns AS text[]),
+        CAST(:sources AS text[]), CAST(:keys AS text[]), CAST(:campaigns AS text[]),
         CAST(:fingerprints AS bytea[]), CAST(:data AS text[]), CAST(:ats AS timestamptz[]),
         CAST(:mendeds AS boolean[]), CAST(:person_keys AS text[])
-    ) AS given (source, idempotency_key, channel, campaign, fingerprint, data, at, mended, person_keys)
+    ) AS given (source, idempotency_key, campaign, fingerprint, data, at, mended, person_keys)
     WHERE leads.source = given.source AND leads.idempotency_key = given.idempotency_key
 """)
 
@@ -152,9 +153,18 @@ def _key(submission: Submission) -> tuple[str, str]:
     return submission.key
 
 
-def _in_turn(lead: Row[Any], submissions: Sequence[Submission]) -> Iterable[tuple[Submission, Repetition]]:
-    submitted = [(each.fingerprint, each.lead.revisable) for each in submissions]
-    return zip(submissions, repetitions(lead.fingerprint, submitted), strict=True)
+def _in_turn(lead: Row[Any], submissions: Sequence[Submission]) -> Iterator[tuple[Submission, Repetition]]:
+    """As if they had come one after the other: a revision is what the lead says from then on."""
+    known: LeadReceived | NewLead = LeadReceived.model_validate(lead.data)
+    last = lead.fingerprint
+    for given in submissions:
+        # Whoever chooses keys could else put a call in a form's place.
+        revisable = given.lead.revisable and given.lead.channel == lead.channel
+        each = given.saying(joined(known, given.lead)) if revisable else given
+        found = repetition(last, each.fingerprint, revisable=revisable)
+        if found is Repetition.REVISION:
+            known, last = each.lead, each.fingerprint
+        yield each, found
 
 
 def _outcome(lead_id: LeadId, repetition: Repetition) -> Outcome:
@@ -173,7 +183,7 @@ def _columns(submissions: Sequence[Submission], personal_data: PersonalData) -> 
         [each.key[1] for each in submissions],
         [each.fingerprint for each in submissions],
         [_SEPARATOR.join(each.lead.suspicions) for each in submissions],
-        events["occurred_ats"],
+        [each.event.time for each in submissions],
         events["aggregate_types"],
         events["aggregate_ids"],
         events["types"],
@@ -195,7 +205,6 @@ async def _revise(connection: AsyncConnection, revisions: Sequence[_Revision]) -
     columns = {
         "sources": [each.submission.key[0] for each in latest],
         "keys": [each.submission.key[1] for each in latest],
-        "channels": [each.submission.lead.channel for each in latest],
         "campaigns": [each.submission.lead.campaign for each in latest],
         "fingerprints": [each.submission.fingerprint for each in latest],
         "data": [

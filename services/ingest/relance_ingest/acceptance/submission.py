@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from relance import tracing
@@ -25,6 +25,10 @@ class Submission:
     event: Envelope
     person_keys: tuple[str, ...]
     """Those of the event; the first is the key of all events of the lead, also when nobody is known."""
+
+    def saying(self, lead: NewLead) -> "Submission":
+        """The same, with more that is known of its lead."""
+        return replace(self, lead=lead, fingerprint=fingerprint(lead))
 
 
 def submission(lead: NewLead, at: datetime, new_id: NewId, pseudonyms: Pseudonyms) -> Submission:

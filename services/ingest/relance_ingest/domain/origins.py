@@ -20,16 +20,20 @@ class Page(Enum):
     """No browser said, or the source does not ask."""
     OURS = "ours"
     """A page that this service serves itself."""
+    HIDDEN = "hidden"
+    """Its browser says `null`, as many a Referrer-Policy wants; any page can make it its own."""
     ALLOWED = "allowed"
     FOREIGN = "foreign"
 
 
 def page_of(origin: str | None, host: str | None, allowed: Set[str]) -> Page:
-    """Judge a request by its `Origin` and `Host` headers. `null`, which any page can make its own, is in no list."""
+    """Judge a request by its `Origin` and `Host` headers."""
     if origin is None or not allowed:
         return Page.UNKNOWN
     if host and origin.partition("://")[2] == host:
         return Page.OURS
+    if origin == "null" and ANY not in allowed:
+        return Page.HIDDEN
     return Page.ALLOWED if ANY in allowed or origin in allowed else Page.FOREIGN
 
 

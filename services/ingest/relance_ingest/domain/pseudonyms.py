@@ -14,6 +14,16 @@ class Pseudonyms:
     """
 
     secret: bytes | None = field(default=None, repr=False)
+    previous: tuple[bytes, ...] = field(default=(), repr=False)
+    """Further secrets with which people have been named, or will be: they are found by those too."""
+
+    def known(self) -> tuple["Pseudonyms", ...]:
+        """All under which people may stand: also without a secret, because there may have been none when they came."""
+        return (self, *(Pseudonyms(secret) for secret in self.previous), Pseudonyms())
+
+    def fingerprint(self) -> str:
+        """Tells one secret from another, and nothing of either."""
+        return self._of("relance identity secret")
 
     def email(self, email: str) -> str:
         """Of a normalised address; upper and lower case are one person's."""

@@ -1,6 +1,5 @@
 """What a submission is to the lead that has its idempotency key already: the same again, more of it, or another."""
 
-from collections.abc import Iterable
 from enum import Enum
 
 
@@ -13,19 +12,8 @@ class Repetition(Enum):
     """The key belongs to another submission, and this one may not change it."""
 
 
-def repetitions(stored: bytes, submitted: Iterable[tuple[bytes, bool]]) -> list[Repetition]:
-    """What each submission is, taken one after the other.
-
-    `stored` is the fingerprint of what the lead says now; each submission has its fingerprint and whether it may
-    revise. A revision is what the lead says from then on.
-    """
-    found: list[Repetition] = []
-    for fingerprint, revisable in submitted:
-        if fingerprint == stored:
-            found.append(Repetition.SAME)
-        elif revisable:
-            found.append(Repetition.REVISION)
-            stored = fingerprint
-        else:
-            found.append(Repetition.OTHER)
-    return found
+def repetition(known: bytes, said: bytes, *, revisable: bool) -> Repetition:
+    """Of the fingerprint of what is said, whose fingerprint is known; `revisable`: it may say more of the lead."""
+    if said == known:
+        return Repetition.SAME
+    return Repetition.REVISION if revisable else Repetition.OTHER

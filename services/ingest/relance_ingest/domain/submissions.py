@@ -10,6 +10,7 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    WithJsonSchema,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -33,9 +34,12 @@ LONGEST_NAME = 64
 
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_LINE), IN_WORDS]
 Text = Annotated[str, StringConstraints(max_length=5_000), STORABLE]
-IdempotencyKey = Annotated[str, StringConstraints(min_length=1, max_length=255), STORABLE]
 FieldName = Annotated[str, StringConstraints(pattern=rf"^[^\s=&\x00]{{1,{LONGEST_NAME}}}$")]
-Country = Annotated[str, StringConstraints(strip_whitespace=True, to_upper=True, pattern=r"^[A-Za-z]{2}$")]
+Country = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, to_upper=True, pattern=r"^[A-Za-z]{2}$"),
+    WithJsonSchema({"type": "string", "pattern": r"^\s*[A-Za-z]{2}\s*$"}),
+]
 
 
 class _Submission(BaseModel):
@@ -75,7 +79,10 @@ class CallSubmission(_Submission):
     call_id: Line = Field(
         description="The phone system's own id of the call: the same call sent again is the same lead."
     )
-    caller: Line = Field(description="The caller's number.")
+    caller: Line | None = Field(
+        description="The caller's number. Null, or a word without digits (`anonymous`): it was withheld, so the call "
+        "waits in quarantine until it is sent again with the number, or somebody releases it."
+    )
     called_number: Line
     status: Literal["answered", "missed", "voicemail"]
     started_at: Moment = Field(description="With its offset from UTC.")
@@ -122,25 +129,29 @@ def lead_contact(lead: LeadSubmission, default_country: str | None) -> Contact:
 
 
 def call_contact(call: CallSubmission, default_country: str | None) -> tuple[Contact, CallDetails]:
-    """The caller and the call, normalised.
+    """The caller, who has no phone when it was withheld, and the call, normalised.
 
     Raises:
         FieldError: names each field that is wrong.
     """
     faults: dict[str, str] = {}
     numbers: dict[str, str] = {}
-    for name in ("caller", "called_number"):
+    given = {"caller": call.caller, "called_number": call.called_number}
+    if not any(map(str.isdigit, call.caller or "")):
+        del given["caller"]  # withheld
+    for name, number in given.items():
         try:
-            numbers[name] = normal_phone(getattr(call, name), call.country or default_country)
+            numbers[name] = normal_phone(number or "", call.country or default_country)
         except NotReachable as error:
             faults[name] = str(error)
     if faults:
         raise FieldError(faults)
+    caller = numbers.get("caller")
     contact = Contact(
         name=call.name,
-        phone=numbers["caller"],
+        phone=caller,
         company=call.company,
-        country=call.country or phone_country(numbers["caller"]),
+        country=call.country or (phone_country(caller) if caller else None),
     )
     details = CallDetails(
         call_id=call.call_id,

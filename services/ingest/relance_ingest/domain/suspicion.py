@@ -35,7 +35,7 @@ WORDS: dict[str, str] = {
     Suspicion.DISPOSABLE_EMAIL: "The e-mail address is of a kind that is thrown away, or blocked for this source.",
     Suspicion.TOO_MANY_LINKS: "The text has more links than people send.",
     Suspicion.REPEATED_CONTENT: "Other people have sent the same text within a short time.",
-    Suspicion.UNREACHABLE: "A partner sent it without an e-mail address or number that works: nobody can answer.",
+    Suspicion.UNREACHABLE: "It came without an e-mail address or number that works: nobody can answer.",
 }
 """What a person is told of each."""
 

@@ -1,5 +1,6 @@
 """Whether a source takes anything more just now: its rate limits, asked before the body is read."""
 
+from datetime import timedelta
 from http import HTTPStatus
 
 from fastapi import Request
@@ -10,9 +11,11 @@ from relance_ingest.sources import Source
 from relance_ingest.sources.spam import Limits
 from relance_ingest.spam.rate_limits import RateLimits
 
+_SECOND = timedelta(seconds=1)
 
-async def admit(request: Request, source: Source, limits: Limits | None) -> None:
-    """Count the request against these limits.
+
+async def admit(request: Request, source: Source, limits: Limits | None, *, unit: timedelta = _SECOND) -> None:
+    """Count the request against these limits. `unit` is what its sender takes Retry-After to be in.
 
     Raises:
         Problem: 429 with Retry-After.
@@ -25,11 +28,10 @@ async def admit(request: Request, source: Source, limits: Limits | None) -> None
     exceeded = await rate_limits.exceeded(source.id, limits, host)
     if exceeded:
         metrics.RATE_LIMITED.labels(source.id, exceeded.limit).inc()
-        seconds = int(exceeded.retry_after.total_seconds())
         raise Problem(
             HTTPStatus.TOO_MANY_REQUESTS,
             "Too many submissions",
             f"More has come from this {exceeded.limit} than is taken at once. Nothing was stored: send it again in "
-            f"{seconds} s.",
-            headers={"Retry-After": str(seconds)},
+            f"{exceeded.retry_after // _SECOND} s.",
+            headers={"Retry-After": str(exceeded.retry_after // unit)},
         )

@@ -91,6 +91,8 @@ async def submit_form(
     evidence = taken_from(form, known.spam)
     field_key = form.pop(KEY_FIELD, None)
     key = header_key or field_key
+    if page is Page.HIDDEN and not key:
+        raise _foreign(known, "null")
     if (key or page is Page.UNKNOWN) and source_of_key(request.app.state.sources, key) is not known:
         raise Problem(HTTPStatus.UNAUTHORIZED, "Wrong API key", f"This key is not that of source {source!r}.")
     redirect = _redirect(request, known, form.pop(REDIRECT_FIELD, None))
@@ -162,17 +164,18 @@ def _page(request: Request, source: Source) -> Page:
     origin = request.headers.get("origin")
     page = page_of(origin, request.headers.get("host"), source.forms.origins)
     if page is Page.FOREIGN:
-        metrics.REFUSED.labels("origin").inc()
         raise _foreign(source, origin)
     return page
 
 
 def _foreign(source: Source, origin: str | None) -> Problem:
+    metrics.REFUSED.labels("origin").inc()
     return Problem(
         HTTPStatus.FORBIDDEN,
         "This page may not send this form",
         f"Nothing was stored. Source {source.id!r} takes forms of the origins in its `forms.origins`, and "
-        f"{origin or 'no origin'} is not among them.",
+        f"{origin or 'no origin'} is not among them."
+        + (" Give the page another Referrer-Policy, or the form the source's key." if origin == "null" else ""),
     )
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
@@ -36,6 +37,9 @@ router = APIRouter(tags=["partners"])
 PATH = "/v1/partners/"
 BODY_LIMIT = 256 * 1024
 """Bytes: a form service sends the whole form with each answer."""
+
+_RETRY_AFTER_IN = {"hubspot": timedelta(milliseconds=1)}
+"""HubSpot's help ("Trigger webhooks in workflows") says so, whatever RFC 9110 does."""
 
 _BODY = {
     "requestBody": {
@@ -84,7 +88,7 @@ async def receive(request: Request, source: str) -> Response:
     except WrongSignature as error:
         raise _not_signed(known, error) from error
     # Only now: what others send uses up no partner's limits.
-    await admit(request, known, known.spam.limits)
+    await admit(request, known, known.spam.limits, unit=_RETRY_AFTER_IN.get(partner.kind, timedelta(seconds=1)))
     try:
         told = PARTNERS[partner.kind].read(received)
     except Unreadable as error:

@@ -10,14 +10,16 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from relance.http.problems import FieldFault, Problem, declared, invalid_fields, unavailable
+from relance.idempotency import IDEMPOTENCY_HEADER as _HEADER
+from relance.idempotency import IdempotencyKey
 from relance_ingest import metrics
 from relance_ingest.acceptance import Acceptance, Accepted, KeyUsedTwice, NewLead, Overloaded
-from relance_ingest.domain.submissions import FieldError, IdempotencyKey
+from relance_ingest.domain.submissions import FieldError
 from relance_ingest.sources import Source
 from relance_ingest.spam.evidence import NO_EVIDENCE, Evidence
 from relance_ingest.spam.screening import Screening
 
-_HEADER, _MEANING = "Idempotency-Key", "The same key sent again gives the same lead, not another."
+_MEANING = "The same key sent again gives the same lead, not another."
 _KEY: TypeAdapter[str] = TypeAdapter(IdempotencyKey)
 
 IdempotencyHeader = Annotated[IdempotencyKey | None, Header(alias=_HEADER, description=_MEANING)]

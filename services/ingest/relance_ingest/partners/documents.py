@@ -80,9 +80,8 @@ def person(answers: Mapping[str, str]) -> dict[str, Any]:
                 return value
         return None
 
-    whole, parts = first(_NAME), [first(_FIRST), first(_LAST)]
     found = {
-        "name": whole or " ".join(filter(None, parts)) or None,
+        "name": first(_NAME) or " ".join(filter(None, [first(_FIRST), first(_LAST)])) or None,
         "email": first(_EMAIL),
         "phone": first(_PHONE),
         "company": first(_COMPANY),

@@ -31,6 +31,8 @@ _DAY = 86_400
 _MISSED = frozenset({"no-answer", "busy", "failed", "canceled"})
 _DIALLED = frozenset({"completed", "answered"})
 _PORTS = {"https": 443, "http": 80}
+_OVERRIDES = "#rc=5&rp=all"
+"""As docs/partners.md has it written behind the address. It is not sent, and no document says whether it is signed."""
 _KEPT = {
     "from_city": "FromCity",
     "from_state": "FromState",
@@ -74,7 +76,7 @@ def read(request: ReceivedRequest) -> Sequence[Told]:
             caller=said["From"],
             called_number=said["To"],
             status=status,
-            started_at=_told_at(said, request.at) - duration,
+            started_at=_started_at(said, request.at, duration),
             duration=duration,
             name=said.get("CallerName"),
             recording_url=said.get("RecordingUrl"),
@@ -105,10 +107,10 @@ def _duration(said: Mapping[str, str]) -> timedelta:
     return timedelta()
 
 
-def _told_at(said: Mapping[str, str], now: datetime) -> datetime:
-    with suppress(ValueError):
-        return parsedate_to_datetime(said.get("Timestamp", "")).astimezone(UTC)
-    return now
+def _started_at(said: Mapping[str, str], now: datetime, duration: timedelta) -> datetime:
+    with suppress(ValueError, OverflowError):
+        return parsedate_to_datetime(said.get("Timestamp", "")).astimezone(UTC) - duration
+    return now - duration
 
 
 def _pairs(body: bytes) -> list[tuple[str, str]]:
@@ -129,4 +131,4 @@ def _spellings(url: str) -> list[str]:
         return [url]
     bare = parts._replace(netloc=parts.hostname).geturl()
     full = parts._replace(netloc=f"{parts.hostname}:{port or _PORTS[parts.scheme]}").geturl()
-    return [bare, full]
+    return [bare, full, bare + _OVERRIDES, full + _OVERRIDES]

@@ -35,10 +35,8 @@ class Person:
     phone: str | None
 
     def keys(self, pseudonyms: Pseudonyms) -> list[str]:
-        """Under which leads may stand: also plain hashes, because there may have been no secret when they came."""
-        return sorted(
-            {*pseudonyms.person_keys(self.email, self.phone), *Pseudonyms().person_keys(self.email, self.phone)}
-        )
+        """Under which leads may stand, whatever the secret was when they came."""
+        return sorted({key for each in pseudonyms.known() for key in each.person_keys(self.email, self.phone)})
 
 
 async def lock(connection: AsyncConnection, keys: Sequence[str], most: int) -> list[tuple[LeadId, str]]:

@@ -2,14 +2,19 @@
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import partial
 
 from sqlalchemy import text
 
 from relance.clock import Clock
-from relance.database import Database
+from relance.database import Database, after_commit
 from relance.ids import ErasureId, LeadId, NewId, first_id_at
+from relance.logs import get_logger
+from relance_ingest import metrics
 from relance_ingest.domain.erasure import LARGEST_PART, parts
 from relance_ingest.privacy.erasing import Erasure, erase
+
+log = get_logger(__name__)
 
 LOOK_EVERY = timedelta(hours=1)
 # Ids are made when a lead comes, so that the smallest are the oldest. What another replica is at is left to it.
@@ -35,6 +40,9 @@ class Retention:
         """`kept` is how long, by source; sources that are not in it keep their leads."""
         self._database = database
         self._kept = kept
+        for source in kept:
+            # Told from the start, so that the first one is an increase.
+            metrics.REFERENCES_FORGOTTEN.labels(source)
         self._new_id = new_id
         self._clock = clock
         self._on_committed = on_committed
@@ -51,7 +59,9 @@ class Retention:
         before = now - kept
         given = {"source": source, "before": first_id_at(before), "most": LARGEST_PART}
         async with self._database.transaction() as connection:
-            await connection.execute(_FORGET_REFERENCES, {"source": source, "before": before})
+            forgotten = (await connection.execute(_FORGET_REFERENCES, {"source": source, "before": before})).rowcount
+            if forgotten:
+                after_commit(connection, partial(_tell_forgotten, source, forgotten))
             lead_ids = [LeadId(lead_id) for lead_id in (await connection.execute(_OLD, given)).scalars()]
             if lead_ids:
                 erasure = Erasure(ErasureId(self._new_id()), "retention", now)
@@ -59,3 +69,12 @@ class Retention:
                 told = parts([(lead_id, str(erasure.id)) for lead_id in lead_ids], first=0)
                 await erase(connection, erasure, told, now, self._new_id)
         return len(lead_ids)
+
+
+def _tell_forgotten(source: str, references: int) -> None:
+    metrics.REFERENCES_FORGOTTEN.labels(source).inc(references)
+    log.warning(
+        "leads that a partner told and that were never fetched are forgotten: their source's retention is over",
+        source=source,
+        references=references,
+    )

@@ -1,8 +1,10 @@
 """Asks a captcha's provider whether the captcha was solved. All three take the same request (`siteverify`)."""
 
 from collections.abc import Iterable, Mapping
+from hashlib import sha256
 from http import HTTPStatus
 from typing import Any
+from uuid import UUID
 
 import aiohttp
 
@@ -28,6 +30,7 @@ _VISITORS_FAULTS = {
 }
 """What a provider holds against the visitor. Whatever else it says (a wrong secret, say) is our fault or its own."""
 _LONGEST_ANSWER = 10_000
+_MOST_REMEMBERED = 10_000
 
 
 def captcha_secrets(sources: Iterable[Source], environment: Mapping[str, str]) -> dict[str, str]:
@@ -55,17 +58,29 @@ class CaptchaProviders:
     def __init__(self, session: aiohttp.ClientSession, secrets: Mapping[str, str]) -> None:
         self._session = session
         self._secrets = secrets
+        self._solved: dict[UUID, None] = {}
 
-    async def verdict(self, check: CaptchaCheck, answer: str | None) -> Captcha:
-        """Whether the captcha was solved. No answer, or one too long to be one, is not worth asking about."""
+    async def verdict(self, check: CaptchaCheck, answer: str | None, key: tuple[str, str] | None) -> Captcha:
+        """Whether the captcha was solved. No answer, or one too long to be one, is not worth asking about.
+
+        An answer counts once. Whoever sends it again by the same source and idempotency key, after a 503 say, sends the
+        same lead: theirs is known here, and to Turnstile on other replicas too.
+        """
         if not answer or len(answer) > _LONGEST_ANSWER:
             return Captcha.FAILED
+        again = UUID(bytes=sha256("\0".join((*key, answer)).encode()).digest()[:16], version=4) if key else None
+        if again in self._solved:
+            return Captcha.SOLVED
         try:
-            said = await self._ask(check, answer)
+            said = await self._ask(check, answer, again)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             log.warning("captcha provider away", kind=check.kind, error=type(error).__name__)
             return Captcha.UNAVAILABLE
         if said.get("success") is True:
+            if again:
+                self._solved[again] = None
+                if len(self._solved) > _MOST_REMEMBERED:
+                    del self._solved[next(iter(self._solved))]
             return Captcha.SOLVED
         faults = [str(fault) for fault in said.get("error-codes") or ()]
         if faults and not _VISITORS_FAULTS.issuperset(faults):
@@ -73,10 +88,12 @@ class CaptchaProviders:
             return Captcha.UNAVAILABLE
         return Captcha.FAILED
 
-    async def _ask(self, check: CaptchaCheck, answer: str) -> dict[str, Any]:
+    async def _ask(self, check: CaptchaCheck, answer: str, again: UUID | None) -> dict[str, Any]:
         """Raises ValueError for an answer that is not the provider's."""
         url = str(check.verify_url or _PROVIDERS[check.kind])
         form = {"secret": self._secrets[check.secret_env], "response": answer}
+        if again and check.kind == "turnstile":
+            form["idempotency_key"] = str(again)
         timeout = aiohttp.ClientTimeout(total=check.timeout.total_seconds())
         async with self._session.post(url, data=form, timeout=timeout, allow_redirects=False) as response:
             if response.status != HTTPStatus.OK:

@@ -48,12 +48,18 @@ class Screening:
         signals = Signals(
             honeypot_filled=evidence.honeypot_filled,
             token=Token(age, sent_by_others=bool(token and others[token])) if evidence.token else None,
-            captcha=await self.captchas.verdict(spam.captcha, evidence.captcha) if spam.captcha else Captcha.NOT_ASKED,
+            captcha=await self._captcha(spam, lead, evidence),
             disposable_email=_is_disposable(spam, lead.contact.email),
             links=_links(spam, lead),
             others_with_the_same_text=others[content] if content else 0,
         )
         return suspicions(signals, _tolerance(spam))
+
+    async def _captcha(self, spam: Spam, lead: NewLead, evidence: Evidence) -> Captcha:
+        if spam.captcha is None:
+            return Captcha.NOT_ASKED
+        key = (lead.source, lead.idempotency_key) if lead.idempotency_key else None
+        return await self.captchas.verdict(spam.captcha, evidence.captcha, key)
 
 
 def _hash(token: str) -> bytes:

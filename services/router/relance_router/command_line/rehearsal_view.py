@@ -10,22 +10,26 @@ from rich.text import Text
 
 from relance_router.command_line.output import console
 from relance_router.domain.configuration import in_words
-from relance_router.domain.simulation import Comparison, Difference, Holds, Report, RepShare
+from relance_router.domain.simulation import Comparison, Difference, Holds, Report, RepShare, SimulatedLead
 
 NOT_REHEARSED = (
     "Every team's line begins empty, nobody has a lead in hand and no person is known before the first lead.",
     "Reps answer and decline as they did, or as was made up, whoever they are; an offered lead is claimed at once.",
     "A lead that nobody has answered yet counts as missed, before and after.",
-    "`same_person` is not rehearsed: leads that joined another are left out, before and after; all others are routed.",
-    "Pauses, and reassignments of leads that a rep ignores, are not rehearsed.",
+    "A lead is over, and joined by nobody more, when sales said so, counted from its receipt; a made-up one never is.",
+    "A lead that had joined another, and does not here, is answered as soon as the other was.",
+    "Pauses, leads that were separated by hand, and reassignments of leads that a rep ignores, are not rehearsed.",
 )
 """What a rehearsal does not know."""
 
-_APART = {"first_owners", "timeline"}
+MOST_SHOWN = 20
+"""Lines of the longest lists."""
+
+_APART = {"first_owners", "timeline", "joined_to"}
 
 
-def document(report: Report) -> dict[str, Any]:
-    """A report, durations in seconds."""
+def document(report: Report, leads: Sequence[SimulatedLead]) -> dict[str, Any]:
+    """A report on these leads, durations in seconds."""
     named = {each.name: getattr(report, each.name) for each in fields(report) if each.name not in _APART}
     return {
         **named,
@@ -36,27 +40,30 @@ def document(report: Report) -> dict[str, Any]:
         "worst_share": report.worst_share,
         "shares": [_plain(each) for each in report.shares],
         "holds": [_plain(each) for each in report.holds],
+        "joins": _joins(report, leads),
     }
 
 
-def comparison_document(comparison: Comparison) -> dict[str, Any]:
-    """A comparison."""
+def comparison_document(comparison: Comparison, leads: Sequence[SimulatedLead]) -> dict[str, Any]:
+    """A comparison on these leads."""
     lists = ("reps", "teams", "rules", "windows_missed", "held")
     told = {name: [{**_plain(each), "gain": each.gain} for each in getattr(comparison, name)] for name in lists}
-    return {"leads": comparison.leads, "moved": comparison.moved, **told}
+    joins = _changed_joins(comparison, leads)
+    return {"leads": comparison.leads, "moved": comparison.moved, "joins": joins, **told}
 
 
-def show(report: Report) -> None:
-    """Print a report."""
+def show(report: Report, leads: Sequence[SimulatedLead]) -> None:
+    """Print a report on these leads."""
     console.print(
-        f"{report.leads:,} leads: {report.assigned:,} have an owner, {report.waiting:,} still wait. "
+        f"{report.leads:,} leads: {report.assigned:,} have an owner, {report.waiting:,} still wait, "
+        f"{report.joined:,} joined another. "
         f"{report.declined:,} times one was declined, {report.offered:,} times offered. "
         f"Windows: {report.windows_kept:,} kept, {report.windows_missed:,} missed."
     )
     for title, counts in (("rule", report.by_rule), ("team", report.by_team)):
         table = _table(title, numbers=["leads"])
-        for name, leads in sorted(counts.items(), key=lambda each: (-each[1], each[0])):
-            table.add_row(Text(name), f"{leads:,}")
+        for name, count in sorted(counts.items(), key=lambda each: (-each[1], each[0])):
+            table.add_row(Text(name), f"{count:,}")
         console.print(table)
     _show_shares(report)
     if report.holds:
@@ -64,11 +71,13 @@ def show(report: Report) -> None:
         for each in report.holds:
             table.add_row(Text(each.team), f"{each.held:,}", _time(each.median), _time(each.longest), str(each.waiting))
         console.print(table)
+    _show_some([f"Lead {each['lead']} joined {each['joined']}." for each in _joins(report, leads)])
+    _show_unknown_keys(report)
     _show_what_is_not_known()
 
 
-def show_comparison(comparison: Comparison, before: Report, after: Report) -> None:
-    """Print what a change would have done."""
+def show_comparison(comparison: Comparison, before: Report, after: Report, leads: Sequence[SimulatedLead]) -> None:
+    """Print what a change would have done to these leads."""
     console.print(f"{comparison.moved:,} of {comparison.leads:,} leads would have gone to another rep first.")
     for title, differences in (("rep", comparison.reps), ("team", comparison.teams), ("rule", comparison.rules)):
         _show_differences(title, "leads", differences)
@@ -80,6 +89,15 @@ def show_comparison(comparison: Comparison, before: Report, after: Report) -> No
     waiting = before.waiting, after.waiting
     if any(waiting):
         console.print(f"Still waiting at the end: {waiting[0]:,} before, {waiting[1]:,} after.")
+    if before.joined or after.joined:
+        console.print(f"Joined another lead: {before.joined:,} before, {after.joined:,} after.")
+    _show_some(
+        [
+            f"Lead {each['lead']} joined {each['before'] or 'no other'} before, {each['after'] or 'no other'} after."
+            for each in _changed_joins(comparison, leads)
+        ]
+    )
+    _show_unknown_keys(max(before, after, key=lambda each: each.keys_unknown))
     _show_what_is_not_known()
 
 
@@ -105,6 +123,39 @@ def _show_differences(title: str, what: str, differences: Sequence[Difference]) 
     for each in changed:
         table.add_row(Text(each.name), f"{each.before:,}", f"{each.after:,}", f"{each.gain:+,}")
     console.print(table)
+
+
+def _show_some(sentences: Sequence[str]) -> None:
+    for sentence in sentences[:MOST_SHOWN]:
+        console.print(f"  - {sentence}")
+    if len(sentences) > MOST_SHOWN:
+        console.print(f"  - And {len(sentences) - MOST_SHOWN:,} more: --json lists all.")
+
+
+def _joins(report: Report, leads: Sequence[SimulatedLead]) -> list[dict[str, str | None]]:
+    """Which past lead joined which."""
+    return [
+        {"lead": leads[place].name, "joined": leads[other].name}
+        for place, other in enumerate(report.joined_to)
+        if other is not None and leads[place].name
+    ]
+
+
+def _changed_joins(comparison: Comparison, leads: Sequence[SimulatedLead]) -> list[dict[str, str | None]]:
+    names: dict[int | None, str | None] = {None: None}
+    names.update(enumerate(lead.name for lead in leads))
+    return [
+        {"lead": names[each.place], "before": names[each.before], "after": names[each.after]}
+        for each in comparison.joins
+    ]
+
+
+def _show_unknown_keys(report: Report) -> None:
+    if report.keys_unknown:
+        console.print(
+            f"Leads whose person's keys are not known, as they or their file are of old: {report.keys_unknown:,}. "
+            "They were routed, and nobody joined them."
+        )
 
 
 def _show_what_is_not_known() -> None:

@@ -69,9 +69,9 @@ def simulate(
         report = _rehearsed(configuration, chosen, seed, "Leads routed")
     if as_json:
         made_up = None if leads else {"begin": first.isoformat(), "days": days}
-        tell({"seed": seed, "made_up": made_up, **document(report), "not_rehearsed": NOT_REHEARSED})
+        tell({"seed": seed, "made_up": made_up, **document(report, chosen), "not_rehearsed": NOT_REHEARSED})
     else:
-        show(report)
+        show(report, chosen)
 
 
 def plan(
@@ -107,15 +107,15 @@ def plan(
                 "warnings": [asdict(warning) for warning in warnings],
                 "diff": lines,
                 "days": days,
-                **comparison_document(compared),
-                "before": document(before),
-                "after": document(after),
+                **comparison_document(compared, leads),
+                "before": document(before, leads),
+                "after": document(after, leads),
                 "not_rehearsed": NOT_REHEARSED,
             }
         )
     elif lines and leads:
         console.print(f"Had it run for the last {days} days:")
-        show_comparison(compared, before, after)
+        show_comparison(compared, before, after, leads)
     elif lines:
         console.print(
             f"No lead came in within the last {days} days: `relance simulate {file}` makes some up.", markup=False

@@ -8,10 +8,11 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import aiohttp
 
+from relance.idempotency import IDEMPOTENCY_HEADER
 from relance_router.command_line.output import Failed, Status
 from relance_router.configuration.documents import History, Version, VersionWithContent
 from relance_router.configuration.routing_file import LineFault
@@ -79,7 +80,7 @@ class Router:
     def reassign(self, lead: UUID, to: str | None, *, by: str, reason: str) -> ReassignedView:
         """Give a lead to another rep."""
         body = {"to": to, "by": by, "reason": reason}
-        return ReassignedView.model_validate(self._ask("POST", f"/v1/leads/{lead}/reassign", body))
+        return ReassignedView.model_validate(self._order(lead, "reassign", body))
 
     def separate(self, lead: UUID, *, by: str, reason: str) -> SeparatedView:
         """Make a lead of its own of a touch."""
@@ -89,16 +90,34 @@ class Router:
     def extend(self, lead: UUID, clock: str, by_how_long: str, *, by: str, reason: str) -> TermsView:
         """Give one clock of a lead more time."""
         body = {"clock": clock, "by_how_long": by_how_long, "by": by, "reason": reason}
-        return TermsView.model_validate(self._ask("POST", f"/v1/leads/{lead}/extend", body))
+        return TermsView.model_validate(self._order(lead, "extend", body))
 
     def hold(self, lead: UUID, until: datetime | None, *, by: str, reason: str) -> TermsView:
         """Let a lead's clocks stand still."""
         body = {"until": until and until.isoformat(), "by": by, "reason": reason}
-        return TermsView.model_validate(self._ask("POST", f"/v1/leads/{lead}/hold", body))
+        return TermsView.model_validate(self._order(lead, "hold", body))
 
     def release(self, lead: UUID, *, by: str, reason: str) -> TermsView:
         """Let a lead's clocks run again."""
-        return TermsView.model_validate(self._ask("POST", f"/v1/leads/{lead}/release", {"by": by, "reason": reason}))
+        return TermsView.model_validate(self._order(lead, "release", {"by": by, "reason": reason}))
+
+    def _order(self, lead: UUID, what: str, body: Mapping[str, object]) -> Any:  # noqa: ANN401 - whatever JSON
+        """Asked once more, with the same key, when no answer comes: whether it was done or not, then it is, once."""
+        key = {IDEMPOTENCY_HEADER: str(uuid4())}
+        path = f"/v1/leads/{lead}/{what}"
+        try:
+            return self._ask("POST", path, body, headers=key)
+        except Failed as failed:
+            # Refused, and so answered.
+            if failed.__cause__ is None:
+                raise
+        try:
+            return self._ask("POST", path, body, headers=key)
+        except Failed as failed:
+            if failed.__cause__ is None:
+                raise
+            look = f"Before you ask again, see in GET /v1/leads/{lead}/interventions whether it was done."
+            raise Failed(failed.status, f"{failed.sentence} {look}") from failed
 
     def _ask(
         self,
@@ -107,9 +126,10 @@ class Router:
         body: Mapping[str, object] | None = None,
         query: Mapping[str, str] | None = None,
         *,
+        headers: Mapping[str, str] | None = None,
         none_if_missing: bool = False,
     ) -> Any:  # noqa: ANN401 - whatever JSON it answers
-        status, answer = asyncio.run(self._request(method, path, body, query))
+        status, answer = asyncio.run(self._request(method, path, body, query, headers))
         if status < HTTPStatus.BAD_REQUEST:
             return answer
         if status == HTTPStatus.NOT_FOUND and none_if_missing:
@@ -117,11 +137,16 @@ class Router:
         raise _refused(status, answer)
 
     async def _request(
-        self, method: str, path: str, body: Mapping[str, object] | None, query: Mapping[str, str] | None
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, object] | None,
+        query: Mapping[str, str] | None,
+        headers: Mapping[str, str] | None,
     ) -> tuple[int, Any]:
         async with (
             self._session(_PATIENCE) as session,
-            session.request(method, path, json=body, params=query) as response,
+            session.request(method, path, json=body, params=query, headers=headers) as response,
         ):
             return response.status, await response.json(content_type=None)
 

@@ -1,18 +1,14 @@
 """The first configuration: from a file, when none was ever applied."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
-from relance import faults
-from relance.backoff import Backoff
 from relance.database import Database
-from relance.error_text import error_text
-from relance.logs import get_logger
+from relance.start_up import once_there
 from relance_router.configuration.history import read_history
 from relance_router.configuration.routing_file import ConfigurationRefused
 from relance_router.configuration.versions import AppliedMeanwhile, ConfigurationVersions
-
-log = get_logger(__name__)
 
 
 class SeedRefused(ValueError):
@@ -27,18 +23,7 @@ async def seed(database: Database, versions: ConfigurationVersions, file: Path) 
     Raises:
         SeedRefused: it would be needed, and is wrong.
     """
-    backoff = Backoff()
-    while True:
-        try:
-            await _seed(database, versions, file)
-        except Exception as error:
-            if not faults.is_transient(error):
-                raise
-            delay = backoff.advance()
-            log.warning("no first configuration yet", error=error_text(error), retry_in_seconds=delay.total_seconds())
-            await asyncio.sleep(delay.total_seconds())
-        else:
-            return
+    await once_there(partial(_seed, database, versions, file))
 
 
 async def check(database: Database, versions: ConfigurationVersions) -> None:

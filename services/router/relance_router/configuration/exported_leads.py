@@ -21,15 +21,19 @@ from relance_router.domain.past_leads import PastLead
 _CHUNK = 500
 # Chunks by key, each in a transaction of its own: a reader who is slow holds neither a snapshot nor a connection.
 _LEADS = text("""
-    SELECT l.id, l.data, a.rule, a.team, a.rep, a.configuration, a.assigned_at,
+    SELECT l.id, l.joined, l.data, a.rule, a.team, a.rep, a.configuration, a.assigned_at,
+        (SELECT assigned_at FROM assignments WHERE lead_id = l.joined AND ordinal = 1) AS joined_assigned_at,
         (SELECT min(responded_at) FROM assignments any_a JOIN answers ON assignment_id = any_a.id
-         WHERE any_a.lead_id = l.id AND answer IN ('acknowledged', 'contacted')) AS responded_at,
+         WHERE any_a.lead_id = coalesce(l.joined, l.id) AND answer IN ('acknowledged', 'contacted')) AS responded_at,
+        (SELECT max(recorded_at) FROM assignments last_a JOIN dispositions ON assignment_id = last_a.id
+         WHERE last_a.lead_id = coalesce(l.joined, l.id) AND last_a.ended_at IS NULL
+            AND last_a.disposition IN ('rejected', 'won', 'lost')) AS over_at,
         coalesce(a.ended_at, (SELECT responded_at FROM answers
          WHERE assignment_id = a.id AND answer = 'contacted')) AS out_of_hand_at,
         (SELECT count(*) FROM assignments WHERE lead_id = l.id AND state = 'declined') AS declines,
         (SELECT count(*) FROM assignments WHERE lead_id = l.id AND state = 'reassigned') AS reassignments
     FROM leads l LEFT JOIN assignments a ON a.lead_id = l.id AND a.ordinal = 1
-    WHERE l.id > :after AND l.joined IS NULL AND l.erased_at IS NULL ORDER BY l.id LIMIT :chunk
+    WHERE l.id > :after AND l.erased_at IS NULL ORDER BY l.id LIMIT :chunk
 """)
 
 
@@ -39,7 +43,7 @@ def export_api(database: Database, operator_only: OperatorOnly) -> APIRouter:
 
     @router.get(
         "/v1/leads/export",
-        summary="Leads of the last days but for touches, without names, addresses and telephone numbers",
+        summary="Leads of the last days, without names, addresses and telephone numbers",
         response_class=StreamingResponse,
         responses={
             200: {
@@ -75,17 +79,26 @@ def _past(row: Row[tuple[object, ...]]) -> PastLead:
         lead_id=row.id,
         received_at=facts.received_at,
         identity=facts.identity,
+        person_keys=_person_keys(lead),
+        joined=row.joined,
         fields=dict(facts.fields),
         rule=row.rule,
         team=row.team,
         rep=row.rep,
         configuration=row.configuration,
         assigned_at=row.assigned_at,
-        first_response_seconds=_seconds(lead.received_at, row.responded_at),
+        first_response_seconds=_seconds(row.joined_assigned_at or lead.received_at, row.responded_at),
         in_hand_seconds=_seconds(row.assigned_at, row.out_of_hand_at),
+        over_seconds=_seconds(lead.received_at, row.over_at),
         declines=row.declines,
         reassignments=row.reassignments,
     )
+
+
+def _person_keys(lead: LeadReceived) -> tuple[str, ...] | None:
+    # Events of old say nothing of keys.
+    unknown = not lead.person_keys and (lead.contact.email or lead.contact.phone)
+    return None if unknown else lead.person_keys
 
 
 def _seconds(start: datetime, end: datetime | None) -> float | None:

@@ -234,6 +234,8 @@ def escalated(
     }
     if step.occurrence > 1:
         details["occurrence"] = step.occurrence
+    if step.passed_on:
+        details["change"] = "passed_on"
     return [
         NewNotification(
             id=NotificationId(new_id()),

@@ -41,6 +41,10 @@ _WORDS = {
     "lead.assigned": ("New lead for {rep}", "It is yours: answer it in time."),
     "lead.reminder": ("Reminder: a lead waits for {rep}", "It is not answered yet."),
     "lead.escalated": ("{rep} has not answered a lead", "Team {team} promised an answer by now."),
+    "lead.escalated passed_on": (
+        "A lead was passed on: {rep} has it now",
+        "Nobody has done yet what was promised for it.",
+    ),
     "lead.reminder contact": ("Reminder: a lead waits for {rep}", "It is not contacted yet."),
     "lead.escalated contact": ("{rep} has not contacted a lead", "Team {team} promised contact by now."),
     "lead.reminder disposition": ("Reminder: what is a lead of {rep} worth?", "Nobody has said so yet."),

@@ -185,6 +185,9 @@ def _words(
         f"The lead came from {source} at {stored.lead.received_at:%Y-%m-%d %H:%M:%S} UTC; this was decided at "
         f"{stored.moment:%Y-%m-%d %H:%M:%S} UTC by configuration {stored.version}."
     )
+    same_person = stored.configuration.same_person
+    if same_person and same_person.stands_alone(source):
+        yield f"Leads of source {source} join no other of the same person, and none joins them."
     yield from _rules_in_words(found)
     yield _promise_in_words(found.promise)
     if question.hand and question.hand.to is None:

@@ -19,6 +19,10 @@ class InterventionRefused(RuntimeError):
     """It cannot be done as things stand; the sentence is for the operator."""
 
 
+class KeyUsedTwice(ValueError):
+    """The idempotency key came with another order for the lead before. Nothing was done."""
+
+
 @dataclass(frozen=True)
 class Situation:
     """An assignment at a moment: its terms, each clock's deadline, and which clocks run."""

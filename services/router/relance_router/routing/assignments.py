@@ -120,7 +120,7 @@ async def make_assignments(
 def _count(made: Sequence[Made], now: datetime) -> None:
     for each in made:
         metrics.ASSIGNED.labels(each.assigned.team, each.request.cause.value).inc()
-        if each.request.cause is Cause.NEW:
+        if each.ordinal == 1:
             metrics.RECEIPT_TO_ASSIGNMENT.observe((now - each.request.lead.received_at).total_seconds())
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relance.events import Envelope, ErasureRequested, LeadReceived, StepFired
+from relance.events.assignment import TELLING, TELLING_OTHERS
 from relance.ids import LeadId, NewId
 from relance_router.configuration.versions import ConfigurationVersions, Running
 from relance_router.deliveries import announcements
@@ -21,6 +22,11 @@ from relance_router.routing.pauses import pause_who_ignores
 from relance_router.routing.requests import Cause, Request
 from relance_router.routing.revisions import Revision, newest_revisions, revise, tell_owners
 from relance_router.routing.touches import Met, meet, recognise, tell_touches
+from relance_router.terms.revised import shorten
+from relance_router.terms.skipping import skip
+
+CARRIED_OUT = TELLING | {"reassign"}
+"""What the router does when a step fires; of the rest it is only said that it has."""
 
 
 class RoutingHandler:
@@ -97,6 +103,8 @@ class RoutingHandler:
         """Store what is newer; returns the new leads with what is known of them now, and those to be tried again."""
         newer = await revise(connection, running.configuration, list(revisions.values()))
         revised = [revisions[lead] for lead in sorted(newer)]
+        known = {each.lead.lead_id: each.lead for each in revised}
+        await shorten(connection, self._versions, running, known, self._new_id)
         await tell_owners(connection, revised, now, self._new_id)
         routed = [
             replace(request, lead=revisions[request.lead.lead_id].lead, revision=newer[request.lead.lead_id])
@@ -113,15 +121,18 @@ class RoutingHandler:
             each.owner.assignment_id: each
             for each in await lock_owned(connection, sorted({step.assignment_id for step in steps}))
         }
+        known = [(step, owned[step.assignment_id]) for step in steps if step.assignment_id in owned]
         # The clock may have been stopped while the step was under way: then there is nothing to escalate.
-        waiting = [
-            (step, owned[step.assignment_id])
-            for step in steps
-            if step.assignment_id in owned and _still_waits(step, owned[step.assignment_id])
-        ]
+        waiting = [(step, lead) for step, lead in known if _still_waits(step, lead)]
+        # But for what an outage has brought here behind the step that passed the lead on.
+        behind = [(step, lead) for step, lead in known if _was_due_before(step, lead)]
+        stale = [step for step, lead in waiting if _postponed(step, lead, now)]
+        if stale:
+            await skip(connection, self._versions, running, stale, self._new_id)
+            waiting = [(step, lead) for step, lead in waiting if not _postponed(step, lead, now)]
         notifications = [
             notification
-            for step, lead in waiting
+            for step, lead in [*waiting, *behind]
             for notification in announcements.escalated(
                 running.configuration, step, lead.assigned_at, lead.traceparent, self._new_id
             )
@@ -130,19 +141,28 @@ class RoutingHandler:
         ignored: dict[object, OwnedLead] = {
             step.assignment_id: lead for step, lead in waiting if step.action == "reassign"
         }
-        unanswered = [lead.owner for lead in ignored.values() if lead.state is AssignmentState.OPEN]
+        # Once for each lead, however often a step tries to find somebody else.
+        first = {step.assignment_id for step, _ in waiting if step.action == "reassign" and step.occurrence == 1}
+        unanswered = [
+            lead.owner for id_, lead in ignored.items() if lead.state is AssignmentState.OPEN and id_ in first
+        ]
         # First: who is paused now does not get another lead in the same breath.
         await pause_who_ignores(connection, running.configuration, unanswered, now, self._new_id)
         return [lead.needs_another(Cause.IGNORED) for lead in ignored.values()]
 
 
 def _still_waits(step: StepFired, lead: OwnedLead) -> bool:
-    return waits(step.clock, lead.state, disposed=lead.disposed) and not _postponed(step, lead)
+    return waits(step.clock, lead.state, disposed=lead.disposed)
 
 
-def _postponed(step: StepFired, lead: OwnedLead) -> bool:
-    """Whether the step was fired before it was known that there is more time, or a hold."""
-    if step.clock not in lead.changed:
+def _was_due_before(step: StepFired, lead: OwnedLead) -> bool:
+    """Whether others were to hear of it before the lead was passed on; what was due later goes on."""
+    return step.action in TELLING_OTHERS and lead.passed_on_at is not None and step.due_at <= lead.passed_on_at
+
+
+def _postponed(step: StepFired, lead: OwnedLead, now: datetime) -> bool:
+    """Whether the step was fired before it was known that there is more time, which has not passed yet, or a hold."""
+    if step.clock not in lead.changed or step.action not in CARRIED_OUT:
         return False
     due = lead.changed[step.clock]
-    return due is None or due > step.deadline
+    return due is None or due > max(step.deadline, now)

@@ -49,7 +49,12 @@ _HAD_IT = """
 _LOCK_OWNED = text(f"""
     SELECT a.id AS assignment_id, CASE WHEN l.erased_at IS NULL THEN a.state ELSE 'erased' END AS state,
         a.rep, a.team, a.weight, a.disposition, a.assigned_at, a.revision,
-        a.respond_by, a.contact_by, a.decide_by, l.data, l.revision AS lead_revision, l.traceparent, {_HAD_IT}
+        a.respond_by, a.contact_by, a.decide_by, l.data, l.revision AS lead_revision, l.traceparent, {_HAD_IT},
+        CASE WHEN a.state = 'reassigned' AND l.erased_at IS NULL AND NOT EXISTS (
+            SELECT FROM assignments later
+            WHERE later.lead_id = l.id AND later.ordinal > a.ordinal
+                AND (later.state IN ('acknowledged', 'contacted', 'moved') OR later.disposition IS NOT NULL)
+        ) THEN a.ended_at END AS passed_on_at
     FROM assignments a JOIN leads l ON l.id = a.lead_id
     WHERE a.id = ANY(CAST(:ids AS uuid[]))
     ORDER BY l.id
@@ -121,6 +126,8 @@ class OwnedLead:
     had_it: tuple[str, ...]
     changed: Deadlines
     """When each window is over, once that has been changed; before, nothing."""
+    passed_on_at: datetime | None
+    """When it was taken from a rep who ignored it, unless somebody has answered or looked since."""
 
     def needs_another(self, cause: Cause) -> Request:
         """The request to give it to somebody else."""
@@ -175,6 +182,7 @@ async def lock_owned(connection: AsyncConnection, assignments: Sequence[Assignme
             changed={"response": row.respond_by, "contact": row.contact_by, "disposition": row.decide_by}
             if row.revision
             else {},
+            passed_on_at=row.passed_on_at,
         )
         for row in rows
     ]

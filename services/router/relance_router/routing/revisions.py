@@ -17,7 +17,8 @@ from relance_router.domain.lead_facts import lead_facts
 from relance_router.domain.owners import company_domain
 from relance_router.routing.leads import owners_now
 
-# The lead's row is locked. What is replaced stays: decisions that were made by it are explained by it.
+# The lead's row is locked. What is replaced stays: decisions that were made by it are explained by it. Of a lead that
+# the release before wrote, what views need must leave the data before it is sealed.
 _REVISE = text("""
     WITH newer AS (
         SELECT l.id, l.revision, l.data AS before, CAST(given.data AS jsonb) AS data, given.company_domain,
@@ -34,7 +35,11 @@ _REVISE = text("""
     )
     UPDATE leads l SET
         data = newer.data, person_keys = newer.person_keys, company_domain = newer.company_domain,
-        revised_at = newer.revised_at, revision = newer.revision + 1
+        revised_at = newer.revised_at, revision = newer.revision + 1,
+        source = coalesce(l.source, newer.before ->> 'source'),
+        channel = coalesce(l.channel, newer.before ->> 'channel'),
+        campaign = coalesce(l.campaign, newer.before ->> 'campaign'),
+        received_at = coalesce(l.received_at, CAST(newer.before ->> 'received_at' AS timestamptz))
     FROM newer WHERE l.id = newer.id
     RETURNING l.id, l.revision
 """)

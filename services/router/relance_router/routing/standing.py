@@ -21,7 +21,7 @@ from relance_router.routing.requests import Request
 
 @dataclass(frozen=True)
 class Standing:
-    """A lead that is to stand unrouted. `teams` are those that could take it."""
+    """A lead that is to stand unrouted. `teams` are those that could take it, first its rule's."""
 
     request: Request
     outcome: Held | Offered
@@ -88,5 +88,6 @@ def _unrouted(standing: Standing, now: datetime) -> LeadUnrouted:
         received_at=lead.received_at,
         unrouted_at=now,
         reason=standing.because.value,
+        team=standing.teams[0],
         until=standing.outcome.until,
     )

@@ -39,7 +39,8 @@ _MEET = text("""
     UNION SELECT id, coalesce(joined, id) FROM leads WHERE id = ANY(CAST(:ids AS uuid[]))
 """)
 _READ = text("""
-    SELECT l.id, l.routed_at AS began_at, max(heard.routed_at) AS heard_at,
+    SELECT l.id, coalesce(l.source, l.data ->> 'source') AS source,
+        l.routed_at AS began_at, max(heard.routed_at) AS heard_at,
         coalesce(array_agg(DISTINCT key) FILTER (WHERE key IS NOT NULL), '{}') AS keys,
         EXISTS (SELECT FROM unrouted u WHERE u.lead_id = l.id) OR EXISTS (
             SELECT FROM assignments a
@@ -97,7 +98,7 @@ async def recognise(
         return {}
     new = [lead for lead in newcomers if lead.lead_id not in met.leads]
     there = await _read(connection, met.conversations) if met.conversations else []
-    return join(new, there, now, configuration.same_person.within)
+    return join(new, there, now, configuration.same_person)
 
 
 async def tell_touches(
@@ -145,7 +146,8 @@ def _joined(lead: LeadReceived, joining: Joining, now: datetime) -> LeadJoined:
 async def _read(connection: AsyncConnection, leads: frozenset[LeadId]) -> list[Conversation]:
     rows = await connection.execute(_READ, {"ids": list(leads)})
     return [
-        Conversation(LeadId(row.id), frozenset(row.keys), row.began_at, row.heard_at, open=row.open) for row in rows
+        Conversation(LeadId(row.id), frozenset(row.keys), row.began_at, row.heard_at, row.source, open=row.open)
+        for row in rows
     ]
 
 

@@ -18,11 +18,18 @@ from relance_router.routing.requests import Cause
 
 LOOK_EVERY = timedelta(seconds=1)
 BATCH = 500
+CLOSED = "closed"
+"""What the metric calls leads that wait for working hours: nobody is there, and it is known when somebody will be."""
+_LONGEST_CLOSED = timedelta(days=5)
+"""Easter. Who waits longer has nobody: the only rep is away for weeks."""
 
 # What is due and was not taken is in another replica's hands.
-_STANDING = text("""
-    SELECT reason, count(*) AS leads, min(until) FILTER (WHERE until > now()) - clock_timestamp() AS next_in
-    FROM unrouted GROUP BY reason
+_STANDING = text(f"""
+    SELECT
+        CASE WHEN reason <> '{HeldBecause.OFFERED.value}' AND until > now() AND until < since + :closed
+            THEN '{CLOSED}' ELSE reason END AS stands,
+        count(*) AS leads, min(until) FILTER (WHERE until > now()) - clock_timestamp() AS next_in
+    FROM unrouted GROUP BY stands
 """)
 
 
@@ -71,10 +78,10 @@ class UnroutedLeads:
             unclaimed = [request.lead.lead_id for request in requests if request.cause is Cause.UNCLAIMED]
             await close_offers(connection, unclaimed, now, self._new_id, state=AssignmentState.EXPIRED)
             await self._assigner.assign(connection, running, requests, now)
-            standing = (await connection.execute(_STANDING)).all()
-        leads = {row.reason: row.leads for row in standing}
-        for reason in HeldBecause:
-            metrics.UNROUTED_NOW.labels(reason.value).set(leads.get(reason.value, 0))
+            standing = (await connection.execute(_STANDING, {"closed": _LONGEST_CLOSED})).all()
+        leads = {row.stands: row.leads for row in standing}
+        for stands in (*(reason.value for reason in HeldBecause), CLOSED):
+            metrics.UNROUTED_NOW.labels(stands).set(leads.get(stands, 0))
         if requests:
             self._on_committed()
         if len(requests) == BATCH:

@@ -3,22 +3,22 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Header
 
 from relance.http.operators import OperatorOnly
 from relance.http.problems import FieldFault, Problem, ProblemDocument, declared, invalid_fields
+from relance.idempotency import IDEMPOTENCY_HEADER, IdempotencyKey
 from relance.ids import LeadId
 from relance_router.domain.explanation import HELD_IN_WORDS
-from relance_router.domain.interventions import HoldOutOfReach, InterventionRefused
+from relance_router.domain.interventions import HoldOutOfReach, InterventionRefused, KeyUsedTwice
 from relance_router.domain.routing import Assigned, Held, Offered
-from relance_router.domain.terms import hold_at
 from relance_router.routing.assignments import Made
 from relance_router.routing.explanations import UnknownLead
 from relance_router.routing.people import UnknownRep
-from relance_router.terms.assignments import Change
-from relance_router.terms.by_hand import Order, TermsByHand
+from relance_router.terms.by_hand import TermsByHand
 from relance_router.terms.documents import (
     Extension,
     Holding,
@@ -32,13 +32,18 @@ from relance_router.terms.documents import (
     Separating,
     TermsView,
 )
-from relance_router.terms.reassigning import Reassigned, Reassignment
+from relance_router.terms.interventions import Order
+from relance_router.terms.reassigning import Reassignment
 from relance_router.terms.separating import Separated, Separation
 
 _REFUSALS = declared(401, 404, 422, 503)
 _CONFLICT: dict[int | str, dict[str, object]] = {
     409: {"model": ProblemDocument, "description": "As things stand it cannot be done; says why."}
 }
+_Key = Annotated[
+    IdempotencyKey | None,
+    Header(alias=IDEMPOTENCY_HEADER, description="The same key sent again changes nothing, and is answered the same."),
+]
 
 
 def terms_api(
@@ -50,24 +55,24 @@ def terms_api(
     )
 
     @router.post("/extend", summary="Give a rep more time on one clock of a lead", responses=_CONFLICT)
-    async def extend(lead_id: UUID, body: Extension) -> TermsView:
+    async def extend(lead_id: UUID, body: Extension, key: _Key = None) -> TermsView:
         with _refusals():
-            return _view(await terms.extend(_order(lead_id, body), body.clock, body.by_how_long))
+            return await terms.extend(_order(lead_id, body, key), body.clock, body.by_how_long)
 
     @router.post("/hold", summary="Let a lead's clocks stand still", responses=_CONFLICT)
-    async def hold(lead_id: UUID, body: Holding) -> TermsView:
+    async def hold(lead_id: UUID, body: Holding, key: _Key = None) -> TermsView:
         with _refusals():
-            return _view(await terms.hold(_order(lead_id, body), body.until))
+            return await terms.hold(_order(lead_id, body, key), body.until)
 
     @router.post("/release", summary="Let a lead's clocks run again", responses=_CONFLICT)
-    async def release(lead_id: UUID, body: Release) -> TermsView:
+    async def release(lead_id: UUID, body: Release, key: _Key = None) -> TermsView:
         with _refusals():
-            return _view(await terms.release(_order(lead_id, body)))
+            return await terms.release(_order(lead_id, body, key))
 
     @router.post("/reassign", summary="Give a lead to another rep, or to the next one", responses=_CONFLICT)
-    async def reassign(lead_id: UUID, body: Reassigning) -> ReassignedView:
+    async def reassign(lead_id: UUID, body: Reassigning, key: _Key = None) -> ReassignedView:
         with _refusals():
-            return _reassigned(lead_id, await reassignment.reassign(_order(lead_id, body), body.to))
+            return await reassignment.reassign(_order(lead_id, body, key), body.to)
 
     @router.post("/separate", summary="Make a lead of its own of one that joined another", responses=_CONFLICT)
     async def separate(lead_id: UUID, body: Separating) -> SeparatedView:
@@ -83,8 +88,8 @@ def terms_api(
     return router
 
 
-def _order(lead_id: UUID, body: InterventionOrder) -> Order:
-    return Order(LeadId(lead_id), body.by, body.reason)
+def _order(lead_id: UUID, body: InterventionOrder, key: str | None = None) -> Order:
+    return Order(LeadId(lead_id), body.by, body.reason, key)
 
 
 @contextmanager
@@ -97,25 +102,10 @@ def _refusals() -> Iterator[None]:
         raise invalid_fields([FieldFault("/until", str(error))]) from error
     except UnknownRep as error:
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "No such rep", str(error)) from error
+    except KeyUsedTwice as error:
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "Idempotency key used twice", str(error)) from error
     except InterventionRefused as error:
         raise Problem(HTTPStatus.CONFLICT, "Not as things stand", str(error)) from error
-
-
-def _reassigned(lead: UUID, done: Reassigned) -> ReassignedView:
-    match done.outcome:
-        case Made(id=assignment, assigned=assigned):
-            return ReassignedView(
-                lead_id=lead,
-                former=done.former,
-                assignment_id=assignment,
-                rep=assigned.rep,
-                team=assigned.team,
-                offered_to=[],
-            )
-        case Offered(reps=reps, team=team):
-            return ReassignedView(
-                lead_id=lead, former=done.former, assignment_id=None, rep=None, team=team, offered_to=list(reps)
-            )
 
 
 def _separated(lead: UUID, done: Separated) -> SeparatedView:
@@ -138,19 +128,3 @@ def _separated(lead: UUID, done: Separated) -> SeparatedView:
                 offered_to=[],
                 unrouted=HELD_IN_WORDS[because],
             )
-
-
-def _view(change: Change) -> TermsView:
-    assignment, deadlines, lasting = change.assignment, change.deadlines, hold_at(change.after.holds, change.at)
-    return TermsView(
-        lead_id=assignment.lead_id,
-        assignment_id=assignment.id,
-        rep=assignment.by.rep,
-        team=assignment.by.team,
-        revision=assignment.revision + 1,
-        on_hold=lasting is not None,
-        hold_until=lasting.until if lasting else None,
-        respond_by=deadlines.get("response"),
-        contact_by=deadlines.get("contact"),
-        disposition_by=deadlines.get("disposition"),
-    )

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relance import outbox
 from relance.database import after_commit
-from relance.events import AssignmentTermsChanged, Envelope, Hold
+from relance.events import AssignmentTermsChanged, Envelope, Hold, SkippedStep
 from relance.events.assignment import ClockName
 from relance.ids import AssignmentId, LeadId, NewId
 from relance_router import metrics
@@ -28,14 +28,15 @@ COLUMNS = """
 
 _CHANGE = text("""
     UPDATE assignments a SET
-        revision = given.revision, arm = given.arm, terms_of = given.terms_of, compared_with = :compared_with,
+        revision = given.revision, rule = given.rule, arm = given.arm, terms_of = given.terms_of,
+        compared_with = :compared_with,
         respond_by = given.respond_by, contact_by = given.contact_by, decide_by = given.decide_by,
         extended = CAST(given.extended AS jsonb), holds = CAST(given.holds AS jsonb)
     FROM unnest(
-        CAST(:ids AS uuid[]), CAST(:revisions AS integer[]), CAST(:arms AS integer[]), CAST(:terms_of AS integer[]),
-        CAST(:respond_by AS timestamptz[]), CAST(:contact_by AS timestamptz[]), CAST(:decide_by AS timestamptz[]),
-        CAST(:extended AS text[]), CAST(:holds AS text[])
-    ) AS given (id, revision, arm, terms_of, respond_by, contact_by, decide_by, extended, holds)
+        CAST(:ids AS uuid[]), CAST(:revisions AS integer[]), CAST(:rules AS text[]), CAST(:arms AS integer[]),
+        CAST(:terms_of AS integer[]), CAST(:respond_by AS timestamptz[]), CAST(:contact_by AS timestamptz[]),
+        CAST(:decide_by AS timestamptz[]), CAST(:extended AS text[]), CAST(:holds AS text[])
+    ) AS given (id, revision, rule, arm, terms_of, respond_by, contact_by, decide_by, extended, holds)
     WHERE a.id = given.id
 """)
 
@@ -104,6 +105,8 @@ class Change:
     after: Terms
     terms_of: int
     at: datetime
+    skipped: tuple[SkippedStep, ...] = ()
+    """Steps of earlier terms that nobody was told of."""
 
     @property
     def deadlines_before(self) -> Deadlines:
@@ -118,11 +121,14 @@ class Change:
         return moved(before, self.after, begin, self.at, self.assignment.running)
 
 
+Because = Literal["configuration", "revised", "extended", "held", "released"]
+
+
 @dataclass(frozen=True)
 class Why:
     """Why terms change; `by` says who did it by hand."""
 
-    because: Literal["configuration", "extended", "held", "released"]
+    because: Because
     by: str | None = None
 
 
@@ -142,6 +148,7 @@ async def store_changes(
     columns: dict[str, Sequence[object]] = {
         "ids": [change.assignment.id for change in changes],
         "revisions": [change.assignment.revision + 1 for change in changes],
+        "rules": [change.assignment.by.rule for change in changes],
         "arms": [change.assignment.by.arm for change in changes],
         "terms_of": [change.terms_of for change in changes],
         "respond_by": [each.get("response") for each in deadlines],
@@ -174,6 +181,7 @@ def _event(change: Change, why: Why, new_id: NewId) -> Envelope:
         contact_window=terms.whole_windows.get("contact"),
         disposition_window=terms.whole_windows.get("disposition"),
         extended=dict(terms.extended),
+        skipped=change.skipped,
         holds=terms.holds,
         calendar=terms.calendar,
         escalation=terms.steps,

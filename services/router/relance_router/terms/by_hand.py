@@ -1,7 +1,7 @@
 """Terms changed by hand: more time on a clock, a hold, its release; on record, with an event, and told to the rep."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -17,11 +17,12 @@ from relance_router.deliveries.announcements import NewNotification
 from relance_router.deliveries.notifications import write_notifications
 from relance_router.domain import interventions
 from relance_router.domain.interventions import InterventionRefused, Situation
-from relance_router.domain.terms import CLOCKS, Terms
+from relance_router.domain.terms import CLOCKS, Terms, hold_at
 from relance_router.domain.time_left import duration_words
 from relance_router.routing.explanations import UnknownLead
 from relance_router.terms.assignments import COLUMNS, Change, OpenAssignment, Why, store_changes, time_now
-from relance_router.terms.interventions import Intervention, interventions_of, record
+from relance_router.terms.documents import TermsView
+from relance_router.terms.interventions import Intervention, Order, answer_before, interventions_of, record
 from relance_router.terms.promises import brought, former
 
 # Two statements: what is read of the assignment is what was committed while its lead was waited for.
@@ -31,15 +32,6 @@ _LOCK = text(f"""
     WHERE a.lead_id = :lead AND a.ended_at IS NULL FOR UPDATE OF a
 """)
 _KNOWN = text("SELECT id FROM leads WHERE id = :lead")
-
-
-@dataclass(frozen=True)
-class Order:
-    """Who wants something done to a lead, and why."""
-
-    lead: LeadId
-    by: str
-    reason: str
 
 
 class TermsByHand:
@@ -53,12 +45,13 @@ class TermsByHand:
         self._new_id = new_id
         self._on_committed = on_committed
 
-    async def extend(self, order: Order, clock: ClockName, by_how_long: timedelta) -> Change:
+    async def extend(self, order: Order, clock: ClockName, by_how_long: timedelta) -> TermsView:
         """Give a clock more time.
 
         Raises:
             UnknownLead: the router has not got it.
             InterventionRefused: it is too late, or nothing waits.
+            KeyUsedTwice: another order had its key.
         """
         details = {"clock": clock, "seconds": by_how_long.total_seconds()}
         told = {"more": duration_words(by_how_long)}
@@ -66,24 +59,26 @@ class TermsByHand:
             order, "extended", details, told, lambda situation: interventions.extend(situation, clock, by_how_long)
         )
 
-    async def hold(self, order: Order, until: datetime | None) -> Change:
+    async def hold(self, order: Order, until: datetime | None) -> TermsView:
         """Let every clock stand still until a moment (UTC), or until it is released.
 
         Raises:
             UnknownLead: the router has not got it.
             HoldOutOfReach: `until` does not lie ahead, or is too far.
             InterventionRefused: they stand still already, or none runs.
+            KeyUsedTwice: another order had its key.
         """
         details = {"until": announcements.utc(until)} if until else {}
         told = {f"hold_{name}": value for name, value in details.items()}
         return await self._change(order, "held", details, told, lambda situation: interventions.hold(situation, until))
 
-    async def release(self, order: Order) -> Change:
+    async def release(self, order: Order) -> TermsView:
         """Let the clocks run again.
 
         Raises:
             UnknownLead: the router has not got it.
             InterventionRefused: they run.
+            KeyUsedTwice: another order had its key.
         """
         return await self._change(order, "released", {}, {}, interventions.release)
 
@@ -105,9 +100,12 @@ class TermsByHand:
         details: Mapping[str, Any],
         told: Mapping[str, Any],
         decide: Callable[[Situation], Terms],
-    ) -> Change:
+    ) -> TermsView:
         async with self._database.transaction() as connection:
             running = await self._versions.running(connection)
+            await lock_lead_of_its_own(connection, order.lead)
+            if answer := await answer_before(connection, order, what, details):
+                return TermsView.model_validate(answer)
             assignment = await _lock(connection, order.lead)
             now = await time_now(connection)
             made_with = await former(connection, self._versions, [assignment.terms_of])
@@ -121,10 +119,11 @@ class TermsByHand:
                 connection, [change], Why(what, order.by), compared_with=running.version, new_id=self._new_id
             )
             done = Intervention(self._new_id(), order.lead, assignment.id, what, order.by, order.reason, details, now)
-            await record(connection, done)
+            view = _view(change)
+            await record(connection, done, key=order.key, asked=details, answer=view.model_dump(mode="json"))
             await write_notifications(connection, [self._news(change, done, told)])
         self._on_committed()
-        return change
+        return view
 
     def _news(self, change: Change, done: Intervention, told: Mapping[str, Any]) -> NewNotification:
         assignment = change.assignment
@@ -172,7 +171,6 @@ async def lock_lead_of_its_own(connection: AsyncConnection, lead: LeadId) -> Non
 
 
 async def _lock(connection: AsyncConnection, lead: LeadId) -> OpenAssignment:
-    await lock_lead_of_its_own(connection, lead)
     row = (await connection.execute(_LOCK, {"lead": lead})).one_or_none()
     if row is None:
         raise InterventionRefused("Nobody has the lead now: it stands unrouted, and no clock runs for it.")
@@ -187,4 +185,20 @@ def _situation(standing: Change) -> Situation:
         deadlines=standing.deadlines_before,
         running=assignment.running,
         now=standing.at,
+    )
+
+
+def _view(change: Change) -> TermsView:
+    assignment, deadlines, lasting = change.assignment, change.deadlines, hold_at(change.after.holds, change.at)
+    return TermsView(
+        lead_id=assignment.lead_id,
+        assignment_id=assignment.id,
+        rep=assignment.by.rep,
+        team=assignment.by.team,
+        revision=assignment.revision + 1,
+        on_hold=lasting is not None,
+        hold_until=lasting.until if lasting else None,
+        respond_by=deadlines.get("response"),
+        contact_by=deadlines.get("contact"),
+        disposition_by=deadlines.get("disposition"),
     )

@@ -1,7 +1,7 @@
 """A lead taken from its rep by hand, or given to a rep: on record, with the events, and told to both."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -24,19 +24,12 @@ from relance_router.routing.offers import close_offers
 from relance_router.routing.people import UnknownRep
 from relance_router.routing.requests import Cause, Owner, Request
 from relance_router.terms.assignments import time_now
-from relance_router.terms.by_hand import Order, lock_lead_of_its_own
-from relance_router.terms.interventions import Intervention, record
+from relance_router.terms.by_hand import lock_lead_of_its_own
+from relance_router.terms.documents import ReassignedView
+from relance_router.terms.interventions import Intervention, Order, answer_before, record
 
 _OPEN = text("SELECT id, disposition FROM assignments WHERE lead_id = :lead AND ended_at IS NULL")
 _OVER = frozenset({"won", "lost"})
-
-
-@dataclass(frozen=True)
-class Reassigned:
-    """What became of the lead: its new assignment, or the offer of it; `former` had it before."""
-
-    outcome: Made | Offered
-    former: str | None
 
 
 class Reassignment:
@@ -57,16 +50,21 @@ class Reassignment:
         self._new_id = new_id
         self._on_committed = on_committed
 
-    async def reassign(self, order: Order, to: str | None) -> Reassigned:
+    async def reassign(self, order: Order, to: str | None) -> ReassignedView:
         """Give the lead to this rep, or to whoever is next and has not had it.
 
         Raises:
             UnknownLead: the router has not got it.
             UnknownRep: the configuration has no such rep.
             InterventionRefused: that rep has it, the lead is won or lost, or nobody else can take it; nothing changes.
+            KeyUsedTwice: another order had its key.
         """
+        asked = {"to": to}
         async with self._database.transaction() as connection:
             running = await self._versions.running(connection)
+            await lock_lead_of_its_own(connection, order.lead)
+            if answer := await answer_before(connection, order, "reassigned", asked):
+                return ReassignedView.model_validate(answer)
             if to is not None and to not in running.configuration.reps_by_id:
                 raise UnknownRep(f"There is no rep {to!r} in the configuration that runs.")
             request = await self._request(connection, order, to)
@@ -83,12 +81,13 @@ class Reassignment:
             else:
                 taken = AssignmentState.TAKEN
                 await close_offers(connection, [order.lead], now, self._new_id, state=taken, given_to=to)
-            await record(connection, self._intervention(order, owner, outcome, now))
+            view = _view(order, owner, outcome)
+            done = self._intervention(order, owner, outcome, now)
+            await record(connection, done, key=order.key, asked=asked, answer=view.model_dump(mode="json"))
         self._on_committed(owner.rep if owner and owner.in_hand else None)
-        return Reassigned(outcome, owner.rep if owner else None)
+        return view
 
     async def _request(self, connection: AsyncConnection, order: Order, to: str | None) -> Request:
-        await lock_lead_of_its_own(connection, order.lead)
         # Read after the lock: what came before has been written.
         row = (await connection.execute(_OPEN, {"lead": order.lead})).one_or_none()
         hand = Hand(order.by, order.reason, to)
@@ -130,3 +129,21 @@ class Reassignment:
         else:
             details |= {"offered_to": list(outcome.reps), "team": outcome.team}
         return Intervention(self._new_id(), order.lead, assignment, "reassigned", order.by, order.reason, details, now)
+
+
+def _view(order: Order, owner: Owner | None, outcome: Made | Offered) -> ReassignedView:
+    former = owner.rep if owner else None
+    match outcome:
+        case Made(id=assignment, assigned=assigned):
+            return ReassignedView(
+                lead_id=order.lead,
+                former=former,
+                assignment_id=assignment,
+                rep=assigned.rep,
+                team=assigned.team,
+                offered_to=[],
+            )
+        case Offered(reps=reps, team=team):
+            return ReassignedView(
+                lead_id=order.lead, former=former, assignment_id=None, rep=None, team=team, offered_to=list(reps)
+            )

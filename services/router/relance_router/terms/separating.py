@@ -19,8 +19,8 @@ from relance_router.routing.assignments import Made, event
 from relance_router.routing.leads import lock_lead, lock_leads
 from relance_router.routing.requests import Cause
 from relance_router.terms.assignments import time_now
-from relance_router.terms.by_hand import Order, lock_lead_row
-from relance_router.terms.interventions import Intervention, record
+from relance_router.terms.by_hand import lock_lead_row
+from relance_router.terms.interventions import Intervention, Order, record
 
 _SEPARATE = text("UPDATE leads SET joined = NULL, joining = NULL WHERE id = :lead")
 

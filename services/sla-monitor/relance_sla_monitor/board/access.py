@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 from itsdangerous import BadSignature, URLSafeSerializer
 
@@ -29,6 +30,8 @@ class BoardLinks:
         self._public_url = public_url.rstrip("/")
         self._signer = URLSafeSerializer(secret, salt="relance.board-link")
         self.secure = self._public_url.startswith("https://")
+        self.path = f"{urlsplit(self._public_url).path}/board"
+        """Where browsers see the board: a proxy may have put it under a path of its own."""
 
     def url(self, access: Access) -> str:
         """The address that opens the board."""

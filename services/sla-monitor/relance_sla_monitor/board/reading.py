@@ -59,7 +59,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class Waiting:
-    """Leads that nobody has, of the team that had them last; None: that nobody has had yet."""
+    """Leads that nobody has, of the team that had them last, or else the one that its rule names; None: nobody said."""
 
     team: str | None
     leads: int
@@ -164,12 +164,12 @@ READ = text(f"""
         FROM running FULL JOIN ended USING (team)
     ),
     waiting AS (
-        SELECT owner.team, count(*) AS leads, min(u.unrouted_at) AS since
+        SELECT coalesce(owner.team, u.team) AS team, count(*) AS leads, min(u.unrouted_at) AS since
         FROM unrouted_leads u LEFT JOIN LATERAL (
             SELECT team FROM clocks c WHERE c.lead_id = u.lead_id ORDER BY ordinal DESC LIMIT 1
         ) owner ON true
         WHERE u.erased_at IS NULL AND (u.given_at IS NULL OR u.given_at < u.unrouted_at)
-        GROUP BY owner.team
+        GROUP BY 1
     ),
     hours AS (
         SELECT team, date_trunc('hour', stopped_at) AS begins, count(*) AS answers,
@@ -190,6 +190,15 @@ READ = text(f"""
         'hours', (SELECT coalesce(jsonb_agg(to_jsonb(hours) ORDER BY begins), '[]') FROM hours)
     ) AS text)
 """)
+
+
+_TEAMS = text("SELECT team FROM tallies UNION SELECT team FROM tally_changes EXCEPT SELECT '' ORDER BY team")
+
+
+async def read_teams(database: Database) -> list[str]:
+    """Teams that a lead was ever given to, by name."""
+    async with database.transaction() as connection:
+        return list((await connection.execute(_TEAMS)).scalars())
 
 
 async def read_facts(database: Database, zone: ZoneInfo) -> Facts:

@@ -45,7 +45,7 @@ def board_routes(live: LiveBoard, links: BoardLinks | None, pages: Pages) -> API
         # Not a redirect: a browser that comes from another site would follow it without the strict cookie.
         answer = message(HTTPStatus.OK, "Opening the board", "It opens by itself.", then="../../board")
         answer.set_cookie(
-            _COOKIE, token, expires=opened.until, path="/board",
+            _COOKIE, token, expires=opened.until, path=links.path if links else "/board",
             secure=bool(links and links.secure), httponly=True, samesite="strict",
         )  # fmt: skip
         return answer

@@ -110,7 +110,7 @@ def board(facts: Facts, team: str | None, zone: ZoneInfo) -> Board:
 
 
 def _nobody(facts: Facts, team: str | None, zone: ZoneInfo) -> str:
-    # A team's board shows what the team had; what nobody has had yet is for whoever sees all.
+    # A team's board shows what the team had or could not take.
     waiting = [each for each in facts.waiting if team in {None, each.team}]
     leads = sum(each.leads for each in waiting)
     if not leads:

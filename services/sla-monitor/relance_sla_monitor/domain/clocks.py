@@ -6,20 +6,28 @@ so do the delays of steps, as nobody is to be called on Sunday for a lead that c
 
 Terms may change while a clock runs. Those that ran at the moment of the stop decide, whenever it is heard of; so each
 clock keeps its former terms.
+
+A lead that is passed from rep to rep is one incident: when a `reassign` step has taken it away, what was still to come
+and tells somebody else than the rep goes on with the clock of the next, at its time, until that is stopped. Who passes
+it on or changes its terms by hand has looked at it: then nothing goes on but what the next rep is promised.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Literal, get_args
 
 from relance.calendars import Calendar, Hold, deadline, next_opening, used
 from relance.events import AssignmentMade, AssignmentTermsChanged, EscalationStep
-from relance.events.assignment import TELLING, ClockName, StepAction, Way
+from relance.events.assignment import TELLING, TELLING_OTHERS, ClockName, StepAction, Way
 from relance.events.response import Answer, Disposition
 
-StopCause = Answer | Disposition | Literal["reassigned", "erased"]
-"""An answer by the rep, sales' word on the lead, or its end here: it goes to somebody else, or is erased."""
+StopCause = Answer | Disposition | Literal["reassigned", "moved", "erased"]
+"""An answer by the rep, sales' word on the lead, or its end here: it goes to somebody else, or is erased.
+
+What was reassigned by hand was `moved` too, which stops nothing by itself.
+"""
 
 _DISPOSITIONS: frozenset[StopCause] = frozenset(get_args(Disposition))
 _REACHED: frozenset[StopCause] = frozenset({"contacted"})
@@ -39,6 +47,7 @@ class Step:
     """One step of the escalation policy, with the moment it falls due (aware, UTC).
 
     A step that is repeated stands once for each `occurrence`. `to` names the contacts it tells, `via` the ways.
+    `passed_on` says that it comes from the clock of a rep who ignored the lead.
     """
 
     name: str
@@ -47,6 +56,7 @@ class Step:
     occurrence: int = 1
     to: tuple[str, ...] = ()
     via: tuple[Way, ...] = ()
+    passed_on: bool = False
 
     @property
     def key(self) -> tuple[str, int]:
@@ -147,7 +157,7 @@ def change_terms(clock: Clock, change: AssignmentTermsChanged) -> Clock:
 
     A clock that has stopped or whose deadline has passed by then keeps its terms, and so does one whose window is told
     no longer: what was promised stands. No deadline and no step is moved to before the change; what has fired stays
-    fired.
+    fired, unless it was skipped, or says that the clock is at risk when under the new terms it is not yet.
     """
     if change.revision <= clock.revision:
         return clock
@@ -160,14 +170,68 @@ def change_terms(clock: Clock, change: AssignmentTermsChanged) -> Clock:
     ):
         return clock
     changed = _begin(change, clock.name, clock.started_at)
-    fired = clock.steps[: clock.fired]
+    skipped = {(each.step, each.occurrence, each.due_at) for each in change.skipped if each.clock == clock.name}
+    to_come = {step.key: step.due_at for step in changed.steps if step.due_at > moment}
+    gone_on = () if change.by else tuple(step for step in clock.steps if step.passed_on)
+    fired = tuple(
+        step
+        for step in clock.steps[: clock.fired]
+        if (*step.key, step.due_at) not in skipped and not comes_again(step, to_come.get(step.key))
+    )
     keys = {step.key for step in fired}
-    return replace(
+    changed = replace(
         clock,
         terms=changed.terms,
         steps=fired + tuple(step for step in changed.steps if step.key not in keys),
+        fired=len(fired),
         former=(*clock.former, FormerTerms(change.revision, moment, clock.terms)),
     )
+    return go_on(changed, gone_on)
+
+
+def left_over(clock: Clock, heard: Collection[StopCause]) -> tuple[Step, ...]:
+    """What of a clock that has been stopped goes on with the next rep; `heard` is all that was said of its assignment.
+
+    All that tells others, once a `reassign` step was due, also when the rep then declined; before, what had gone on
+    with them. Not what was due by then.
+    """
+    end = clock.stopped_at
+    if end is None or clock.stopped_by not in {"reassigned", "declined"} or "moved" in heard:
+        return ()
+    ignored = any(step.action == "reassign" and step.due_at <= end for step in clock.steps)
+    return tuple(
+        replace(step, passed_on=True)
+        for step in clock.steps
+        if step.due_at > end and step.action in TELLING_OTHERS and (ignored or step.passed_on)
+    )
+
+
+def go_on(clock: Clock, steps: Sequence[Step]) -> Clock:
+    """The clock with these steps of the clock before, where the same of its own is due later.
+
+    What has been told already, as a later occurrence of it comes, does not begin anew.
+    """
+    if not steps:
+        return clock
+    fired, own = clock.steps[: clock.fired], clock.steps[clock.fired :]
+    told = {step.key for step in fired}
+    coming = {step.key: step for step in steps if step.key not in told}
+    first: dict[str, int] = {}
+    for step in steps:
+        first[step.name] = min(step.occurrence, first.get(step.name, step.occurrence))
+    for step in own:
+        there = coming.get(step.key)
+        if step.occurrence >= first.get(step.name, 1) and (there is None or step.due_at <= there.due_at):
+            coming[step.key] = step
+    return replace(clock, steps=fired + tuple(sorted(coming.values(), key=lambda step: step.due_at)))
+
+
+def comes_again(fired: Step, due_at: datetime | None) -> bool:
+    """Whether a step that has fired will fire once more, as its time under newer terms is `due_at`.
+
+    Only what tells nobody: a clock with more time is not at risk until most of that is gone.
+    """
+    return fired.action == "at_risk" and due_at is not None and fired.due_at < due_at
 
 
 def _begin(promise: Promise, name: ClockName, begun: datetime) -> Clock:
@@ -179,20 +243,27 @@ def _begin(promise: Promise, name: ClockName, begun: datetime) -> Clock:
         extended = promise.extended.get(name, extended)
         holds = tuple((hold.since, hold.until) for hold in promise.holds)
 
-    def due(after: timedelta) -> datetime | None:
-        moment = deadline(promise.calendar, begun, after, holds)
-        return moment and max(moment, earliest)
+    def due(since: datetime, after: timedelta) -> datetime | None:
+        return deadline(promise.calendar, since, after, holds)
 
     steps = [
         step
         for configured in promise.escalation
         if configured.clock == name
-        for step in _occurrences(configured, window, due, promise.quiet_outside)
+        for step in _occurrences(
+            configured,
+            begun=begun,
+            window=window,
+            due=due,
+            told_at=partial(_told_at, configured, promise.quiet_outside),
+            earliest=earliest,
+        )
     ]
+    over = due(begun, window)
     return Clock(
         name=name,
         started_at=begun,
-        terms=Terms(window, promise.calendar, due(window), extended, holds),
+        terms=Terms(window, promise.calendar, over and max(over, earliest), extended, holds),
         # Stable: steps that fall due together fire in the order of the policy.
         steps=tuple(sorted(steps, key=lambda step: step.due_at)),
     )
@@ -207,19 +278,42 @@ def _windows(promise: Promise) -> dict[ClockName, timedelta]:
     return {name: window for name, window in windows.items() if window is not None}
 
 
+def _told_at(step: EscalationStep, quiet_outside: Calendar | None, moment: datetime) -> datetime:
+    """When a step happens that is due at a moment."""
+    if quiet_outside and step.action in TELLING and not step.urgent:
+        # Hours that never come silence nobody.
+        return next_opening(quiet_outside, moment) or moment
+    return moment
+
+
 def _occurrences(
-    step: EscalationStep, window: timedelta, due: Callable[[timedelta], datetime | None], quiet_outside: Calendar | None
+    step: EscalationStep,
+    *,
+    begun: datetime,
+    window: timedelta,
+    due: Callable[[datetime, timedelta], datetime | None],
+    told_at: Callable[[datetime], datetime],
+    earliest: datetime,
 ) -> Iterator[Step]:
-    """A step and its repetitions, as far as it is known when they are due."""
+    """A step and its repetitions, as far as it is known when they are due: none before `earliest`.
+
+    What has waited for quiet hours to end is repeated from then on. Of what would happen in one instant, as it was due
+    before `earliest`, the last is left.
+    """
     every = step.repeat_every or timedelta()
+    moments: list[datetime] = []
+    delayed: datetime | None = None
     for repeated in range(1 + step.repeat_times):
-        moment = due(window * step.window_fraction + step.delay + repeated * every)
-        if moment is None:
-            return
-        if quiet_outside and step.action in TELLING and not step.urgent:
-            # Hours that never come silence nobody.
-            moment = next_opening(quiet_outside, moment) or moment
-        yield Step(step.name, step.action, moment, 1 + repeated, step.to, step.via)
+        own = due(begun, window * step.window_fraction + step.delay + repeated * every)
+        again = due(delayed, every) if delayed else own
+        if own is None or again is None:
+            break
+        told = told_at(max(own, again))
+        delayed = told if told > own else None
+        moments.append(told if told > earliest else told_at(earliest))
+    for number, moment in enumerate(moments, 1):
+        if number == len(moments) or moment != moments[number]:
+            yield Step(step.name, step.action, moment, number, step.to, step.via)
 
 
 def fire(clock: Clock, now: datetime) -> tuple[Clock, tuple[Step, ...]]:

@@ -14,8 +14,8 @@ from relance.error_text import error_text
 from relance.events import AssignmentTermsChanged, BreachWithdrawn, Envelope, MalformedEvent, StepFired
 from relance.ids import AssignmentId
 from relance.kafka.consumer import Handle
-from relance_sla_monitor.clocks import ClockKey, lock_clocks, revise_clocks, store_clocks
-from relance_sla_monitor.domain.clocks import Clock, Step
+from relance_sla_monitor.clocks import ClockKey, lock_clocks, revise_clocks, skipped_columns, store_clocks
+from relance_sla_monitor.domain.clocks import Clock, Step, comes_again
 
 Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
 
@@ -37,14 +37,31 @@ _WITHDRAWN = text("""
     SELECT * FROM unnest(CAST(:assignment_ids AS uuid[]), CAST(:clocks AS text[]))
     ON CONFLICT DO NOTHING
 """)
+_SKIPPED = text("""
+    INSERT INTO skipped (assignment_id, clock, step, occurrence, due_at, at, because)
+    SELECT * FROM unnest(
+        CAST(:assignment_ids AS uuid[]), CAST(:clocks AS text[]), CAST(:names AS text[]),
+        CAST(:occurrences AS integer[]), CAST(:dues AS timestamptz[]), CAST(:ats AS timestamptz[]),
+        CAST(:reasons AS text[])
+    )
+    ON CONFLICT DO NOTHING
+""")
 _STRAY = text("""
     DELETE FROM fired f WHERE NOT EXISTS (
         SELECT FROM clocks c WHERE c.assignment_id = f.assignment_id AND c.clock = f.clock
     )
 """)
 _KEEP_STEPS = text("""
-    INSERT INTO steps (assignment_id, clock, step, occurrence, action, due_at, fired_at)
-    SELECT assignment_id, clock, step, occurrence, action, due_at, fired_at FROM fired ORDER BY id
+    INSERT INTO steps (
+        assignment_id, clock, step, occurrence, action, due_at, fired_at, skipped_at, skipped_because
+    )
+    SELECT assignment_id, clock, step, occurrence, action, due_at, fired_at, k.at, k.because
+    FROM fired f LEFT JOIN skipped k USING (assignment_id, clock, step, occurrence, due_at) ORDER BY f.id
+""")
+_FORGET_SKIPPED = text("""
+    DELETE FROM fired f USING skipped k
+    WHERE (f.assignment_id, f.clock, f.step, f.occurrence, f.due_at)
+        = (k.assignment_id, k.clock, k.step, k.occurrence, k.due_at)
 """)
 _FIRED_OF_SOME = text("""
     SELECT assignment_id, clock, event FROM fired WHERE assignment_id IN (
@@ -58,9 +75,12 @@ _FIRED_OF_SOME = text("""
 
 def moved_on(clock: Clock, fired: Sequence[Step]) -> Clock:
     """The clock after these steps, as they were when they fired; what is to come is as the clock has it."""
-    keys = {step.key for step in fired}
+    due = {step.key: step.due_at for step in clock.steps if not clock.former or step.due_at > clock.former[-1].until}
+    newest = {step.key: step for step in fired}
+    past = tuple(step for step in fired if step is newest[step.key] and not comes_again(step, due.get(step.key)))
+    keys = {step.key for step in past}
     to_come = (step for step in clock.steps if step.key not in keys)
-    return replace(clock, steps=(*fired, *to_come), fired=len(fired))
+    return replace(clock, steps=(*past, *to_come), fired=len(past))
 
 
 class Replay:
@@ -114,6 +134,7 @@ class Replay:
             fresh = [event for event in known.values() if event.id in new]
             said = [event.data for event in fresh]
             await self._handle(self._connection, fresh)
+            await self._keep_skipped([data for data in said if isinstance(data, AssignmentTermsChanged)])
             await self._keep_fired([data for data in said if isinstance(data, StepFired)])
             await self._keep_withdrawn([data for data in said if isinstance(data, BreachWithdrawn)])
 
@@ -131,6 +152,10 @@ class Replay:
         if fired:
             await self._connection.execute(_FIRED, columns)
 
+    async def _keep_skipped(self, changes: Sequence[AssignmentTermsChanged]) -> None:
+        if columns := skipped_columns(changes):
+            await self._connection.execute(_SKIPPED, columns)
+
     async def _keep_withdrawn(self, withdrawn: Sequence[BreachWithdrawn]) -> None:
         columns = {
             "assignment_ids": [each.assignment_id for each in withdrawn],
@@ -144,6 +169,7 @@ class Replay:
         async with self._connection.begin():
             self.stray_steps = (await self._connection.execute(_STRAY)).rowcount
             await self._connection.execute(_KEEP_STEPS)
+            await self._connection.execute(_FORGET_SKIPPED)
             after: AssignmentId | None = None
             while rows := (await self._connection.execute(_FIRED_OF_SOME, {"after": after, "batch": _BATCH})).all():
                 after = rows[-1].assignment_id
@@ -157,7 +183,7 @@ class Replay:
 
 
 def _step(said: StepFired) -> Step:
-    return Step(said.step, said.action, said.due_at, said.occurrence, said.to, said.via)
+    return Step(said.step, said.action, said.due_at, said.occurrence, said.to, said.via, said.passed_on)
 
 
 def _apart(events: Sequence[tuple[Record, Envelope]]) -> Iterator[list[tuple[Record, Envelope]]]:

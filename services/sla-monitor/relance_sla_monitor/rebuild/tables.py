@@ -68,7 +68,17 @@ _TOLD_BY_US = """
         due_at timestamptz NOT NULL,
         fired_at timestamptz NOT NULL,
         event text NOT NULL,
-        PRIMARY KEY (assignment_id, clock, step, occurrence)
+        PRIMARY KEY (assignment_id, clock, step, occurrence, due_at)
+    );
+    CREATE TEMPORARY TABLE skipped (
+        assignment_id uuid,
+        clock text,
+        step text,
+        occurrence integer,
+        due_at timestamptz,
+        at timestamptz NOT NULL,
+        because text NOT NULL,
+        PRIMARY KEY (assignment_id, clock, step, occurrence, due_at)
     );
     CREATE TEMPORARY TABLE withdrawn (assignment_id uuid, clock text, PRIMARY KEY (assignment_id, clock))
 """

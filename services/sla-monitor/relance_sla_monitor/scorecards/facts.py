@@ -23,15 +23,15 @@ _DISPOSE = text("""
 """)
 # The newest of both moments counts, in whatever order they are heard of.
 _HOLD = text("""
-    INSERT INTO unrouted_leads AS known (lead_id, source, channel, campaign, received_at, unrouted_at, given_at)
+    INSERT INTO unrouted_leads AS known (lead_id, source, channel, campaign, team, received_at, unrouted_at, given_at)
     SELECT DISTINCT ON (lead_id) given.*,
         (SELECT max(c.started_at) FROM clocks c WHERE c.lead_id = given.lead_id)
     FROM unnest(
         CAST(:lead_ids AS uuid[]), CAST(:sources AS text[]), CAST(:channels AS text[]), CAST(:campaigns AS text[]),
-        CAST(:received_ats AS timestamptz[]), CAST(:unrouted_ats AS timestamptz[])
-    ) AS given (lead_id, source, channel, campaign, received_at, unrouted_at)
+        CAST(:teams AS text[]), CAST(:received_ats AS timestamptz[]), CAST(:unrouted_ats AS timestamptz[])
+    ) AS given (lead_id, source, channel, campaign, team, received_at, unrouted_at)
     ORDER BY lead_id, unrouted_at DESC
-    ON CONFLICT (lead_id) DO UPDATE SET unrouted_at = excluded.unrouted_at
+    ON CONFLICT (lead_id) DO UPDATE SET unrouted_at = excluded.unrouted_at, team = excluded.team
     WHERE known.unrouted_at < excluded.unrouted_at
 """)
 _GIVE = text("""
@@ -70,6 +70,7 @@ async def keep_facts(connection: AsyncConnection, events: Sequence[Envelope]) ->
             "sources": [data.source for data in unrouted],
             "channels": [data.channel for data in unrouted],
             "campaigns": [data.campaign for data in unrouted],
+            "teams": [data.team for data in unrouted],
             "received_ats": [data.received_at for data in unrouted],
             "unrouted_ats": [data.unrouted_at for data in unrouted],
         }

@@ -80,6 +80,8 @@ def read_spend(content: bytes) -> list[Spend]:
         lines = [(reader.line_num, cells) for cells in reader]
     except (UnicodeDecodeError, csv.Error) as error:
         raise InvalidSpend([FieldFault("", f"not CSV in UTF-8: {error}", 1)]) from error
+    if ";" in (reader.fieldnames or [""])[0]:
+        raise InvalidSpend([FieldFault("", "separate cells by commas, not by semicolons; amounts have a point", 1)])
     if not lines:
         raise InvalidSpend([FieldFault("", "no line below the header source,campaign,month,amount,currency", 1)])
     taken: dict[tuple[str, str | None, date, date], tuple[int, Spend]] = {}

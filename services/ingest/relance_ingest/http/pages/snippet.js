@@ -4,21 +4,26 @@
 (() => {
   "use strict";
   const script = document.currentScript;
-  if (!script?.src) { console.error("Relance: include snippet.js by <script src>."); return; }
+  if (!script || !script.src) { console.error("Relance: include snippet.js by <script src>."); return; }
   const FORMS = "form[data-relance]";
   const IN_ADDRESS = ["utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content",
     "gclid", "gbraid", "wbraid", "fbclid", "msclkid"];
   const WORDS = {
     en: { thanks: "Thank you. We will get back to you shortly.", sending: "Sending…",
-      problem: "This could not be sent. Please try again." },
+      problem: "This could not be sent. Please try again.",
+      large: "This is too large to be sent. Please shorten it, or take a smaller file." },
     de: { thanks: "Vielen Dank. Wir melden uns in Kürze.", sending: "Wird gesendet …",
-      problem: "Das konnte nicht gesendet werden. Bitte versuchen Sie es noch einmal." },
+      problem: "Das konnte nicht gesendet werden. Bitte versuchen Sie es noch einmal.",
+      large: "Das ist zu groß. Bitte kürzen Sie es, oder nehmen Sie eine kleinere Datei." },
   };
-  const TRIES = 5, LONGEST_WAIT = 30, LIMIT = 15000;
-  const fills = new WeakMap(); // form -> { key, sent, busy, token, status }
+  const CAN_SEND = window.fetch && window.AbortController;
+  const TRIES = 5, TRIES_WHEN_BLOCKED = 2, LONGEST_WAIT = 30, LIMIT = 15000;
+  const fills = new WeakMap(); // form -> { key, sent, busy, token, blocked, status }
 
-  const words = form =>
-    WORDS[(form.closest("[lang]")?.lang || navigator.language || "").slice(0, 2).toLowerCase()] || WORDS.en;
+  function words(form) {
+    const within = form.closest("[lang]");
+    return WORDS[(within && within.lang || navigator.language || "").slice(0, 2).toLowerCase()] || WORDS.en;
+  }
   const source = form => form.dataset.relance || script.dataset.source;
   const address = (form, more = "") => new URL(`v1/forms/${encodeURIComponent(source(form))}${more}`, script.src).href;
   const newKey = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), byte => byte.toString(16).padStart(2, "0")).join("");
@@ -28,7 +33,7 @@
   // Where the visit began. Of the address only campaign parameters are kept: others may say who somebody is.
   function firstTouch() {
     const KEPT = "relance.first_touch";
-    try { return JSON.parse(sessionStorage.getItem(KEPT)) || begin(); } catch { return begin(); }
+    try { return JSON.parse(sessionStorage.getItem(KEPT)) || begin(); } catch (error) { return begin(); }
     function begin() {
       const touch = {}, page = new URL(location.href), given = new URLSearchParams();
       for (const name of IN_ADDRESS) {
@@ -37,7 +42,7 @@
       }
       if (document.referrer && new URL(document.referrer).origin !== location.origin) touch.referrer = document.referrer;
       touch.landing_page = page.origin + page.pathname + (`${given}` ? `?${given}` : "");
-      try { sessionStorage.setItem(KEPT, JSON.stringify(touch)); } catch { /* no storage: this page is the first */ }
+      try { sessionStorage.setItem(KEPT, JSON.stringify(touch)); } catch (error) { /* no storage: this page is the first */ }
       return touch;
     }
   }
@@ -54,24 +59,32 @@
 
   function prepare(form) {
     if (fills.has(form) || !source(form)) return;
-    const fill = { key: newKey(), sent: null, busy: false, token: null, status: document.createElement("div") };
+    const fill = { key: newKey(), sent: null, busy: false, token: null, blocked: false, status: null };
+    fill.status = document.createElement("div");
     fills.set(form, fill);
     form.setAttribute("action", address(form));
     form.setAttribute("method", "post");
-    for (const [name, value] of Object.entries(touch)) if (!named(form, name)?.value) hidden(form, name, value);
+    for (const [name, value] of Object.entries(touch)) {
+      const field = named(form, name);
+      if (!field || !field.value) hidden(form, name, value);
+    }
     hidden(form, "_idempotency_key", fill.key);
     fill.status.className = "relance-status";
     fill.status.setAttribute("role", "status");
     form.append(fill.status);
     if (form.dataset.honeypot) bait(form, form.dataset.honeypot);
-    if (!window.fetch) return;
+    if (CAN_SEND) fetchToken(form, fill);
+  }
+
+  function fetchToken(form, fill) {
     fill.token = fetch(address(form, "/token"), { credentials: "omit" })
       .then(answer => answer.ok ? answer.json() : {})
       .then(({ token, honeypot }) => {
+        fill.blocked = false;
         if (token) hidden(form, "_token", token);
         if (honeypot) bait(form, honeypot);
       })
-      .catch(() => {}); // a form without a token is taken too
+      .catch(() => { fill.blocked = true; }); // a form without a token is taken too
   }
 
   // A field that only programs fill in. Hidden by the script, so that no page's CSP has to allow a style.
@@ -87,19 +100,19 @@
 
   function collected(form, button) {
     const data = new FormData(form);
-    if (button?.name) data.append(button.name, button.value);
+    if (button && button.name) data.append(button.name, button.value);
     data.delete("_idempotency_key"); // decided by what is sent
     if ([...data.values()].some(value => value instanceof File && value.name)) return data;
     const text = new URLSearchParams();
-    for (const [name, value] of data) if (typeof value === "string") text.append(name, value);
-    return text;
+    for (const [name, value] of data) if (typeof value === "string") text.append(name, value.replace(/\r\n?|\n/g, "\r\n"));
+    return text; // with line ends as the browser itself sends them: whichever of us sends it, it is the same
   }
 
   const said = data => JSON.stringify([...data].filter(([name]) => name !== "_token")
     .map(([name, value]) => [name, value instanceof File ? [value.name, value.size, value.lastModified] : value]));
 
   // Needs no preflight: form encoding and Accept are what any page may send.
-  async function post(form, data) {
+  async function post(form, fill, data) {
     for (let attempt = 1; ; attempt++) {
       const over = new AbortController(), timer = setTimeout(() => over.abort(), LIMIT);
       let answer = null, pause = 2 ** (attempt - 1) * (0.5 + Math.random() / 2);
@@ -110,11 +123,11 @@
         if (![429, 502, 503, 504].includes(answer.status)) return { answer, document: await answer.json() };
         pause = Math.max(pause, Number(answer.headers.get("Retry-After")) || 0);
       } catch (error) {
-        if (attempt === TRIES) throw error;
+        if (attempt === (fill.blocked ? TRIES_WHEN_BLOCKED : TRIES)) throw error;
       } finally {
         clearTimeout(timer);
       }
-      if (attempt === TRIES || pause > LONGEST_WAIT) throw new Error(`not sent: ${answer?.status}`);
+      if (attempt === TRIES || pause > LONGEST_WAIT) throw new Error(`not sent: ${answer && answer.status}`);
       await wait(pause);
     }
   }
@@ -126,10 +139,19 @@
     fill.sent = now;
     hidden(form, "_idempotency_key", fill.key);
     data.set("_idempotency_key", fill.key);
-    const { answer, document: told } = await post(form, data);
+    const { answer, document: told } = await post(form, fill, data);
     if (answer.ok) accepted(form, told);
-    else if (told.errors?.length) refused(form, fill, told.errors);
-    else throw new Error(told.detail);
+    else if (told.errors && told.errors.length) refused(form, fill, told.errors);
+    else throw Object.assign(new Error(told.detail), { told: answer.status === 413 ? words(form).large : told.detail });
+  }
+
+  // Blockers of advertisements and pages' policies may forbid fetching, and still let a form be sent.
+  function sendByBrowser(form, button) {
+    const pressed = document.createElement("input");
+    if (button) Object.assign(pressed, { type: "hidden", name: button.name, value: button.value });
+    form.append(pressed);
+    HTMLFormElement.prototype.submit.call(form); // a field may be called submit
+    pressed.remove(); // who comes back may press another
   }
 
   function accepted(form, told) {
@@ -158,10 +180,10 @@
       field.setAttribute("aria-invalid", "true");
       field.setAttribute("aria-describedby", [field.getAttribute("aria-describedby"), error.id].filter(Boolean).join(" "));
       (field.closest("label") || field).after(error);
-      first ||= field;
+      first = first || field;
     }
     fill.status.textContent = others.join(" ");
-    first?.focus();
+    if (first) first.focus();
   }
 
   function cleared(form) {
@@ -176,7 +198,7 @@
 
   async function submitted(event) {
     const form = event.target;
-    if (!form.matches(FORMS) || event.defaultPrevented || !window.fetch) return;
+    if (!form.matches(FORMS) || event.defaultPrevented || !CAN_SEND) return;
     prepare(form);
     const fill = fills.get(form);
     if (!fill) return;
@@ -193,15 +215,25 @@
       if (fill.status.textContent === words(form).sending) fill.status.textContent = "";
     } catch (error) {
       console.error("Relance:", error);
-      fill.status.textContent = form.dataset.problem || words(form).problem;
+      if (error instanceof TypeError && navigator.onLine) sendByBrowser(form, button); // fetch has no other error for it
+      else fill.status.textContent = form.dataset.problem || error.told || words(form).problem;
     } finally {
       fill.busy = false;
       if (button) button.disabled = false;
     }
   }
 
+  // The way back shows the page as it was left, with a token that was used: mended, it is another submission.
+  function shownAgain(form) {
+    const fill = fills.get(form);
+    if (!fill) return;
+    fill.status.textContent = "";
+    if (CAN_SEND) fetchToken(form, fill);
+  }
+
   const each = () => document.querySelectorAll(FORMS).forEach(prepare);
+  window.addEventListener("pageshow", event => event.persisted && document.querySelectorAll(FORMS).forEach(shownAgain));
   document.addEventListener("submit", submitted);
-  document.addEventListener("focusin", event => event.target.form?.matches(FORMS) && prepare(event.target.form));
+  document.addEventListener("focusin", ({ target: { form } }) => form && form.matches(FORMS) && prepare(form));
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", each); else each();
 })();

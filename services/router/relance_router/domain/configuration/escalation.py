@@ -34,7 +34,7 @@ class PolicyStep(Document):
     action: StepAction = Field(
         description=(
             "remind_rep tells the rep, notify_manager the team's manager, notify the contacts in `to`. at_risk and "
-            "breach are for the books; reassign gives the lead to the next rep."
+            "breach are for the books; reassign gives the lead to the next rep, or tries again when it is repeated."
         )
     )
     at: Share
@@ -60,9 +60,11 @@ class PolicyStep(Document):
             raise ValueError("action notify wants `to`: the contacts that are told")
         if self.action != "notify" and self.to:
             raise ValueError(f"action {self.action} takes no `to`: contacts are told by action notify")
-        for key in ("via", "repeat", "urgent"):
+        for key in ("via", "urgent"):
             if self.action not in TELLING and getattr(self, key):
                 raise ValueError(f"action {self.action} tells nobody, so it takes no `{key}`")
+        if self.repeat and self.action not in TELLING | {"reassign"}:
+            raise ValueError(f"action {self.action} takes no `repeat`: once is enough")
         return self
 
 

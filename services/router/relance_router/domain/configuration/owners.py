@@ -21,6 +21,13 @@ class SamePerson(Document):
     within: Window = Field(
         "7d", validate_default=True, description="How long after the lead, or its newest touch, was heard of."
     )
+    except_sources: tuple[Name, ...] = Field(
+        (), description="Sources whose leads stand alone: they join no other, and none joins them."
+    )
+
+    def stands_alone(self, source: str) -> bool:
+        """Whether leads of a source neither join nor are joined."""
+        return source.casefold() in self.except_sources
 
 
 class Stickiness(Document):

@@ -4,7 +4,7 @@ The lines begin empty and nobody has a lead in hand. An offered lead is claimed 
 reassignments of ignored leads, are not rehearsed: who ignores leads under rules that were never tried is not known.
 """
 
-from relance_router.domain.simulation.comparison import Comparison, Difference, compare
+from relance_router.domain.simulation.comparison import Comparison, Difference, JoinDifference, compare
 from relance_router.domain.simulation.generated import generate
 from relance_router.domain.simulation.leads import SimulatedLead, of_the_past
 from relance_router.domain.simulation.report import Given, Holds, Report, RepShare
@@ -15,6 +15,7 @@ __all__ = [
     "Difference",
     "Given",
     "Holds",
+    "JoinDifference",
     "RepShare",
     "Report",
     "SimulatedLead",

@@ -24,11 +24,17 @@ class Books:
         self._held: Counter[str] = Counter()
         self._waited: defaultdict[str, list[timedelta]] = defaultdict(list)
         self._worst: dict[tuple[str, str], float] = {}
+        self._joined_to: dict[int, int] = {}
         self.offered = 0
+        self.keys_unknown = 0
 
     def received(self, place: int, found: Match) -> None:
         """A lead falls under a rule."""
         self._found[place] = found
+
+    def joined(self, place: int, other: int) -> None:
+        """A lead is a touch of another one."""
+        self._joined_to[place] = other
 
     def waits(self, team: str) -> None:
         """A lead of a team begins to wait."""
@@ -62,13 +68,17 @@ class Books:
         for given in self._timeline:
             first[given.place] = first[given.place] or given.rep
             owners[given.place] = given
+        for touch, other in self._joined_to.items():
+            first[touch] = first[other]
         owned = [given for given in owners.values() if not given.declined]
         missed = Counter(given.team for given in owned if self._missed(given.place))
         in_turn = Counter((each.team, each.rep) for each in self._timeline if each.weight and not each.declined)
         return Report(
             leads=len(self._leads),
             assigned=len(owned),
-            waiting=len(self._leads) - len(owned),
+            waiting=len(self._leads) - len(owned) - len(self._joined_to),
+            joined=len(self._joined_to),
+            keys_unknown=self.keys_unknown,
             declined=sum(given.declined for given in self._timeline),
             offered=self.offered,
             windows_kept=len(owned) - missed.total(),
@@ -80,6 +90,7 @@ class Books:
             shares=tuple(share for team, line in lines.items() for share in self._shares(team, line, in_turn)),
             holds=tuple(self._holds(team) for team in sorted(self._held)),
             first_owners=tuple(first),
+            joined_to=tuple(self._joined_to.get(place) for place in range(len(self._leads))),
             timeline=tuple(self._timeline),
         )
 

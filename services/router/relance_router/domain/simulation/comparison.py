@@ -21,12 +21,23 @@ class Difference:
 
 
 @dataclass(frozen=True)
+class JoinDifference:
+    """A lead, by its place, and which one it joins under each configuration; None: it is a lead of its own."""
+
+    place: int
+    before: int | None
+    after: int | None
+
+
+@dataclass(frozen=True)
 class Comparison:
     """Two rehearsals of the same leads. Each list has the largest change first."""
 
     leads: int
     moved: int
     """Leads whose first owner would have been another."""
+    joins: tuple[JoinDifference, ...]
+    """In the order of the leads."""
     reps: tuple[Difference, ...]
     teams: tuple[Difference, ...]
     rules: tuple[Difference, ...]
@@ -39,6 +50,11 @@ def compare(before: Report, after: Report) -> Comparison:
     return Comparison(
         leads=after.leads,
         moved=sum(old != new for old, new in zip(before.first_owners, after.first_owners, strict=True)),
+        joins=tuple(
+            JoinDifference(place, old, new)
+            for place, (old, new) in enumerate(zip(before.joined_to, after.joined_to, strict=True))
+            if old != new
+        ),
         reps=_differences(before.by_rep, after.by_rep),
         teams=_differences(before.by_team, after.by_team),
         rules=_differences(before.by_rule, after.by_rule),

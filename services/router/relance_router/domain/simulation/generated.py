@@ -57,6 +57,7 @@ def _lead(moment: datetime, people: "_People", values: Mapping[str, Sequence[str
         LeadFacts(identity, moment, fields),
         None if random.random() < NEVER_ANSWERED else answered_after,
         int(random.random() < DECLINED),
+        frozenset({identity}),
     )
 
 

@@ -48,14 +48,17 @@ class Given:
 
 @dataclass(frozen=True)
 class Report:
-    """The whole rehearsal: leads = assigned + waiting, and assigned = windows kept + windows missed.
+    """The whole rehearsal: leads = assigned + waiting + joined, and assigned = windows kept + windows missed.
 
-    A lead counts for the rep and the team that have it at the end, and for its rule in any case.
+    A lead counts for the rep and the team that have it at the end, and for its rule in any case; one that joined
+    another counts for none. `keys_unknown` are those that `same_person` could not look at: they joined nothing.
     """
 
     leads: int
     assigned: int
     waiting: int
+    joined: int
+    keys_unknown: int
     declined: int
     offered: int
     windows_kept: int
@@ -67,7 +70,9 @@ class Report:
     shares: tuple[RepShare, ...]
     holds: tuple[Holds, ...]
     first_owners: tuple[str | None, ...]
-    """Of each lead, in the order in which leads were given."""
+    """Of each lead, in the order in which leads were given; of one that joined another, the other's."""
+    joined_to: tuple[int | None, ...]
+    """The place of the lead that each one joined."""
     timeline: tuple[Given, ...]
     """Every time that a lead was given, in order."""
 

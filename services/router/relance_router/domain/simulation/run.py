@@ -7,7 +7,9 @@ from functools import partial
 from heapq import heappop, heappush
 from itertools import count
 from random import Random
+from uuid import UUID
 
+from relance.ids import LeadId
 from relance_router.domain import rules
 from relance_router.domain.configuration import Configuration, Promise
 from relance_router.domain.fair_choice import Turns
@@ -15,6 +17,7 @@ from relance_router.domain.owners import known_owners
 from relance_router.domain.requirements import Wanted, wanted
 from relance_router.domain.routing import Assigned, By, Held, Offered, Question, RoutingState, decide
 from relance_router.domain.rules import Match
+from relance_router.domain.same_person import Conversations
 from relance_router.domain.simulation.books import Books
 from relance_router.domain.simulation.leads import SimulatedLead
 from relance_router.domain.simulation.memory import OwnersRemembered
@@ -76,6 +79,7 @@ class _Rehearsal:
         self._waiting = Waiting[_Case]()
         self._books = Books(configuration, leads)
         self._owners = OwnersRemembered(configuration)
+        self._conversations = Conversations(configuration.same_person) if configuration.same_person else None
         self._people = PeopleInRehearsal(configuration, begin)
         self._state = RoutingState(self._people, {team.id: Turns() for team in configuration.teams})
         self._able: dict[tuple[str, Wanted], frozenset[str]] = {}
@@ -90,9 +94,24 @@ class _Rehearsal:
 
     def received(self, place: int) -> None:
         """A lead comes in."""
+        if self._conversations and self._joined(place, self._conversations):
+            return
         found = rules.match(self._configuration, self._leads[place].lead)
         self._books.received(place, found)
         self._route(_Case(place, found))
+
+    def _joined(self, place: int, conversations: Conversations) -> bool:
+        came = self._leads[place]
+        if came.person_keys is None:
+            self._books.keys_unknown += 1
+            return False
+        name = LeadId(UUID(int=place))
+        other = conversations.receive(name, came.lead.fields.get("source", ""), came.person_keys, self._people.now)
+        if other:
+            self._books.joined(place, other.lead.int)
+        elif came.over_after is not None:
+            self._at(self._people.now + came.over_after, partial(conversations.close, name))
+        return other is not None
 
     def report(self) -> Report:
         """What came of it."""

@@ -7,7 +7,8 @@ from relance.migrations import statements
 revision = "0010"
 down_revision = "0009"
 
-# Replicas of the release before go on writing leads without the columns; views look into what those wrote.
+# Leads that are there are not rewritten, which would stop the router for a minute per million; and replicas of the
+# release before go on writing leads without the columns. Views look into the data of both; `encrypt` fills the columns.
 TABLES = """
     ALTER TABLE leads
         ADD COLUMN source text,
@@ -15,8 +16,7 @@ TABLES = """
         ADD COLUMN campaign text,
         ADD COLUMN received_at timestamptz,
         ADD COLUMN erased_at timestamptz;
-    UPDATE leads SET source = data ->> 'source', channel = data ->> 'channel', campaign = data ->> 'campaign',
-        received_at = CAST(data ->> 'received_at' AS timestamptz);
+    COMMENT ON COLUMN leads.source IS 'Null, with the three beside it, of a lead of before: see data';
     COMMENT ON COLUMN leads.data IS
         'relance.lead.received.v1, as last revised; a string when sealed; of an erased lead what names nobody';
     COMMENT ON COLUMN leads.identity IS 'Pseudonym of the person; null: erased';

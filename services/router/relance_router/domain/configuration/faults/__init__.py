@@ -4,6 +4,7 @@ from relance_router.domain.configuration.configuration import Configuration
 from relance_router.domain.configuration.faults.doubles import doubles
 from relance_router.domain.configuration.faults.escalation import misplaced_steps, silent_steps
 from relance_router.domain.configuration.faults.fault import Fault, Severity
+from relance_router.domain.configuration.faults.hours import endless_windows
 from relance_router.domain.configuration.faults.names import unknown_names
 from relance_router.domain.configuration.faults.overlaps import overlaps
 from relance_router.domain.configuration.faults.teams import team_faults
@@ -22,6 +23,7 @@ _KINDS = (
     team_faults,
     misplaced_steps,
     silent_steps,
+    endless_windows,
     missing_ways,
     never_told,
 )

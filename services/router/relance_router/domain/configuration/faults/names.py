@@ -83,6 +83,8 @@ def _territories(configuration: Configuration) -> Iterator[_Named]:
 
 
 def _sources(configuration: Configuration) -> Iterator[tuple[Path, str]]:
+    for at, name in enumerate(configuration.same_person.except_sources if configuration.same_person else ()):
+        yield ("same_person", "except_sources", at), name
     for path, condition in conditions(configuration):
         if condition.source:
             if condition.source.equals is not None:

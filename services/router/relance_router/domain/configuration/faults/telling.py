@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from relance.calendars import Calendar
 from relance.events.assignment import TELLING
 from relance_router.domain.configuration.configuration import Configuration
 from relance_router.domain.configuration.contacts import Reachable
 from relance_router.domain.configuration.escalation import PolicyStep
 from relance_router.domain.configuration.faults.fault import Fault, Severity
+from relance_router.domain.configuration.faults.hours import has_hours
 from relance_router.domain.configuration.faults.places import destinations
 from relance_router.domain.configuration.field_types import Path
 
@@ -39,8 +39,8 @@ def never_told(configuration: Configuration) -> Iterator[Fault]:
         if policy.quiet_outside and not waiting:
             reason = f"quiet_outside changes nothing: no step of {policy.id!r} tells anybody who may wait"
             yield Fault((*path, "quiet_outside"), reason, Severity.WARNING)
-        elif quiet and not _ever_open(quiet):
-            reason = f"calendar {quiet.id!r} has no hours: but for urgent ones, no step of {policy.id!r} is ever told"
+        elif quiet and not has_hours(quiet):
+            reason = f"calendar {quiet.id!r} has no hours: policy {policy.id!r} has no quiet hours, all is told at once"
             yield Fault((*path, "quiet_outside"), reason, Severity.WARNING)
         for at, step in enumerate(policy.steps):
             if step.urgent and not policy.quiet_outside:
@@ -70,7 +70,3 @@ def _told(configuration: Configuration, step: PolicyStep, teams: Sequence[str]) 
         return {f"the manager of team {team.id!r}": team.manager for team in known}
     reps = configuration.reps_by_id
     return {f"rep {each.rep!r}": reps[each.rep] for team in known for each in team.members if each.rep in reps}
-
-
-def _ever_open(calendar: Calendar) -> bool:
-    return any(calendar.hours.values()) or any(calendar.overrides.values())
