@@ -44,7 +44,7 @@ def app(monitor: Monitor) -> FastAPI:
     problems.install(made)
     made.include_router(timeline_api(monitor.database, lambda: None))
     made.include_router(exports_api(monitor.database, lambda: None))
-    made.include_router(spend_api(monitor.database, lambda: None))
+    made.include_router(spend_api(monitor.database, lambda: None, lambda: None))
     return made
 
 

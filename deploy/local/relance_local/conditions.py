@@ -1,6 +1,7 @@
 """Waiting for what must come true, with a limit."""
 
 import asyncio
+import atexit
 import inspect
 import socket
 from collections.abc import Awaitable, Callable
@@ -36,10 +37,6 @@ async def wait_until(
         raise NotInTime(f"Waited {limit.total_seconds():g} s in vain: {what}.") from error
 
 
-_kept: list[socket.socket] = []
-"""Reservations of ports, for as long as this process lives."""
-
-
 def free_port() -> int:
     """A TCP port on loopback for a server of this process or of one that it starts, also for one that comes back.
 
@@ -50,6 +47,6 @@ def free_port() -> int:
     reservation = socket.socket()
     reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     reservation.bind(("127.0.0.1", 0))
-    _kept.append(reservation)
+    atexit.register(reservation.close)
     port: int = reservation.getsockname()[1]
     return port

@@ -84,7 +84,7 @@ async def serve(settings: SlaMonitorSettings) -> None:
         reports = settings.reports_token.get_secret_value() if settings.reports_token else None
         readers = operator_only(settings.operator_token.get_secret_value(), reports)
         app.include_router(scorecards_api(database, readers))
-        app.include_router(spend_api(database, readers))
+        app.include_router(spend_api(database, operators, readers))
         app.include_router(timeline_api(database, readers))
         app.include_router(exports_api(database, operators))
         await service.run(

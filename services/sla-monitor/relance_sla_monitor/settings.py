@@ -36,5 +36,5 @@ class SlaMonitorSettings(ServiceSettings):
         None,
         min_length=32,
         description="Bearer token of marketing and sales: it opens scorecards, spend and single leads' clocks, "
-        "and steers nothing. None: operators alone read them.",
+        "and changes nothing. None: operators alone read them.",
     )

@@ -21,10 +21,10 @@ def operator_only(token: str, reports_token: str | None = None) -> OperatorOnly:
         Problem: 401.
     """
     tokens = [each.encode() for each in (token, reports_token) if each is not None]
-    named = "the operators' token, RELANCE_OPERATOR_TOKEN"
+    scheme, named = "operators", "the operators' token, RELANCE_OPERATOR_TOKEN"
     if reports_token is not None:
-        named += ", or that of reports, RELANCE_REPORTS_TOKEN"
-    bearer = HTTPBearer(auto_error=False, description=f"Send {named}.")
+        scheme, named = "reports", f"{named}, or that of reports, RELANCE_REPORTS_TOKEN"
+    bearer = HTTPBearer(scheme_name=scheme, auto_error=False, description=f"Send {named}.")
 
     def allowed(credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> None:
         given = credentials.credentials if credentials else ""

@@ -37,21 +37,19 @@ class Stored(BaseModel):
     stored: int
 
 
-def spend_api(database: Database, operator_only: OperatorOnly) -> APIRouter:
-    """`/v1/spend`."""
-    router = APIRouter(
-        tags=["scorecards"],
-        dependencies=[Depends(operator_only)],
-        responses=declared(401, 422, 503),
-    )
+def spend_api(database: Database, operators: OperatorOnly, readers: OperatorOnly) -> APIRouter:
+    """`/v1/spend`, which operators say and readers see."""
+    router = APIRouter(tags=["scorecards"], responses=declared(401, 422, 503))
+    by_operators, by_readers = [Depends(operators)], [Depends(readers)]
 
-    @router.post("/v1/spend", summary="Say what was spent on a source or campaign")
+    @router.post("/v1/spend", dependencies=by_operators, summary="Say what was spent on a source or campaign")
     async def spend(body: Spend) -> Stored:
         await put_spend(database, [body])
         return Stored(stored=1)
 
     @router.post(
         "/v1/spend/import",
+        dependencies=by_operators,
         summary="The same for many, as CSV with a header",
         openapi_extra={"requestBody": {"required": True, "content": {"text/csv": {"schema": {"type": "string"}}}}},
     )
@@ -63,7 +61,11 @@ def spend_api(database: Database, operator_only: OperatorOnly) -> APIRouter:
         await put_spend(database, spends)
         return Stored(stored=len(spends))
 
-    @router.get("/v1/spend", summary="What was said to be spent, in the order in which it was said first")
+    @router.get(
+        "/v1/spend",
+        dependencies=by_readers,
+        summary="What was said to be spent, in the order in which it was said first",
+    )
     async def listed_spend(
         source: Annotated[Annotated[str, STORABLE] | None, Query(max_length=200)] = None,
         after: Annotated[int, Query(ge=0, le=_LARGEST, description="As `next` has it.")] = 0,
@@ -76,6 +78,7 @@ def spend_api(database: Database, operator_only: OperatorOnly) -> APIRouter:
 
     @router.delete(
         "/v1/spend/{spend_id:int}",
+        dependencies=by_operators,
         status_code=HTTPStatus.NO_CONTENT,
         summary="Take back what was said to be spent",
         responses=declared(404),
