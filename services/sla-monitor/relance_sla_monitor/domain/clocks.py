@@ -174,11 +174,15 @@ def change_terms(clock: Clock, change: AssignmentTermsChanged) -> Clock:
     changed = _begin(change, clock.name, clock.started_at)
     skipped = {(each.step, each.occurrence, each.due_at) for each in change.skipped if each.clock == clock.name}
     to_come = {step.key: step.due_at for step in changed.steps if step.due_at > moment}
-    gone_on = () if change.by else tuple(step for step in clock.steps if step.passed_on)
+
+    def overtaken(step: Step) -> bool:
+        return (*step.key, step.due_at) in skipped
+
+    gone_on = () if change.by else tuple(step for step in clock.steps if step.passed_on and not overtaken(step))
     fired = tuple(
         step
         for step in clock.steps[: clock.fired]
-        if (*step.key, step.due_at) not in skipped and not comes_again(step, to_come.get(step.key))
+        if not overtaken(step) and not comes_again(step, to_come.get(step.key))
     )
     keys = {step.key for step in fired}
     changed = replace(
