@@ -157,6 +157,23 @@ def test_what_went_on_and_was_skipped_does_not_come_at_its_old_time(by: str | No
     )
 
 
+def test_of_what_was_due_while_nobody_had_the_lead_the_last_comes_when_the_next_rep_has_it() -> None:
+    """Once, and the rest at its time: nobody is told four times in one instant, and nothing counts as late."""
+    over = left(ended(begun(0), 25))
+    assert to_come(go_on(begun(120), over)) == [
+        ("director", 2, 120), ("director", 3, 130), ("breach", 1, 130), ("manager", 1, 130), ("reassign", 1, 145),
+        ("director", 4, 160), ("remind", 1, 740),
+    ]  # fmt: skip
+    late = go_on(begun(600), over)
+    assert [each for each in to_come(late) if each[0] == "director"] == [("director", 4, 600)]
+    # The same again when it has fired, by news or by a change of terms, begins nothing anew.
+    fired, (director,) = fire(late, BEGUN + 600 * MINUTE)
+    assert director.passed_on
+    assert go_on(fired, over) == fired
+    made = made_at(BEGUN + 600 * MINUTE, response_window=WINDOW, escalation=STANDARD)
+    assert change_terms(fired, changed(made, MINUTE)).steps == fired.steps
+
+
 def test_who_declines_or_takes_over_with_another_policy_changes_nothing_of_what_goes_on() -> None:
     """The team that a lead overflows to may have no director; what has fired by then stays fired."""
     over = left(ended(begun(0), 25))

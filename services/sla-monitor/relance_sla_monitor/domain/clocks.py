@@ -215,10 +215,14 @@ def left_over(clock: Clock, heard: Collection[StopCause]) -> tuple[Step, ...]:
 def go_on(clock: Clock, steps: Sequence[Step]) -> Clock:
     """The clock with these steps of the clock before, where the same of its own is due later.
 
-    What has been told already, as a later occurrence of it comes, does not begin anew.
+    What has been told already, as a later occurrence of it comes, does not begin anew. Of what would happen in one
+    instant, as it was due before anybody had the lead again, the last is left.
     """
     if not steps:
         return clock
+    begun = clock.started_at
+    waited = {step.name: replace(step, due_at=begun) for step in steps if step.due_at <= begun}
+    steps = [*waited.values(), *(step for step in steps if step.due_at > begun)]
     fired, own = clock.steps[: clock.fired], clock.steps[clock.fired :]
     told = {step.key for step in fired}
     coming = {step.key: step for step in steps if step.key not in told}
