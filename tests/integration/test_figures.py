@@ -187,6 +187,24 @@ async def test_whoever_names_campaigns_makes_no_more_series_than_the_limit_and_n
     assert await heard_of("spring", "c07", named[-1]) == {"": 1, OTHER: 6, "spring": 1, "c07": 2}
 
 
+async def test_a_campaign_that_only_a_replica_of_the_release_before_has_counted_has_its_series(
+    monitor: Monitor,
+) -> None:
+    """While a release is rolled out that replica adds up notes and lists nothing; who came first takes the place."""
+    named = [f"c{n:02}" for n in range(CAMPAIGNS + 1)]
+    for some in (named[:CAMPAIGNS], named[CAMPAIGNS:]):
+        await monitor.handle(*(assigned(timedelta()).model_copy(update={"campaign": each}) for each in some))
+    await counted(monitor)
+    await monitor.rows("DELETE FROM campaigns RETURNING 1")
+    for _ in range(2):
+        async with monitor.database.transaction() as connection:
+            found = families(await count(connection))
+        started = next(metric for metric in found if metric.name == "relance_sla_clocks_started")
+        assert {sample.labels["campaign"]: sample.value for sample in started.samples} == {
+            **dict.fromkeys(named[:CAMPAIGNS], 1), OTHER: 1,
+        }  # fmt: skip
+
+
 async def test_who_is_long_overdue_is_not_noted_while_somebody_is_at_it(
     monitor: Monitor, open_database: OpenDatabase
 ) -> None:
