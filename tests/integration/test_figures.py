@@ -89,6 +89,22 @@ async def test_every_clock_is_counted_once_by_how_it_went(monitor: Monitor) -> N
     assert {key: found.get(key) for key in expected} == expected
 
 
+async def test_what_goes_on_with_the_rep_of_another_team_is_counted_from_nought(monitor: Monitor) -> None:
+    """Its policy may not have that step, and `rate` would not see the first."""
+    taken = EscalationStep(name="next", action="reassign", window_fraction=1, delay=timedelta())
+    head = EscalationStep(name="head", action="notify", window_fraction=1, delay=60 * MINUTES, to=("head",))
+    first, second = assigned(15 * MINUTES, escalation=(taken, head)), assigned(timedelta(), escalation=())
+    second = second.model_copy(update={"lead_id": first.lead_id, "ordinal": 2, "team": "inside"})
+    ended = AssignmentEnded(
+        assignment_id=first.assignment_id, lead_id=first.lead_id, rep="anna", reason="reassigned",
+        ended_at=second.assigned_at,
+    )  # fmt: skip
+    await monitor.handle(first, ended, second)
+    async with monitor.database.transaction() as connection:
+        found = numbers(families(await count(connection)), team="inside")
+    assert found["steps_total notify"] == 0
+
+
 async def test_a_withdrawn_breach_takes_no_counter_back(monitor: Monitor) -> None:
     """To Prometheus a falling counter is one that began anew, and everything in it has happened again."""
     made = assigned(15 * MINUTES)
