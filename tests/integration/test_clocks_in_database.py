@@ -288,6 +288,21 @@ async def test_a_batch_that_fails_is_fired_by_the_next_turn(monitor: Monitor) ->
     assert len(await monitor.rows("SELECT * FROM steps")) == 6
 
 
+async def test_a_step_that_is_on_record_is_not_told_again_and_keeps_no_other_from_firing(monitor: Monitor) -> None:
+    """Whatever made it due again: the clock goes on past it, and so do all others."""
+    made = assigned(HOUR)
+    await monitor.handle(made)
+    await monitor.fire()
+    await monitor.rows("UPDATE clocks SET fired = 1, next_due_at = now() RETURNING 1")
+    await monitor.handle(assigned(HOUR))
+    await monitor.fire()
+    (counts,) = await monitor.rows(
+        "SELECT (SELECT count(*) FROM steps) AS steps, (SELECT count(*) FROM outbox) AS events, "
+        "(SELECT count(*) FROM clocks WHERE next_due_at IS NULL AND fired = 3) AS over"
+    )
+    assert counts == {"steps": 6, "events": 6, "over": 2}
+
+
 async def test_what_is_due_and_does_not_fit_into_memory_fires_too(
     monitor: Monitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

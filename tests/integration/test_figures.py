@@ -89,6 +89,22 @@ async def test_every_clock_is_counted_once_by_how_it_went(monitor: Monitor) -> N
     assert {key: found.get(key) for key in expected} == expected
 
 
+async def test_what_goes_on_with_the_rep_of_another_team_is_counted_from_nought(monitor: Monitor) -> None:
+    """Its policy may not have that step, and `rate` would not see the first."""
+    taken = EscalationStep(name="next", action="reassign", window_fraction=1, delay=timedelta())
+    head = EscalationStep(name="head", action="notify", window_fraction=1, delay=60 * MINUTES, to=("head",))
+    first, second = assigned(15 * MINUTES, escalation=(taken, head)), assigned(timedelta(), escalation=())
+    second = second.model_copy(update={"lead_id": first.lead_id, "ordinal": 2, "team": "inside"})
+    ended = AssignmentEnded(
+        assignment_id=first.assignment_id, lead_id=first.lead_id, rep="anna", reason="reassigned",
+        ended_at=second.assigned_at,
+    )  # fmt: skip
+    await monitor.handle(first, ended, second)
+    async with monitor.database.transaction() as connection:
+        found = numbers(families(await count(connection)), team="inside")
+    assert found["steps_total notify"] == 0
+
+
 async def test_a_withdrawn_breach_takes_no_counter_back(monitor: Monitor) -> None:
     """To Prometheus a falling counter is one that began anew, and everything in it has happened again."""
     made = assigned(15 * MINUTES)
@@ -185,6 +201,24 @@ async def test_whoever_names_campaigns_makes_no_more_series_than_the_limit_and_n
     async with monitor.database.transaction() as connection:
         await connection.execute(text("UPDATE campaigns SET active_at = now() - interval '31 days'"))
     assert await heard_of("spring", "c07", named[-1]) == {"": 1, OTHER: 6, "spring": 1, "c07": 2}
+
+
+async def test_a_campaign_that_only_a_replica_of_the_release_before_has_counted_has_its_series(
+    monitor: Monitor,
+) -> None:
+    """While a release is rolled out that replica adds up notes and lists nothing; who came first takes the place."""
+    named = [f"c{n:02}" for n in range(CAMPAIGNS + 1)]
+    for some in (named[:CAMPAIGNS], named[CAMPAIGNS:]):
+        await monitor.handle(*(assigned(timedelta()).model_copy(update={"campaign": each}) for each in some))
+    await counted(monitor)
+    await monitor.rows("DELETE FROM campaigns RETURNING 1")
+    for _ in range(2):
+        async with monitor.database.transaction() as connection:
+            found = families(await count(connection))
+        started = next(metric for metric in found if metric.name == "relance_sla_clocks_started")
+        assert {sample.labels["campaign"]: sample.value for sample in started.samples} == {
+            **dict.fromkeys(named[:CAMPAIGNS], 1), OTHER: 1,
+        }  # fmt: skip
 
 
 async def test_who_is_long_overdue_is_not_noted_while_somebody_is_at_it(

@@ -328,6 +328,25 @@ async def some_history(monitor: Monitor) -> None:
     await monitor.all_heard()
 
 
+async def skipped_after_it_went_on(monitor: Monitor) -> None:
+    """What had gone on with the next rep was told to nobody, as a manager had given that rep more time meanwhile."""
+    head = EscalationStep(name="head", action="notify", window_fraction=1, delay=10 * MINUTES, to=("head",))
+    taken = EscalationStep(name="next", action="reassign", window_fraction=1, delay=5 * MINUTES)
+    first, second = assigned(30 * MINUTES, escalation=(taken, head)), assigned(14 * MINUTES, 60 * MINUTES)
+    second = second.model_copy(update={"lead_id": first.lead_id, "ordinal": 2, "escalation": (taken, head)})
+    ended = AssignmentEnded(
+        assignment_id=first.assignment_id, lead_id=first.lead_id, rep=first.rep, reason="reassigned",
+        ended_at=second.assigned_at,
+    )  # fmt: skip
+    await monitor.say(first, ended, second)
+    await monitor.all_heard()
+    step = SkippedStep(clock="response", step="head", occurrence=1, due_at=first.assigned_at + 20 * MINUTES)
+    more = {"response_window": 70 * MINUTES, "extended": {"response": 10 * MINUTES}}
+    extended = terms(second, 1, "extended", **more)
+    await monitor.say(extended, terms(second, 2, "extended", by=None, skipped=(step,), **more))
+    await monitor.all_heard()
+
+
 def terms(made: AssignmentMade, revision: int, because: str, **changed: Any) -> AssignmentTermsChanged:
     """The terms of an assignment, but for what is changed now."""
     same = ("assignment_id", "lead_id", "rep", "team", "response_window", "contact_window", "disposition_window")
@@ -373,6 +392,7 @@ async def test_topics_give_the_same_numbers_again_and_the_service_goes_on_where_
     """Over the tables as they are, and over tables whose rows are all gone: every row, figure, document and line."""
     async with monitor.running():
         await some_history(monitor)
+        await skipped_after_it_went_on(monitor)
         await monitor.say(raw=[nonsense(monitor)])
         await monitor.say(*(assigned(MINUTES, timedelta(days=2)) for _ in range(3)))
         await monitor.all_heard()

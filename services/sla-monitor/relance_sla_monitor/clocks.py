@@ -20,6 +20,9 @@ from relance_sla_monitor.domain.clocks import Clock, FormerTerms, Step, StopCaus
 ClockKey = tuple[AssignmentId, ClockName]
 """An assignment has one clock of each name."""
 
+FiredStep = tuple[ClockKey, tuple[str, int]]
+"""A step of a clock, by its key."""
+
 STEPS = TypeAdapter(tuple[Step, ...])
 """The steps of a clock as they are stored."""
 
@@ -185,6 +188,8 @@ _RECORD_STEPS = text("""
         CAST(:assignment_ids AS uuid[]), CAST(:clocks AS text[]), CAST(:names AS text[]),
         CAST(:occurrences AS integer[]), CAST(:actions AS text[]), CAST(:dues AS timestamptz[])
     ) AS given (assignment_id, clock, step, occurrence, action, due_at)
+    ON CONFLICT DO NOTHING
+    RETURNING assignment_id, clock, step, occurrence
 """)
 _SKIP = text("""
     UPDATE steps s SET skipped_at = given.at, skipped_because = given.because
@@ -327,8 +332,10 @@ async def revise_clocks(connection: AsyncConnection, revised: Sequence[tuple[Sto
         await connection.execute(_KEEP_FORMER, columns)
 
 
-async def record_steps(connection: AsyncConnection, fired: Sequence[tuple[ClockKey, Step]], fired_at: datetime) -> None:
-    """Store that steps have fired. A step that fires twice breaks the primary key, and with it the transaction."""
+async def record_steps(
+    connection: AsyncConnection, fired: Sequence[tuple[ClockKey, Step]], fired_at: datetime
+) -> set[FiredStep]:
+    """Store that steps have fired; returns those that had not yet. What is on record already is not to be told."""
     columns = {
         "assignment_ids": [assignment for (assignment, _), _ in fired],
         "clocks": [clock for (_, clock), _ in fired],
@@ -337,7 +344,8 @@ async def record_steps(connection: AsyncConnection, fired: Sequence[tuple[ClockK
         "actions": [step.action for _, step in fired],
         "dues": [step.due_at for _, step in fired],
     }
-    await connection.execute(_RECORD_STEPS, {**columns, "fired_at": fired_at})
+    rows = await connection.execute(_RECORD_STEPS, {**columns, "fired_at": fired_at})
+    return {((AssignmentId(row.assignment_id), row.clock), (row.step, row.occurrence)) for row in rows}
 
 
 async def skip_steps(connection: AsyncConnection, changes: Sequence[AssignmentTermsChanged]) -> None:

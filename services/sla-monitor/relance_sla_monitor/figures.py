@@ -78,8 +78,13 @@ _LIST_CAMPAIGNS = text("""
         SELECT source, campaign, min(id) AS noted, NOT EXISTS (
             SELECT FROM campaigns k WHERE k.source = t.source AND k.campaign = t.campaign
         ) AS new
-        FROM tally_changes t
-        WHERE campaign <> '' AND what NOT IN ('overdue_long', 'risky_long')
+        FROM (
+            SELECT source, campaign, id FROM tally_changes WHERE what NOT IN ('overdue_long', 'risky_long')
+            -- A replica of the release before adds up notes and lists nothing.
+            UNION ALL SELECT source, campaign, seen FROM tallies LEFT JOIN campaigns USING (source, campaign)
+            WHERE listed IS NULL
+        ) t
+        WHERE campaign <> ''
         GROUP BY source, campaign
     ) AS heard
     LEFT JOIN (

@@ -7,7 +7,7 @@ on in one transaction. What another replica has in hand is skipped, and found ag
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from heapq import heappop, heappush
@@ -22,7 +22,15 @@ from relance.ids import AssignmentId, NewId
 from relance.logs import get_logger
 from relance_sla_monitor import metrics
 from relance_sla_monitor.announcements import step_fired
-from relance_sla_monitor.clocks import ClockKey, StoredClock, due_soon, lock_due_clocks, record_steps, store_clocks
+from relance_sla_monitor.clocks import (
+    ClockKey,
+    FiredStep,
+    StoredClock,
+    due_soon,
+    lock_due_clocks,
+    record_steps,
+    store_clocks,
+)
 from relance_sla_monitor.domain.clocks import Clock, Step, fire
 
 log = get_logger(__name__)
@@ -38,7 +46,7 @@ _NOW = text("SELECT clock_timestamp()")
 
 
 _Moved = tuple[StoredClock, Clock, tuple[Step, ...]]
-"""A clock before and after it fired, and the steps that did."""
+"""A clock before and after it fired, and the steps that are told."""
 
 
 @dataclass
@@ -116,10 +124,12 @@ class Timers:
         due = await lock_due_clocks(connection, now, keys) if keys else []
         moved = [(stored, *fire(stored.clock, now)) for stored in due]
         if moved:
-            fired = [(stored, step) for stored, _, steps in moved for step in steps]
-            await record_steps(connection, [(stored.key, step) for stored, step in fired], now)
+            fired = [(stored.key, step) for stored, _, steps in moved for step in steps]
+            new = await record_steps(connection, fired, now)
+            moved = [(stored, clock, _told(stored, steps, new)) for stored, clock, steps in moved]
             await store_clocks(connection, [(stored.assignment_id, clock) for stored, clock, _ in moved])
-            await outbox.append(connection, [step_fired(stored, step, now, self._new_id) for stored, step in fired])
+            told = [step_fired(stored, step, now, self._new_id) for stored, _, steps in moved for step in steps]
+            await outbox.append(connection, told)
         return moved
 
     def _tell(self, moved: Sequence[_Moved], now: datetime) -> None:
@@ -136,3 +146,17 @@ class Timers:
                     occurrence=step.occurrence,
                     action=step.action,
                 )
+
+
+def _told(stored: StoredClock, steps: Sequence[Step], new: Collection[FiredStep]) -> tuple[Step, ...]:
+    """Those of the steps that are new; one that had fired before is a mistake of ours, and keeps no other waiting."""
+    for step in steps:
+        if (stored.key, step.key) not in new:
+            log.error(
+                "step had fired before, nobody is told again",
+                assignment_id=str(stored.assignment_id),
+                clock=stored.clock.name,
+                step=step.name,
+                occurrence=step.occurrence,
+            )
+    return tuple(step for step in steps if (stored.key, step.key) in new)

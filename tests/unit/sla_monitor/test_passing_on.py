@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.unit.shared.calendar_oracle import MINUTE
 from tests.unit.sla_monitor.test_changing_terms import BEGUN, HOUR, changed, made_at, response_clock
 
-from relance.events import EscalationStep
+from relance.events import EscalationStep, SkippedStep
 from relance_sla_monitor.domain.clocks import (
     Clock,
     Step,
@@ -137,6 +137,41 @@ def test_who_ends_an_assignment_or_changes_its_terms_by_hand_has_looked_at_the_l
     assert [each for each in to_come(after) if each[0] == "director"] == []
     by_hand = change_terms(clock, changed(made, MINUTE, because="extended", by="mia", response_window=HOUR))
     assert to_come(by_hand)[3] == ("director", 1, 25 + 120)
+
+
+@pytest.mark.parametrize("by", [None, "mia"])
+def test_what_went_on_and_was_skipped_does_not_come_at_its_old_time(by: str | None) -> None:
+    """What comes next does as it would have; after a look at the lead, all that its rep is promised."""
+    made = made_at(BEGUN + 25 * MINUTE, response_window=300 * MINUTE, escalation=STANDARD)
+    clock = go_on(response_clock(made), left(ended(begun(0), 25)))
+    clock, (director,) = fire(clock, BEGUN + 70 * MINUTE)
+    more = changed(made, 46 * MINUTE, by=by, response_window=310 * MINUTE)
+    overtaken = SkippedStep(clock="response", step="director", occurrence=1, due_at=director.due_at)
+    skipped = changed(made, 47 * MINUTE, 2, response_window=310 * MINUTE, skipped=[overtaken])
+    after = change_terms(change_terms(clock, more), skipped)
+    assert after.fired == 0
+    assert [each for each in to_come(after) if each[0] == "director"] == (
+        [("director", each, 335 + 60 + 30 * (each - 1)) for each in (1, 2, 3, 4)]
+        if by
+        else [("director", 2, 100), ("director", 3, 130), ("director", 4, 160)]
+    )
+
+
+def test_of_what_was_due_while_nobody_had_the_lead_the_last_comes_when_the_next_rep_has_it() -> None:
+    """Once, and the rest at its time: nobody is told four times in one instant, and nothing counts as late."""
+    over = left(ended(begun(0), 25))
+    assert to_come(go_on(begun(120), over)) == [
+        ("director", 2, 120), ("director", 3, 130), ("breach", 1, 130), ("manager", 1, 130), ("reassign", 1, 145),
+        ("director", 4, 160), ("remind", 1, 740),
+    ]  # fmt: skip
+    late = go_on(begun(600), over)
+    assert [each for each in to_come(late) if each[0] == "director"] == [("director", 4, 600)]
+    # The same again when it has fired, by news or by a change of terms, begins nothing anew.
+    fired, (director,) = fire(late, BEGUN + 600 * MINUTE)
+    assert director.passed_on
+    assert go_on(fired, over) == fired
+    made = made_at(BEGUN + 600 * MINUTE, response_window=WINDOW, escalation=STANDARD)
+    assert change_terms(fired, changed(made, MINUTE)).steps == fired.steps
 
 
 def test_who_declines_or_takes_over_with_another_policy_changes_nothing_of_what_goes_on() -> None:

@@ -174,11 +174,15 @@ def change_terms(clock: Clock, change: AssignmentTermsChanged) -> Clock:
     changed = _begin(change, clock.name, clock.started_at)
     skipped = {(each.step, each.occurrence, each.due_at) for each in change.skipped if each.clock == clock.name}
     to_come = {step.key: step.due_at for step in changed.steps if step.due_at > moment}
-    gone_on = () if change.by else tuple(step for step in clock.steps if step.passed_on)
+
+    def overtaken(step: Step) -> bool:
+        return (*step.key, step.due_at) in skipped
+
+    gone_on = () if change.by else tuple(step for step in clock.steps if step.passed_on and not overtaken(step))
     fired = tuple(
         step
         for step in clock.steps[: clock.fired]
-        if (*step.key, step.due_at) not in skipped and not comes_again(step, to_come.get(step.key))
+        if not overtaken(step) and not comes_again(step, to_come.get(step.key))
     )
     keys = {step.key for step in fired}
     changed = replace(
@@ -211,10 +215,14 @@ def left_over(clock: Clock, heard: Collection[StopCause]) -> tuple[Step, ...]:
 def go_on(clock: Clock, steps: Sequence[Step]) -> Clock:
     """The clock with these steps of the clock before, where the same of its own is due later.
 
-    What has been told already, as a later occurrence of it comes, does not begin anew.
+    What has been told already, as a later occurrence of it comes, does not begin anew. Of what would happen in one
+    instant, as it was due before anybody had the lead again, the last is left.
     """
     if not steps:
         return clock
+    begun = clock.started_at
+    waited = {step.name: replace(step, due_at=begun) for step in steps if step.due_at <= begun}
+    steps = [*waited.values(), *(step for step in steps if step.due_at > begun)]
     fired, own = clock.steps[: clock.fired], clock.steps[clock.fired :]
     told = {step.key for step in fired}
     coming = {step.key: step for step in steps if step.key not in told}

@@ -117,7 +117,9 @@ TO_COME = """
         (s ->> 'action') || ' ' || (s ->> 'name'), 0
     FROM {clocks} c, jsonb_array_elements(c.steps) s
 """
-REVISED = """(SELECT n.* FROM before o JOIN after n USING (assignment_id, clock) WHERE n.revision <> o.revision)"""
+# Without new terms steps change as those of the rep before go on, which is before any fires; comparing them costs most.
+REVISED = """(SELECT n.* FROM before o JOIN after n USING (assignment_id, clock) WHERE n.revision <> o.revision
+        OR n.fired = 0 AND n.stopped_at IS NULL AND n.steps <> o.steps)"""
 STEPS = """
     SELECT c.clock, c.team, c.source, coalesce(c.campaign, ''), 'step', s.action || ' ' || s.step, count(*)
     FROM fired s JOIN clocks c USING (assignment_id, clock)
