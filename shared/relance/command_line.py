@@ -2,7 +2,9 @@
 
 import asyncio
 import gc
+import signal
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TypeVar
 
 import typer
@@ -48,7 +50,7 @@ def service_commands(
         logs.configure(name, settings.log_level)
         _collect_garbage_rarely()
         try:
-            uvloop.run(_awaited(serve(settings)))
+            uvloop.run(_until_asked_to_end(serve(settings)))
         except StartRefused as error:
             typer.echo(str(error), err=True)
             raise typer.Exit(2) from error
@@ -71,6 +73,19 @@ def _collect_garbage_rarely() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 50, 1_000)
+
+
+async def _until_asked_to_end(work: Awaitable[None]) -> None:
+    """Ends at SIGTERM what is waited for at the start, before the service itself listens for it.
+
+    The first process of a container does not get the signal otherwise.
+    """
+    task = asyncio.current_task()
+    if task is None:
+        raise RuntimeError("run it as a task")
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    with suppress(asyncio.CancelledError):
+        await work
 
 
 async def _awaited(work: Awaitable[None]) -> None:

@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from relance.logs import get_logger
+from relance.start_up import StartRefused
 
 log = get_logger(__name__)
 
@@ -43,6 +44,7 @@ async def run(parts: Sequence[Part], *, deadline: timedelta) -> None:
 
     Raises:
         PartDied: a part failed or ended by itself; the others have been stopped.
+        StartRefused: a part says that the service may not start; the others have been stopped.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -61,7 +63,10 @@ async def run(parts: Sequence[Part], *, deadline: timedelta) -> None:
             task.cancel()
     failures = [task.exception() for task in tasks.values() if task.done() and not task.cancelled()]
     if died:
-        raise PartDied(f"ended by itself: {', '.join(died)}") from next(filter(None, failures), None)
+        failure = next(filter(None, failures), None)
+        if isinstance(failure, StartRefused):
+            raise failure
+        raise PartDied(f"ended by itself: {', '.join(died)}") from failure
     log.info("stopped")
 
 
@@ -75,5 +80,5 @@ async def _stop_in_order(parts: Sequence[Part], tasks: dict[str, "asyncio.Task[N
             log.error("part did not stop in time", part=part.name)
             task.cancel()
             await asyncio.wait([task], timeout=1.0)
-        elif not task.cancelled() and (error := task.exception()):
+        elif not task.cancelled() and (error := task.exception()) and not isinstance(error, StartRefused):
             log.error("part failed", part=part.name, exc_info=error)

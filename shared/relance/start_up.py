@@ -2,11 +2,16 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from sqlalchemy import event
 
 from relance import faults
 from relance.backoff import Backoff
+from relance.database import Database
 from relance.error_text import error_text
 from relance.logs import get_logger
+from relance.ticker import Wake
 
 log = get_logger(__name__)
 
@@ -33,3 +38,55 @@ async def once_there(check: Callable[[], Awaitable[None]]) -> None:
             await asyncio.sleep(delay.total_seconds())
         else:
             return
+
+
+class StartCheck:
+    """A part that lets nobody reach `database` before `check`, which has connections of its own, has passed.
+
+    The others may run meanwhile: to them the database is away.
+    """
+
+    def __init__(self, database: Database, check: Callable[[], Awaitable[None]]) -> None:
+        """Shuts the database."""
+        self._check = check
+        self._wanting: str | None = "it was not checked yet whether the service may start"
+        self._wake = Wake()
+        event.listen(database.engine.sync_engine, "do_connect", self._refuse)
+
+    async def passes(self) -> bool:
+        """Try once; false while the database is away.
+
+        Raises:
+            StartRefused: as `check` says.
+        """
+        try:
+            await self._check()
+        except Exception as error:
+            if not faults.is_transient(error):
+                raise
+            self._wanting = error_text(error)
+            return False
+        self._wanting = None
+        return True
+
+    def request_stop(self) -> None:
+        """Wait no longer."""
+        self._wake.request_stop()
+
+    async def run(self) -> None:
+        """Try until it passes.
+
+        Raises:
+            StartRefused: as `check` says.
+        """
+        backoff = Backoff()
+        while self._wanting and not self._wake.stopping and not await self.passes():
+            delay = backoff.advance()
+            log.warning("not started yet", error=self._wanting, retry_in_seconds=delay.total_seconds())
+            await self._wake.sleep(delay)
+        while not self._wake.stopping:
+            await self._wake.sleep(timedelta(days=1))
+
+    def _refuse(self, *_: object) -> None:
+        if self._wanting:
+            raise faults.TryLater(f"not started yet: {self._wanting}")

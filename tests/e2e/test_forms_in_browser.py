@@ -305,6 +305,35 @@ async def test_where_fetching_is_blocked_the_browser_sends_the_form_itself(
     assert (lead["fields"]["Your_message"], lead["fields"]["pressed"]) == ("Hallo\r\nIhr", "offer")
 
 
+async def test_an_outage_is_not_taken_for_a_blocker(ingest: System, site: Site, browser: Browser) -> None:
+    """The visitor stays on the page and may try again; only then, so that no lead is lost, the browser sends it."""
+    tokens: list[Request] = []
+    posts: list[Request] = []
+
+    async def away(route: Route) -> None:
+        if route.request.resource_type != "fetch":
+            await route.continue_()
+        elif route.request.method == "POST":
+            posts.append(route.request)
+            await route.abort("connectionrefused")
+        else:
+            tokens.append(route.request)
+            await (route.abort("connectionrefused") if len(tokens) == 1 else route.continue_())
+
+    async with opened(browser) as page:
+        await page.add_init_script("const later = setTimeout; setTimeout = (call, after) => later(call, after / 10)")
+        await page.route("**/v1/forms/**", away)
+        async with page.expect_event("requestfailed"):
+            await page.goto(f"{site.origin}/contact")
+        await page.locator("[name=your-email]").fill("maria@example.com")
+        await page.locator("button").click()
+        await expect(page.get_by_role("status")).to_contain_text("Bitte versuchen Sie es noch einmal")
+        assert len(posts) == 5
+        await page.locator("button").click()
+        await expect(page.get_by_role("heading")).to_have_text("Thank you")
+    assert len(await stored(ingest)) == 1
+
+
 async def test_another_sites_form_is_sent_where_its_script_does_not_run(
     ingest: System, site: Site, browser: Browser
 ) -> None:

@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from tests.system import KEYS, System, running_system
 
@@ -81,6 +82,76 @@ async def _late(system: System, work: str) -> bool:
         rf'relance_work_due_timestamp_seconds{{work="{work}"}} (\S+)', await system.metrics(SLA_MONITOR)
     )
     return time.time() - float(due) > 1
+
+
+@asynccontextmanager
+async def started_without_postgresql(system: System, name: str) -> AsyncIterator["asyncio.Task[None]"]:
+    """A service that finds no database; the task ends when it is ready."""
+    await system.services.running[name].stop()
+    await system.server.kill()
+    starting = asyncio.create_task(system.services.start([name]))
+    try:
+        await system.until(lambda: _waits(system), "it to find no database")
+        yield starting
+    finally:
+        starting.cancel()
+
+
+async def _waits(system: System) -> bool:
+    return "not started yet" in [line["event"] for line in system.logs()]
+
+
+async def test_ingest_started_while_postgresql_is_away_answers_503_and_begins_when_it_is_there(tmp_path: Path) -> None:
+    """As when it went away later: who asks learns when to come again."""
+    async with own_system(tmp_path, services=[INGEST]) as system:
+        async with started_without_postgresql(system, INGEST) as starting:
+            await system.until(lambda: _alive(system), "ingest to listen")
+            status, retry_after, problem = await try_post(system)
+            assert (status, retry_after, problem["title"]) == (503, "5", "Try again")
+            async with system.http.get(system.url(INGEST, "/readyz")) as answer:
+                assert answer.status == 503
+            await system.server.start()
+            await starting
+        await system.post_leads("sales", 1)
+
+
+async def _alive(system: System) -> bool:
+    try:
+        async with system.http.get(system.url(INGEST, "/healthz")) as answer:
+            return answer.status == 200
+    except aiohttp.ClientError:
+        return False
+
+
+async def test_ingest_that_may_not_start_ends_once_postgresql_is_there_and_takes_no_lead(tmp_path: Path) -> None:
+    """With a secret that it was not given: the status is 2, and the last line says what to do."""
+    async with own_system(tmp_path, services=[INGEST]) as system:
+        await system.rows("INSERT INTO ingest.identity_secrets (fingerprint) VALUES ('another')", role="ingest")
+        async with started_without_postgresql(system, INGEST):
+            await system.until(lambda: _alive(system), "ingest to listen")
+            process = system.services.running[INGEST]
+
+            async def ends_and_is_asked() -> bool:
+                try:
+                    assert (await try_post(system))[0] == 503
+                except aiohttp.ClientError:
+                    return True
+                return False
+
+            await system.server.start()
+            await system.until(ends_and_is_asked, "ingest to end")
+            assert await process.ended() == 2
+        assert system.services.log(INGEST).read_text().splitlines()[-1].startswith("Ingest does not start: ")
+        assert await system.rows("SELECT FROM ingest.leads", role="ingest") == []
+
+
+@pytest.mark.parametrize("name", [INGEST, ROUTER])
+async def test_a_service_that_waits_for_postgresql_at_its_start_ends_when_asked_to(tmp_path: Path, name: str) -> None:
+    """SIGTERM, which a container's first process only gets when it listens for it."""
+    async with own_system(tmp_path, services=[name]) as system, started_without_postgresql(system, name):
+        process = system.services.running[name]
+        process.send(signal.SIGTERM)
+        assert await process.ended() == 0
 
 
 async def test_kafka_away_means_leads_are_accepted_and_routed_when_it_is_back(tmp_path: Path) -> None:

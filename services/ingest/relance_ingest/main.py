@@ -23,7 +23,7 @@ from relance.kafka.consumer import BatchConsumer, Subscription
 from relance.kafka.publisher import KafkaPublisher
 from relance.outbox import OutboxRelay
 from relance.personal_data import PersonalData
-from relance.start_up import once_there
+from relance.start_up import StartCheck
 from relance.ticker import Ticker
 from relance_ingest import identity_secrets
 from relance_ingest.acceptance import Acceptance
@@ -113,12 +113,20 @@ async def serve(settings: IngestSettings) -> None:
         closing.push_async_callback(database.close)
         secret, previous = settings.identity_secret, settings.identity_secrets_previous
         pseudonyms = Pseudonyms(_key(secret) if secret else None, tuple(_key(each) for each in previous))
-        await once_there(partial(identity_secrets.check, database, pseudonyms))
         publisher = KafkaPublisher(settings.kafka_bootstrap_servers, client_id="ingest")
         closing.push_async_callback(publisher.close)
         session = await closing.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
         relay = OutboxRelay(database, publisher, topic_prefix=settings.topic_prefix)
-        await once_there(relay.check)
+        unchecked = Database.of(settings, SCHEMA, database.personal_data)
+        closing.push_async_callback(unchecked.close)
+
+        async def check() -> None:
+            await identity_secrets.check(unchecked, pseudonyms)
+            await OutboxRelay(unchecked, publisher, topic_prefix=settings.topic_prefix).check()
+            await unchecked.close()  # what it holds; it is needed no more
+
+        start_check = StartCheck(database, check)
+        await start_check.passes()  # before anything runs, if it can be
         acceptance = Acceptance(
             database,
             ids.new_id,
@@ -167,6 +175,7 @@ async def serve(settings: IngestSettings) -> None:
         await service.run(
             [
                 service.Part("http", HttpServer(app, settings)),
+                service.Part("start-check", start_check),
                 service.Part("retrieval", retrieval),
                 service.Part("proofs", proofs),
                 service.Part("erasures", erasing),

@@ -45,6 +45,8 @@ class LimitedConnection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._expect_nothing()
         super().connection_lost(exc)
+        if self.cycle is not None:
+            self.cycle.transport = self.transport  # for `_Closing` holds us: until garbage is collected, which is rare
 
     @override
     def data_received(self, data: bytes) -> None:

@@ -18,7 +18,7 @@
   };
   const CAN_SEND = window.fetch && window.AbortController;
   const TRIES = 5, TRIES_WHEN_BLOCKED = 2, LONGEST_WAIT = 30, LIMIT = 15000;
-  const fills = new WeakMap(); // form -> { key, sent, busy, token, blocked, status }
+  const fills = new WeakMap(); // form -> { key, sent, busy, token, blocked, unheard, status }
 
   function words(form) {
     const within = form.closest("[lang]");
@@ -59,7 +59,7 @@
 
   function prepare(form) {
     if (fills.has(form) || !source(form)) return;
-    const fill = { key: newKey(), sent: null, busy: false, token: null, blocked: false, status: null };
+    const fill = { key: newKey(), sent: null, busy: false, token: null, blocked: false, unheard: false, status: null };
     fill.status = document.createElement("div");
     fills.set(form, fill);
     form.setAttribute("action", address(form));
@@ -86,6 +86,11 @@
       })
       .catch(() => { fill.blocked = true; }); // a form without a token is taken too
   }
+
+  // Whether it is still so. An answer that may not be read, such as a proxy's during an outage, is one too. Its token is
+  // left alone: one that was fetched only now makes a form look as if a program had filled it in.
+  const isBlocked = form => fetch(address(form, "/token"), { mode: "no-cors", credentials: "omit", cache: "no-store" })
+    .then(() => false, () => true);
 
   // A field that only programs fill in. Hidden by the script, so that no page's CSP has to allow a style.
   function bait(form, name) {
@@ -209,13 +214,19 @@
     fill.status.textContent = words(form).sending;
     const button = event.submitter;
     if (button) button.disabled = true;
+    const again = fill.unheard;
+    fill.unheard = false;
     try {
       await Promise.race([fill.token, wait(2)]);
+      if (fill.blocked) fill.blocked = await Promise.race([isBlocked(form), wait(2)]);
       await send(form, fill, button);
       if (fill.status.textContent === words(form).sending) fill.status.textContent = "";
     } catch (error) {
       console.error("Relance:", error);
-      if (error instanceof TypeError && navigator.onLine) sendByBrowser(form, button); // fetch has no other error for it
+      // Blockers and outages are the same error. In an outage the browser would leave the page for an error of its own:
+      // unless fetching has been blocked from the beginning, the visitor is asked to try once more before it sends.
+      fill.unheard = error instanceof TypeError && navigator.onLine;
+      if (fill.unheard && (fill.blocked || again)) sendByBrowser(form, button);
       else fill.status.textContent = form.dataset.problem || error.told || words(form).problem;
     } finally {
       fill.busy = false;
@@ -228,6 +239,7 @@
     const fill = fills.get(form);
     if (!fill) return;
     fill.status.textContent = "";
+    fill.unheard = false;
     if (CAN_SEND) fetchToken(form, fill);
   }
 
