@@ -224,6 +224,9 @@ async def test_files_and_too_many_fields_are_refused_by_name(ingest: System) -> 
     endless = json.dumps(FORM | {f"field{place}": 1 for place in range(101)})
     far_too_many = await submit(ingest, endless, source="ads", **{"Content-Type": "application/json"})
     assert (far_too_many.status, far_too_many.pointers) == (422, ["/"])
+    for charset in ("", "; charset=utf-8"):
+        kind = {"Content-Type": f"application/x-www-form-urlencoded{charset}"}
+        assert (await submit(ingest, "a%20b=1&" * 7000, source="ads", **kind)).status == 400
     broken = {"Content-Type": "multipart/form-data; boundary=x"}
     assert (await submit(ingest, "no boundary", source="ads", **broken)).status == 400
     large = await submit(ingest, FORM | {"text": "x" * 70_000}, source="ads")

@@ -83,6 +83,16 @@ async def test_only_a_clear_word_of_the_provider_counts(
     assert provider.asked == [{"secret": "our secret", "response": "an answer"}]
 
 
+async def test_an_answer_that_is_no_text_is_quarantined_with_its_lead(
+    provider: Provider, captchas: CaptchaProviders
+) -> None:
+    """JSON can say a lone surrogate, which no provider can be asked about."""
+    provider.says = {"success": True}
+    for key in (("website", "k1"), None):
+        assert await captchas.verdict(provider.check(), "\ud800", key) is Captcha.UNAVAILABLE
+    assert provider.asked == []
+
+
 async def test_a_provider_that_is_silent_or_away_holds_nobody_up(
     provider: Provider, captchas: CaptchaProviders
 ) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
 from sqlalchemy import text
@@ -17,7 +19,7 @@ from tests.system import Endpoints, routing
 from relance import outbox
 from relance.database import Database
 from relance.events import Envelope, Topic
-from relance.kafka.publisher import KafkaPublisher
+from relance.kafka.publisher import MAX_MESSAGE_BYTES, KafkaPublisher
 from relance.metrics import OUTBOX_AGE, OUTBOX_DEPTH
 from relance.outbox import WAITING_EVENTS, OutboxRelay
 from relance.personal_data import PersonalData
@@ -123,6 +125,49 @@ async def test_one_of_two_relays_publishes_and_the_other_takes_over(
         await wait_until(taken_over, what="the second relay to publish")
     seen = await published(settings, 40)
     assert sorted(event.id for event in seen) == sorted(event.id for event in [*before, *after])
+
+
+async def test_an_event_too_large_for_kafka_keeps_only_its_own_lead_waiting(
+    settings: ServiceSettings, open_database: OpenDatabase, publisher: KafkaPublisher
+) -> None:
+    """It stays, with what follows it about the same lead, and everybody else's is published past it."""
+    database = open_database("router")
+    data = lead()
+    too_large = envelope(data.model_copy(update={"fields": {"text": "x" * MAX_MESSAGE_BYTES}}))
+    large = envelope(lead(team="x" * (MAX_MESSAGE_BYTES - 2000)))
+    others = [envelope() for _ in range(20)]
+    await append(database, [too_large, envelope(data), large, *others])
+    relay = OutboxRelay(database, publisher, topic_prefix=settings.topic_prefix)
+    async with relaying(relay):
+        seen = {event.id for event in await published(settings, 21)}
+    assert seen == {event.id for event in [large, *others]}
+    assert await waiting(database) == 2
+
+
+async def test_an_event_too_large_for_its_topic_keeps_nobody_else_waiting(
+    settings: ServiceSettings, open_database: OpenDatabase, publisher: KafkaPublisher
+) -> None:
+    """Where somebody has given the topic a limit of its own, which only the broker knows."""
+    topic = settings.topic_prefix + Topic.RECEIVED
+    limit = {"max.message.bytes": "500000"}
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
+    await admin.start()
+    await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, limit)])
+
+    async def limited() -> bool:
+        (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
+        return limit.items() <= {entry[0]: entry[1] for entry in answer.resources[0][4]}.items()  # type: ignore[attr-defined]
+
+    await wait_until(limited, what="the broker to say what was set")
+    await admin.close()
+    database = open_database("router")
+    await append(database, [envelope(lead(team="x" * 1_000_000)), *(envelope() for _ in range(20))])
+
+    async def others_published() -> bool:
+        return await waiting(database) == 1
+
+    async with relaying(OutboxRelay(database, publisher, topic_prefix=settings.topic_prefix)):
+        await wait_until(others_published, what="all others to be published")
 
 
 async def test_while_kafka_is_away_the_outbox_says_how_much_waits_and_how_long(open_database: OpenDatabase) -> None:

@@ -6,9 +6,12 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from relance.events import Topic
+from relance.kafka.publisher import MAX_MESSAGE_BYTES
 from relance.kafka.topics import create_topics, dead_letter_topic
 from relance.settings import ServiceSettings
 from relance_local.conditions import wait_until
+
+LARGEST = {"max.message.bytes": str(MAX_MESSAGE_BYTES)}
 
 
 async def own_settings(admin: AIOKafkaAdminClient, topic: str) -> dict[str, str]:
@@ -23,7 +26,7 @@ async def test_topics_keep_what_happened_for_ever_and_contact_data_for_days(sett
     try:
         names = {topic: settings.topic_prefix + topic for topic in Topic}
         assert {topic: await own_settings(admin, name) for topic, name in names.items()} == {
-            topic: {"retention.ms": "604800000" if topic is Topic.RECEIVED else "-1"} for topic in Topic
+            topic: {**LARGEST, "retention.ms": "604800000" if topic is Topic.RECEIVED else "-1"} for topic in Topic
         }
         dead = dead_letter_topic(f"{settings.topic_prefix}tested")
         assert (await own_settings(admin, dead))["retention.ms"] == "2592000000"
@@ -44,7 +47,7 @@ async def test_topics_keep_what_happened_for_ever_and_contact_data_for_days(sett
 
         async def shorter() -> bool:
             return (
-                await own_settings(admin, names[Topic.RECEIVED]) == {"retention.ms": "172800000"}
+                await own_settings(admin, names[Topic.RECEIVED]) == {**LARGEST, "retention.ms": "172800000"}
                 and (await own_settings(admin, dead))["retention.ms"] == "259200000"
                 and await own_settings(admin, names[Topic.SLA])
                 == {"retention.ms": "-1", "max.message.bytes": "2000000"}

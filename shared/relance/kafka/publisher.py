@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import MessageSizeTooLargeError
 
 from relance.error_text import error_text
 from relance.logs import get_logger
@@ -43,19 +44,25 @@ class KafkaPublisher:
         """Send in order and wait for every acknowledgement.
 
         Returns how many from the start of the list are acknowledged, and what stopped the next one. Send everything
-        from there again: a message that overtook a failed one is then repeated behind it.
+        from there again: a message that overtook a failed one is then repeated behind it. `MessageSizeTooLargeError`
+        is that message's own: it will never be taken.
 
         Raises:
             KafkaError: the broker cannot be reached at all.
         """
         # One at a time, so that a failed producer is replaced once and order is the caller's.
+        refused: MessageSizeTooLargeError | None = None
         async with self._lock:
             try:
                 producer = await self._started()
-                futures = [
-                    await producer.send(message.topic, message.value, message.key, headers=message.headers)
-                    for message in messages
-                ]
+                futures = []
+                for message in messages:
+                    try:
+                        sent = await producer.send(message.topic, message.value, message.key, headers=message.headers)
+                    except MessageSizeTooLargeError as error:
+                        refused = error
+                        break
+                    futures.append(sent)
             except BaseException:
                 await self._discard()
                 raise
@@ -64,7 +71,7 @@ class KafkaPublisher:
                 if isinstance(outcome, BaseException):
                     await self._discard()
                     return place, outcome
-            return len(messages), None
+            return len(futures), refused
 
     async def close(self) -> None:
         """Flush and disconnect."""

@@ -16,6 +16,7 @@ from relance.kafka.publisher import MAX_MESSAGE_BYTES
 from relance.settings import ServiceSettings
 
 RETENTION = "retention.ms"
+_LARGEST = "max.message.bytes"
 _SET_ON_TOPIC = 1
 """Kafka's code for settings that were set on the topic itself."""
 
@@ -38,7 +39,12 @@ async def create_topics(settings: ServiceSettings, groups: Iterable[str]) -> Non
         for topic in Topic
     }
     events = [
-        NewTopic(name, settings.topic_partitions, settings.topic_replication, topic_configs={RETENTION: retention})
+        NewTopic(
+            name,
+            settings.topic_partitions,
+            settings.topic_replication,
+            topic_configs={_LARGEST: str(MAX_MESSAGE_BYTES), RETENTION: retention},
+        )
         for name, retention in kept.items()
     ]
     forgotten = _milliseconds(settings.topic_retention_dead_letters)
@@ -48,7 +54,7 @@ async def create_topics(settings: ServiceSettings, groups: Iterable[str]) -> Non
             name,
             1,
             settings.topic_replication,
-            topic_configs={"max.message.bytes": str(MAX_MESSAGE_BYTES), RETENTION: retention},
+            topic_configs={_LARGEST: str(MAX_MESSAGE_BYTES), RETENTION: retention},
         )
         for name, retention in dead.items()
     ]

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import asyncpg
+from aiokafka.errors import MessageSizeTooLargeError
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -34,7 +35,10 @@ REST = timedelta(milliseconds=10)
 MEASURE_EVERY = timedelta(seconds=2)
 
 _LOCK = text("SELECT pg_try_advisory_lock(hashtext(:name))")
-_TAKE = "SELECT id, aggregate_type, aggregate_id, payload, headers FROM outbox ORDER BY id LIMIT $1"
+_TAKE = """
+    SELECT id, aggregate_type, aggregate_id, payload, headers FROM outbox
+    WHERE aggregate_id <> ALL($2::text[]) ORDER BY id LIMIT $1
+"""
 _DELETE = "DELETE FROM outbox WHERE id = ANY($1::bigint[])"
 _MEASURE = text("""
     SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(occurred_at)), 0) FROM outbox
@@ -58,7 +62,7 @@ class OutboxRelay:
             StartRefused: what is to be published first is sealed, and there is no key to it.
         """
         async with self._database.driver() as connection:
-            rows = await connection.fetch(_TAKE, BATCH)
+            rows = await connection.fetch(_TAKE, BATCH, [])
         try:
             for row in rows:
                 self._database.personal_data.open_document_text(row["payload"])
@@ -131,13 +135,14 @@ class OutboxRelay:
             raise TypeError("the outbox relay needs asyncpg")
         loop = asyncio.get_running_loop()
         await raw.add_listener(self._channel, lambda *_: self._wake.nudge())
+        held: set[str] = set()
         measure_at = 0.0
         while True:
             # First: without Kafka this is as far as it gets, and just then the outbox fills.
             if loop.time() >= measure_at:
                 measure_at = loop.time() + MEASURE_EVERY.total_seconds()
                 await self._measure(connection)
-            published = await self._publish_batch(raw)
+            published = await self._publish_batch(raw, held)
             if published < BATCH:
                 if self._wake.stopping:
                     return
@@ -145,9 +150,13 @@ class OutboxRelay:
                     await asyncio.sleep(REST.total_seconds())
                 await self._wake.sleep(POLL)
 
-    async def _publish_batch(self, connection: asyncpg.Connection) -> int:
+    async def _publish_batch(self, connection: asyncpg.Connection, held: set[str]) -> int:
+        """How many were taken. An event too large for Kafka stays, and so does what follows it with the same key.
+
+        Theirs are the keys in `held`: nobody else waits for them.
+        """
         # asyncpg itself: when events come one by one, SQLAlchemy would cost as much as all the rest.
-        rows = await connection.fetch(_TAKE, BATCH)
+        rows = await connection.fetch(_TAKE, BATCH, list(held))
         if not rows:
             return 0
         messages = [
@@ -163,7 +172,10 @@ class OutboxRelay:
         if sent:
             await connection.execute(_DELETE, [row["id"] for row in rows[:sent]])
             OUTBOX_PUBLISHED.inc(sent)
-        if failure:
+        if isinstance(failure, MessageSizeTooLargeError):
+            held.add(rows[sent]["aggregate_id"])
+            log.error("event too large for kafka", outbox=self._database.schema, id=rows[sent]["id"])
+        elif failure:
             raise failure
         return len(rows)
 

@@ -29,6 +29,7 @@ from relance_ingest.domain.contact_details import (
 
 MOST_FIELDS = 50
 """Fields of a submission besides those of its campaign."""
+MOST_FIELDS_IN_ALL = MOST_FIELDS + len(CAMPAIGN_FIELDS)
 LONGEST_LINE = 200
 LONGEST_NAME = 64
 
@@ -49,7 +50,7 @@ class _Submission(BaseModel):
     company: Line | None = None
     country: Country | None = Field(None, description="ISO 3166-1 alpha-2.")
     campaign: Line | None = None
-    fields: Annotated[dict[FieldName, Text], Field(max_length=MOST_FIELDS + len(CAMPAIGN_FIELDS))] = Field(
+    fields: Annotated[dict[FieldName, Text], Field(max_length=MOST_FIELDS_IN_ALL)] = Field(
         default_factory=dict, description="Whatever else the form asked."
     )
 

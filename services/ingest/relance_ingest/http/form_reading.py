@@ -77,6 +77,7 @@ def _joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     fields: dict[str, str] = {}
     for name, text in pairs:
         fields[name] = f"{fields[name]}, {text}" if name in fields else text
+    fields.pop(CHARSET_FIELD, None)
     return fields
 
 
@@ -86,15 +87,14 @@ async def _pairs(request: Request) -> list[tuple[str, str]]:
     Starlette knows UTF-8 alone.
     """
     body = (await request.body()).decode("latin-1")
-    read = partial(parse_qsl, body, keep_blank_values=True, errors="replace")
+    read = partial(parse_qsl, body, keep_blank_values=True, errors="replace", max_num_fields=_MOST_GIVEN)
     try:
         declared = request.headers.get("content-type", "").lower().partition("charset=")[2].partition(";")[0]
-        declared = declared or dict(read(max_num_fields=_MOST_GIVEN)).get(CHARSET_FIELD, "")
+        declared = declared or dict(read()).get(CHARSET_FIELD, "")
+        return read(encoding=_CHARSETS.get(declared.strip(' "').lower(), "utf-8"))
     except ValueError as error:
         detail = f"Send {_MOST_GIVEN} fields at most. Nothing was stored."
         raise Problem(HTTPStatus.BAD_REQUEST, HTTPStatus.BAD_REQUEST.phrase, detail) from error
-    charset = _CHARSETS.get(declared.strip(' "').lower(), "utf-8")
-    return [(name, text) for name, text in read(encoding=charset) if name != CHARSET_FIELD]
 
 
 def _json_fields(body: bytes) -> dict[str, str]:
@@ -115,5 +115,5 @@ def _json_fields(body: bytes) -> dict[str, str]:
     return {
         name: value if isinstance(value, str) else json.dumps(value)
         for name, value in named.items()
-        if value is not None
+        if value is not None and name != CHARSET_FIELD
     }

@@ -68,7 +68,7 @@ class CaptchaProviders:
         """
         if not answer or len(answer) > _LONGEST_ANSWER:
             return Captcha.FAILED
-        again = UUID(bytes=sha256("\0".join((*key, answer)).encode()).digest()[:16], version=4) if key else None
+        again = _same(*key, answer) if key else None
         if again in self._solved:
             return Captcha.SOLVED
         try:
@@ -102,3 +102,8 @@ class CaptchaProviders:
         if not isinstance(said, dict) or "success" not in said:
             raise ValueError("no siteverify answer")
         return said
+
+
+def _same(source: str, key: str, answer: str) -> UUID:
+    said = "\0".join((source, key, answer)).encode(errors="surrogatepass")
+    return UUID(bytes=sha256(said).digest()[:16], version=4)
