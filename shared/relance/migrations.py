@@ -9,6 +9,9 @@ from pathlib import Path
 
 from alembic import command, context
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection, text
 
 from relance.database import Database
@@ -52,9 +55,14 @@ def statements(*scripts: str) -> list[str]:
     return [statement for script in scripts for statement in script.split(";\n") if statement.strip()]
 
 
+class MigrationFailed(Exception):
+    """A revision could not be applied: says which, and which are. Its cause says why."""
+
+
 _PATIENCE = timedelta(hours=1)
 """One statement of a migration may have to rewrite a large table."""
-_ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtext(:name))")
+_ONE_AT_A_TIME = text("SELECT pg_advisory_lock(hashtext(:name))")
+_NEXT = text("SELECT pg_advisory_unlock(hashtext(:name))")
 
 
 async def prepare(settings: ServiceSettings, *, schema: str, folder: Path, groups: Iterable[str]) -> None:
@@ -68,21 +76,55 @@ async def prepare(settings: ServiceSettings, *, schema: str, folder: Path, group
 
 
 async def upgrade(database: Database, folder: Path) -> None:
-    """Bring the schema to the newest revision; replicas that start together take turns."""
+    """Bring the schema to the newest revision; replicas that start together take turns.
+
+    Each revision is a transaction of its own, so that none holds the locks of those before it while it waits for what a
+    replica at work holds, which may wait for those.
+
+    Raises:
+        MigrationFailed: a revision could not be applied; those before it are.
+    """
+    config = Config()
+    config.set_main_option("script_location", str(folder))
 
     def run(connection: Connection) -> None:
-        config = Config()
-        config.set_main_option("script_location", str(folder))
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except CommandError:  # of the folder, or a newer release has been here
+            raise
+        except Exception as error:
+            if connection.invalidated:
+                raise
+            connection.rollback()
+            raise _failed(connection, config, database.schema) from error
 
-    async with database.transaction() as connection:
-        await connection.execute(_ONE_AT_A_TIME, {"name": f"{database.schema}_migrations"})
-        await connection.run_sync(run)
+    lock = {"name": f"{database.schema}_migrations"}
+    async with database.engine.connect() as connection:
+        # The session has it, whatever becomes of its transactions; a connection that is lost has none.
+        await connection.execute(_ONE_AT_A_TIME, lock)
+        await connection.commit()
+        try:
+            await connection.run_sync(run)
+        finally:
+            if not connection.invalidated:
+                await connection.rollback()
+                await connection.execute(_NEXT, lock)
+                await connection.commit()
+
+
+def _failed(connection: Connection, config: Config, schema: str) -> MigrationFailed:
+    done = MigrationContext.configure(connection).get_current_revision()
+    *_, failed = ScriptDirectory.from_config(config).iterate_revisions("head", done or "base")
+    applied = f"those up to {done} are applied" if done else "none is applied"
+    return MigrationFailed(
+        f"Revision {failed.revision} of schema {schema} failed and has changed nothing; {applied}. "
+        f"Mend what the cause says and migrate again: it goes on with {failed.revision}."
+    )
 
 
 def run_environment() -> None:
     """What a service's env.py does."""
     connection = context.config.attributes["connection"]
-    context.configure(connection=connection, target_metadata=None)
+    context.configure(connection=connection, target_metadata=None, transaction_per_migration=True)
     context.run_migrations()

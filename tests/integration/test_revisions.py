@@ -9,9 +9,11 @@ from tests.integration.events import NOW, envelope, lead, revised
 from tests.integration.router_harness import TEAM, Router, step
 from tests.system import Endpoints, routing
 
-from relance.events import CallDetails, Contact, LeadReceived
+from relance.events import AssignmentTermsChanged, CallDetails, Contact, LeadReceived
 from relance_local.services import ROUTER
+from relance_router.terms.interventions import Order
 
+MINUTE = timedelta(minutes=1)
 BEN = Contact(name="Ben", phone="+4930123456")
 
 
@@ -145,6 +147,85 @@ async def test_a_missed_call_has_its_own_rule_and_shorter_window_whenever_it_is_
     """)
     assert [row["because"] for row in changes if row["lead"] == str(late.lead_id)] == ["revised", "configuration"]
     await router.books()
+
+
+def missed_rule(**windows: str) -> str:
+    """Missed calls have these windows; other leads an hour to be answered, and two hours to be contacted."""
+    document = yaml.safe_load(routing(Endpoints(), {"sales": TEAM, "more": ["dan"]}, window="60m"))
+    document["rules"][0]["contact_within"] = "120m"
+    document["rules"].insert(0, {**document["rules"][0], **MISSED, **windows})
+    return yaml.safe_dump(document)
+
+
+async def missed_after_all(router: Router, *, minutes: int = 0) -> LeadReceived:
+    """A call that had been answered, assigned so many minutes ago."""
+    (given,) = await router.route([a_call("answered")])
+    await router.execute(f"""
+        UPDATE assignments SET assigned_at = assigned_at - interval '{minutes} minutes',
+            respond_by = respond_by - interval '{minutes} minutes'
+    """)
+    await router.consume([envelope(revised(given, call=a_call("missed").call))])
+    return given
+
+
+async def both_windows(router: Router, given: LeadReceived) -> tuple[int, int]:
+    """Minutes to answer and to contact, as told to the SLA monitor last; the deadlines are as long."""
+    owner = await router.owner(given.lead_id)
+    event = (await router.rows("SELECT payload FROM outbox WHERE type LIKE '%terms_changed%' ORDER BY id"))[-1]
+    said = AssignmentTermsChanged.model_validate_json(event["payload"])
+    assert owner["respond_by"] - owner["assigned_at"] == said.response_window
+    assert said.contact_window is not None
+    assert owner["contact_by"] - owner["assigned_at"] == said.contact_window
+    return round(said.response_window / MINUTE), round(said.contact_window / MINUTE)
+
+
+@pytest.mark.parametrize(
+    ("promised", "told"),
+    [
+        ({"respond_within": "10m", "contact_within": "600m"}, (10, 120)),
+        ({"respond_within": "60m", "contact_within": "90m"}, (60, 90)),
+        ({"respond_within": "90m", "contact_within": "100m"}, (60, 100)),
+    ],
+)
+async def test_no_clock_has_more_time_because_another_has_less(
+    router: Router, promised: dict[str, str], told: tuple[int, int]
+) -> None:
+    """Each keeps the shorter window, also when a manager or an edited configuration changes something else."""
+    await router.apply(missed_rule(**promised))
+    given = await missed_after_all(router)
+    assert await both_windows(router, given) == told
+    await router.by_hand.extend(Order(given.lead_id, "M", "a fair week"), "contact", MINUTE)
+    owner = await router.owner(given.lead_id)
+    minutes = [round((owner[due] - owner["assigned_at"]) / MINUTE) for due in ("respond_by", "contact_by")]
+    assert minutes == [told[0], told[1] + 1]
+    await router.books()
+
+
+async def test_a_window_kept_holds_until_that_of_the_rule_is_edited(router: Router) -> None:
+    """What else is edited of it leaves them."""
+    await router.apply(missed_rule(respond_within="10m", contact_within="600m"))
+    given = await missed_after_all(router)
+    document = yaml.safe_load(missed_rule(respond_within="10m", contact_within="600m"))
+    document["escalation_policies"][0]["steps"].pop()
+    await router.apply(yaml.safe_dump(document))
+    await router.bring()
+    assert await both_windows(router, given) == (10, 120)
+    await router.apply(missed_rule(respond_within="10m", contact_within="300m"))
+    await router.bring()
+    assert await both_windows(router, given) == (10, 300)
+
+
+async def test_a_window_that_would_be_over_by_now_is_not_given(router: Router) -> None:
+    """Nobody loses a lead in the second in which more becomes known; what still lies ahead is given."""
+    await router.apply(missed_rule(respond_within="5m", contact_within="90m"))
+    given = await missed_after_all(router, minutes=30)
+    assert await both_windows(router, given) == (60, 90)
+    await router.apply(missed_rule(respond_within="5m", contact_within="80m"))
+    await router.bring()
+    assert await both_windows(router, given) == (60, 80)
+    await router.apply(missed_rule(respond_within="5m", contact_within="20m"))
+    before = await missed_after_all(router, minutes=30)
+    assert (await router.owner(before.lead_id))["revision"] == 0
 
 
 async def test_an_offer_stands_although_more_becomes_known(router: Router) -> None:

@@ -1,7 +1,7 @@
 """Open assignments with their terms: loaded under lock, stored when the terms change, with the event that tells so."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -22,7 +22,7 @@ from relance_router.routing.assignments import SOURCE
 COLUMNS = """
     a.id, a.lead_id, a.rule, a.arm, a.team, a.rep, a.state, a.disposition, a.assigned_at,
     coalesce(a.terms_of, a.configuration) AS terms_of, a.revision, a.respond_by, a.contact_by, a.decide_by, a.extended,
-    a.holds, l.identity, l.traceparent
+    a.holds, a.windows, l.identity, l.traceparent
 """
 """What `OpenAssignment.of` reads, of an assignment `a` and its lead `l`."""
 
@@ -31,12 +31,14 @@ _CHANGE = text("""
         revision = given.revision, rule = given.rule, arm = given.arm, terms_of = given.terms_of,
         compared_with = :compared_with,
         respond_by = given.respond_by, contact_by = given.contact_by, decide_by = given.decide_by,
-        extended = CAST(given.extended AS jsonb), holds = CAST(given.holds AS jsonb)
+        extended = CAST(given.extended AS jsonb), holds = CAST(given.holds AS jsonb),
+        windows = CAST(given.windows AS jsonb)
     FROM unnest(
         CAST(:ids AS uuid[]), CAST(:revisions AS integer[]), CAST(:rules AS text[]), CAST(:arms AS integer[]),
         CAST(:terms_of AS integer[]), CAST(:respond_by AS timestamptz[]), CAST(:contact_by AS timestamptz[]),
-        CAST(:decide_by AS timestamptz[]), CAST(:extended AS text[]), CAST(:holds AS text[])
-    ) AS given (id, revision, rule, arm, terms_of, respond_by, contact_by, decide_by, extended, holds)
+        CAST(:decide_by AS timestamptz[]), CAST(:extended AS text[]), CAST(:holds AS text[]),
+        CAST(:windows AS text[])
+    ) AS given (id, revision, rule, arm, terms_of, respond_by, contact_by, decide_by, extended, holds, windows)
     WHERE a.id = given.id
 """)
 
@@ -60,6 +62,8 @@ class OpenAssignment:
     revision: int
     extended: dict[ClockName, timedelta]
     holds: tuple[Hold, ...]
+    windows: Mapping[ClockName, timedelta] | None
+    """Promised instead of the rule's; None: as the rule says."""
     deadlines: Deadlines
     """As stored: before the first change, of the response clock alone."""
 
@@ -78,8 +82,9 @@ class OpenAssignment:
             assigned_at=row.assigned_at,
             terms_of=row.terms_of,
             revision=row.revision,
-            extended={clock: timedelta(seconds=seconds) for clock, seconds in row.extended.items()},
+            extended=_durations(row.extended),
             holds=tuple(Hold.model_validate(hold) for hold in row.holds),
+            windows=None if row.windows is None else _durations(row.windows),
             deadlines={"response": row.respond_by, **others},
         )
 
@@ -88,9 +93,10 @@ class OpenAssignment:
         """The clocks that have not been stopped, as far as there are such."""
         return frozenset(clock for clock in CLOCKS if waits(clock, self.state, disposed=self.disposed))
 
-    def with_done_by_hand(self, terms: Terms) -> Terms:
-        """A configuration's terms, with what was done to this assignment by hand."""
-        return replace(terms, extended=self.extended, holds=self.holds)
+    def with_its_own(self, terms: Terms) -> Terms:
+        """A configuration's terms, with this assignment's own windows and what was done to it by hand."""
+        windows = terms.windows if self.windows is None else self.windows
+        return replace(terms, windows=windows, extended=self.extended, holds=self.holds)
 
 
 @dataclass(frozen=True)
@@ -154,16 +160,21 @@ async def store_changes(
         "respond_by": [each.get("response") for each in deadlines],
         "contact_by": [each.get("contact") for each in deadlines],
         "decide_by": [each.get("disposition") for each in deadlines],
-        "extended": [_extended(change.after) for change in changes],
+        "extended": [_seconds(change.after.extended) for change in changes],
         "holds": [json.dumps([hold.model_dump(mode="json") for hold in change.after.holds]) for change in changes],
+        "windows": [None if (own := change.assignment.windows) is None else _seconds(own) for change in changes],
     }
     await connection.execute(_CHANGE, {**columns, "compared_with": compared_with})
     await outbox.append(connection, [_event(change, why, new_id) for change in changes])
     after_commit(connection, lambda: metrics.TERMS_CHANGED.labels(why.because).inc(len(changes)))
 
 
-def _extended(terms: Terms) -> str:
-    return json.dumps({clock: added.total_seconds() for clock, added in terms.extended.items()})
+def _seconds(durations: Mapping[ClockName, timedelta]) -> str:
+    return json.dumps({clock: duration.total_seconds() for clock, duration in durations.items()})
+
+
+def _durations(seconds: Mapping[ClockName, float]) -> dict[ClockName, timedelta]:
+    return {clock: timedelta(seconds=each) for clock, each in seconds.items()}
 
 
 def _event(change: Change, why: Why, new_id: NewId) -> Envelope:

@@ -38,15 +38,18 @@ def brought(
 ) -> Change | None:
     """The change that gives an assignment, whose terms are of `made_with`, those of the running version.
 
-    It leaves those that it has when the version has none for it, or no clock runs any more: none begins anew. None when
-    those cannot be read either.
+    Each of its own windows holds until that of its rule is edited. It leaves the terms that it has when the version has
+    none for it, or no clock runs any more: none begins anew. None when those cannot be read either.
     """
     if made_with and arm_unknown(made_with, assignment.by):
         arm = arm_of(made_with.rules_by_id[assignment.by.rule], assignment.identity)
         assignment = replace(assignment, by=replace(assignment.by, arm=arm))
     had = terms_under(made_with, assignment.by) if made_with else None
     wanted = terms_under(running.configuration, assignment.by)
-    before = assignment.with_done_by_hand(had) if had else None
-    if wanted and not (had and over(had, assignment.state)):
-        return Change(assignment, before, assignment.with_done_by_hand(wanted), running.version, now)
+    before = assignment.with_its_own(had) if had else None
+    if wanted and not (before and over(before, assignment.state)):
+        if had and assignment.windows is not None:
+            edited = {clock: each for clock, each in wanted.windows.items() if each != had.windows.get(clock)}
+            assignment = replace(assignment, windows={**assignment.windows, **edited})
+        return Change(assignment, before, assignment.with_its_own(wanted), running.version, now)
     return Change(assignment, before, before, assignment.terms_of, now) if before else None
