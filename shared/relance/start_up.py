@@ -1,6 +1,5 @@
 """What must be in order before a service starts."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
@@ -26,18 +25,9 @@ async def once_there(check: Callable[[], Awaitable[None]]) -> None:
     Raises:
         StartRefused: as `check` says.
     """
-    backoff = Backoff()
-    while True:
-        try:
-            await check()
-        except Exception as error:
-            if not faults.is_transient(error):
-                raise
-            delay = backoff.advance()
-            log.warning("not started yet", error=error_text(error), retry_in_seconds=delay.total_seconds())
-            await asyncio.sleep(delay.total_seconds())
-        else:
-            return
+    backoff, wake = Backoff(), Wake()
+    while (wanting := await _wanting(check)) is not None:
+        await wake.sleep(_until_next_try(backoff, wanting))
 
 
 class StartCheck:
@@ -59,15 +49,8 @@ class StartCheck:
         Raises:
             StartRefused: as `check` says.
         """
-        try:
-            await self._check()
-        except Exception as error:
-            if not faults.is_transient(error):
-                raise
-            self._wanting = error_text(error)
-            return False
-        self._wanting = None
-        return True
+        self._wanting = await _wanting(self._check)
+        return self._wanting is None
 
     def request_stop(self) -> None:
         """Wait no longer."""
@@ -80,13 +63,28 @@ class StartCheck:
             StartRefused: as `check` says.
         """
         backoff = Backoff()
-        while self._wanting and not self._wake.stopping and not await self.passes():
-            delay = backoff.advance()
-            log.warning("not started yet", error=self._wanting, retry_in_seconds=delay.total_seconds())
-            await self._wake.sleep(delay)
+        while self._wanting is not None and not self._wake.stopping and not await self.passes():
+            await self._wake.sleep(_until_next_try(backoff, self._wanting))
         while not self._wake.stopping:
             await self._wake.sleep(timedelta(days=1))
 
     def _refuse(self, *_: object) -> None:
-        if self._wanting:
+        if self._wanting is not None:
             raise faults.TryLater(f"not started yet: {self._wanting}")
+
+
+async def _wanting(check: Callable[[], Awaitable[None]]) -> str | None:
+    """Try once; what is away, or None when it has passed."""
+    try:
+        await check()
+    except Exception as error:
+        if not faults.is_transient(error):
+            raise
+        return error_text(error)
+    return None
+
+
+def _until_next_try(backoff: Backoff, wanting: str) -> timedelta:
+    delay = backoff.advance()
+    log.warning("not started yet", error=wanting, retry_in_seconds=delay.total_seconds())
+    return delay

@@ -21,7 +21,7 @@ from relance.database import Database
 from relance.events import Envelope, Topic
 from relance.kafka.publisher import MAX_MESSAGE_BYTES, KafkaPublisher
 from relance.metrics import OUTBOX_AGE, OUTBOX_DEPTH
-from relance.outbox import WAITING_EVENTS, OutboxRelay
+from relance.outbox import WAITING_EVENTS, OutboxRelay, check_waiting
 from relance.personal_data import PersonalData
 from relance.resealing import reseal
 from relance.settings import ServiceSettings
@@ -199,12 +199,12 @@ async def test_a_service_does_not_start_while_it_cannot_open_what_waits_in_its_o
     events = [envelope(data), envelope(data)]
     await append(open_database("router", PersonalData([key])), events)
     for keys in ([], [SecretStr(Fernet.generate_key().decode())]):
-        without = OutboxRelay(open_database("router", PersonalData(keys)), publisher, topic_prefix="")
+        without = open_database("router", PersonalData(keys))
         with pytest.raises(StartRefused, match=r"router\.outbox.*RELANCE_PERSONAL_DATA_KEYS"):
-            await without.check()
+            await check_waiting(without)
     off = open_database("router", PersonalData([SecretStr(""), key]))
     relay = OutboxRelay(off, publisher, topic_prefix=settings.topic_prefix)
-    await relay.check()
+    await check_waiting(off)
     async with relaying(relay):
         assert await published(settings, 2) == events
 
@@ -225,7 +225,7 @@ async def test_what_waits_in_the_outbox_is_stored_anew_with_everything_else(
         assert sum([stored async for _, stored in reseal(database, WAITING_EVENTS, database.personal_data)]) == expected
     plain = open_database("router")
     relay = OutboxRelay(plain, publisher, topic_prefix=settings.topic_prefix)
-    await relay.check()
+    await check_waiting(plain)
     async with relaying(relay):
         assert await published(settings, 3) == events
 

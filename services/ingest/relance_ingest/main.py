@@ -21,7 +21,7 @@ from relance.http.operators import operator_only
 from relance.http.serve import HttpServer, guarded
 from relance.kafka.consumer import BatchConsumer, Subscription
 from relance.kafka.publisher import KafkaPublisher
-from relance.outbox import OutboxRelay
+from relance.outbox import OutboxRelay, check_waiting
 from relance.personal_data import PersonalData
 from relance.start_up import StartCheck
 from relance.ticker import Ticker
@@ -122,7 +122,7 @@ async def serve(settings: IngestSettings) -> None:
 
         async def check() -> None:
             await identity_secrets.check(unchecked, pseudonyms)
-            await OutboxRelay(unchecked, publisher, topic_prefix=settings.topic_prefix).check()
+            await check_waiting(unchecked)
             await unchecked.close()  # what it holds; it is needed no more
 
         start_check = StartCheck(database, check)

@@ -18,7 +18,7 @@ from relance.http.operators import operator_only
 from relance.http.serve import HttpServer, guarded
 from relance.kafka.consumer import BatchConsumer, Subscription
 from relance.kafka.publisher import KafkaPublisher
-from relance.outbox import OutboxRelay
+from relance.outbox import OutboxRelay, check_waiting
 from relance.personal_data import PersonalData
 from relance.start_up import once_there
 from relance.ticker import Ticker
@@ -89,7 +89,7 @@ async def serve(settings: RouterSettings) -> None:
         couriers = Couriers(sender, _mailer(settings), _formats(settings, links), links)
         assigner = Assigner(ids.new_id)
         relay = OutboxRelay(database, publisher, topic_prefix=settings.topic_prefix)
-        await once_there(relay.check)
+        await once_there(partial(check_waiting, database))
         deliveries = DeliveryWorker(
             database,
             versions,

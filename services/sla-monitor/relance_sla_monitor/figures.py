@@ -42,6 +42,9 @@ _OLDEST_TRANSACTION = text("""
 """)
 _OVERDUE = "CASE WHEN c.stopped_at IS NULL THEN c.deadline END"
 """As the index has it."""
+_RISKY = """EXISTS (
+    SELECT FROM steps s WHERE s.assignment_id = c.assignment_id AND s.clock = c.clock AND s.action = 'at_risk'
+)"""
 _COUNTED_UNTIL = "coalesce((SELECT until FROM overdue_counted), '-infinity')"
 _LONG_OVERDUE = text(f"""
     SELECT max(deadline) FROM (
@@ -57,10 +60,7 @@ _NOTE_LONG_OVERDUE = text(f"""
         ON CONFLICT (single) DO UPDATE SET until = greatest(o.until, excluded.until)
     ), found AS (
         SELECT c.clock, c.team, c.source, coalesce(c.campaign, '') AS campaign,
-            count(*) AS clocks, count(*) FILTER (WHERE EXISTS (
-                SELECT FROM steps s
-                WHERE s.assignment_id = c.assignment_id AND s.clock = c.clock AND s.action = 'at_risk'
-            )) AS risky
+            count(*) AS clocks, count(*) FILTER (WHERE {_RISKY}) AS risky
         FROM clocks c
         WHERE c.stopped_at IS NULL AND {_OVERDUE} > {_COUNTED_UNTIL} AND {_OVERDUE} <= :until
         GROUP BY 1, 2, 3, 4
@@ -117,10 +117,7 @@ _COUNT = text(f"""
         GROUP BY 1, 2, 3, 4
     ), held AS (
         SELECT c.clock, c.team, c.source, coalesce(c.campaign, '') AS campaign,
-            count(*) AS clocks, count(*) FILTER (WHERE EXISTS (
-                SELECT FROM steps s
-                WHERE s.assignment_id = c.assignment_id AND s.clock = c.clock AND s.action = 'at_risk'
-            )) AS risky
+            count(*) AS clocks, count(*) FILTER (WHERE {_RISKY}) AS risky
         FROM clocks c
         WHERE c.stopped_at IS NULL AND c.holds <> '{{}}' AND c.holds @> now() AND coalesce(c.deadline >= :moment, true)
         GROUP BY 1, 2, 3, 4
@@ -128,10 +125,7 @@ _COUNT = text(f"""
         SELECT c.clock, c.team, c.source, coalesce(c.campaign, '') AS campaign, count(*) AS risky
         FROM clocks c
         WHERE c.stopped_at IS NULL AND c.revision > 0 AND c.risk_at > now() AND c.deadline >= :moment
-            AND NOT c.holds @> now() AND EXISTS (
-                SELECT FROM steps s
-                WHERE s.assignment_id = c.assignment_id AND s.clock = c.clock AND s.action = 'at_risk'
-            )
+            AND NOT c.holds @> now() AND {_RISKY}
         GROUP BY 1, 2, 3, 4
     )
     SELECT clock, team, source, CASE

@@ -45,6 +45,26 @@ _MEASURE = text("""
 """)
 
 
+async def check_waiting(database: Database) -> None:
+    """See whether what waits in a database's outbox can be published.
+
+    Raises:
+        StartRefused: what is to be published first is sealed, and there is no key to it.
+    """
+    async with database.driver() as connection:
+        rows = await connection.fetch(_TAKE, BATCH, [])
+    try:
+        for row in rows:
+            database.personal_data.open_document_text(row["payload"])
+    except CannotOpen as error:
+        raise StartRefused(
+            f"Not started: events that wait in {database.schema}.outbox to be published are sealed with a "
+            "key that is not in RELANCE_PERSONAL_DATA_KEYS. Nothing is lost. Put the keys from before there, "
+            'behind the present one, or an empty one if nothing is to be sealed: ["", "KEY"]. Take them out once '
+            "`encrypt` has been through (docs/privacy.md)."
+        ) from error
+
+
 class OutboxRelay:
     """Publishes one schema's outbox. Of all replicas one is active, by advisory lock; the others stand by."""
 
@@ -54,25 +74,6 @@ class OutboxRelay:
         self._topic_prefix = topic_prefix
         self._channel = f"{database.schema}_outbox"
         self._wake = Wake()
-
-    async def check(self) -> None:
-        """See whether it can begin.
-
-        Raises:
-            StartRefused: what is to be published first is sealed, and there is no key to it.
-        """
-        async with self._database.driver() as connection:
-            rows = await connection.fetch(_TAKE, BATCH, [])
-        try:
-            for row in rows:
-                self._database.personal_data.open_document_text(row["payload"])
-        except CannotOpen as error:
-            raise StartRefused(
-                f"Not started: events that wait in {self._database.schema}.outbox to be published are sealed with a "
-                "key that is not in RELANCE_PERSONAL_DATA_KEYS. Nothing is lost. Put the keys from before there, "
-                'behind the present one, or an empty one if nothing is to be sealed: ["", "KEY"]. Take them out once '
-                "`encrypt` has been through (docs/privacy.md)."
-            ) from error
 
     def nudge(self) -> None:
         """Say that rows have just been committed."""
