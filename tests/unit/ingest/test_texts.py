@@ -7,7 +7,7 @@ from disposable_email_domains import blocklist
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from relance_ingest.domain.client_networks import client_network
+from relance.http.client_networks import client_network
 from relance_ingest.domain.texts import SHORTEST_TEXT, is_disposable, links_in, text_hash
 
 WORDS = st.lists(st.text(st.characters(categories=("Ll", "Nd"), max_codepoint=0x24F), min_size=4), min_size=6)
