@@ -7,6 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
 
 from relance.http import arrivals
+from relance.http.client_networks import client_network
 from relance.http.guards import Guards
 
 
@@ -170,3 +171,20 @@ async def test_bodies_that_come_together_have_a_limit_of_bytes(monkeypatch: pyte
     await settled()
     alone.send()
     assert await alone.answered == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "network"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:ffff::", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", "unknown"),
+        ("proxy", "unknown"),
+    ],
+)
+def test_a_client_is_an_address_or_what_one_customer_has(host: str, network: str) -> None:
+    """IPv6 gives everybody 2^64 addresses."""
+    assert client_network(host) == network
