@@ -58,6 +58,8 @@ async def bodies_that_do_not_come_hold_up_nobody(system: System) -> None:
         return "relance_http_requests_arriving 4.0" in await system.metrics(INGEST)
 
     await system.until(only_so_many, "the slowest to be given up")
+    given_up = 'relance_http_requests_total{method="POST",route="/v1/forms/{source}",status="503"} 4.0'
+    assert given_up in await system.metrics(INGEST)
     await system.post_lead()
     for _, writer in chain.from_iterable(waiting.values()):
         writer.close()
