@@ -74,16 +74,8 @@ def release(
 ) -> None:
     """Route a lead after all, or all that wait of a source or a reason."""
     body = {"by": by} | ({"reason": reason} if reason else {})
-    _decide(
-        "release",
-        lead,
-        body,
-        Operated(url, token),
-        source=source,
-        suspected=suspected,
-        everything=everything,
-        as_json=as_json,
-    )
+    which = lead or _which(source, suspected, everything=everything)
+    _decide("release", which, body, Operated(url, token), as_json=as_json)
 
 
 @quarantine_commands.command("discard")
@@ -100,37 +92,23 @@ def discard(
     as_json: AsJson = False,
 ) -> None:
     """Mark a lead as spam for good, or all that wait of a source or a reason. `release` takes it back."""
-    body = {"by": by, "reason": reason}
-    _decide(
-        "discard",
-        lead,
-        body,
-        Operated(url, token),
-        source=source,
-        suspected=suspected,
-        everything=everything,
-        as_json=as_json,
-    )
+    which = lead or _which(source, suspected, everything=everything)
+    _decide("discard", which, {"by": by, "reason": reason}, Operated(url, token), as_json=as_json)
+
+
+def _which(source: str | None, suspected: Suspicion | None, *, everything: bool) -> Mapping[str, str]:
+    if not (source or suspected or everything):
+        fail("Say which lead, or --source or --suspected, or --all that wait.", 2)
+    return {name: each for name, each in (("source", source), ("reason", suspected)) if each}
 
 
 def _decide(
-    verb: str,
-    lead: UUID | None,
-    body: Mapping[str, object],
-    ingest: Operated,
-    *,
-    source: str | None,
-    suspected: Suspicion | None,
-    everything: bool,
-    as_json: bool,
+    verb: str, which: UUID | Mapping[str, str], body: Mapping[str, object], ingest: Operated, *, as_json: bool
 ) -> None:
-    if not (lead or source or suspected or everything):
-        fail("Say which lead, or --source or --suspected, or --all that wait.", 2)
-    if lead is not None:
-        done = ingest.ask("POST", f"/v1/quarantine/{lead}/{verb}", body=body)
+    if isinstance(which, UUID):
+        done = ingest.ask("POST", f"/v1/quarantine/{which}/{verb}", body=body)
         count, more = 1, False
     else:
-        which = {name: each for name, each in (("source", source), ("reason", suspected)) if each}
         done = ingest.ask("POST", f"/v1/quarantine/{verb}", body={**body, "which": which})
         count, more = len(done["lead_ids"]), done["more"]
     if as_json:
