@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from tests.unit.shared.calendar_oracle import MINUTE
 from tests.unit.sla_monitor.test_changing_terms import BEGUN, HOUR, changed, made_at, response_clock
 
-from relance.events import EscalationStep, SkippedStep
+from relance.events import EscalationStep, Hold, SkippedStep
 from relance_sla_monitor.domain.clocks import (
     Clock,
     Step,
@@ -137,6 +138,19 @@ def test_who_ends_an_assignment_or_changes_its_terms_by_hand_has_looked_at_the_l
     assert [each for each in to_come(after) if each[0] == "director"] == []
     by_hand = change_terms(clock, changed(made, MINUTE, because="extended", by="mia", response_window=HOUR))
     assert to_come(by_hand)[3] == ("director", 1, 25 + 120)
+
+
+@pytest.mark.parametrize("done", [{"extended": {"response": HOUR}}, {"holds": [Hold(since=BEGUN, until=BEGUN)]}])
+def test_what_a_manager_looked_at_stays_looked_at_whatever_is_configured_then(done: dict[str, Any]) -> None:
+    """What went on had been told before: of the rep's own chain nothing is left out because of it."""
+    second = go_on(begun(25), left(ended(begun(0), 25)))
+    third, (director,) = fire(go_on(begun(95), left(ended(second, 95))), BEGUN + 100 * MINUTE)
+    assert director.key == ("director", 2)
+    made = made_at(BEGUN + 95 * MINUTE, response_window=WINDOW, escalation=STANDARD)
+    by_hand = change_terms(third, changed(made, 6 * MINUTE, by="mia", **done))
+    applied = change_terms(by_hand, changed(made, 7 * MINUTE, 2, response_window=WINDOW, **done))
+    assert applied.steps == by_hand.steps
+    assert [number for name, number, _ in to_come(applied) if name == "director"] == [1, 3, 4]
 
 
 @pytest.mark.parametrize("by", [None, "mia"])

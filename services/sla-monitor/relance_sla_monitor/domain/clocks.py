@@ -178,7 +178,9 @@ def change_terms(clock: Clock, change: AssignmentTermsChanged) -> Clock:
     def overtaken(step: Step) -> bool:
         return (*step.key, step.due_at) in skipped
 
-    gone_on = () if change.by else tuple(step for step in clock.steps if step.passed_on and not overtaken(step))
+    # What was done by hand is told with every change that comes after.
+    looked_at = change.by or change.extended or change.holds
+    gone_on = () if looked_at else tuple(step for step in clock.steps if step.passed_on and not overtaken(step))
     fired = tuple(
         step
         for step in clock.steps[: clock.fired]
