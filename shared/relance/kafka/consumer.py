@@ -247,6 +247,7 @@ class BatchConsumer:
                 letters[0] = less
             elif failure:
                 raise failure
+        self._limit.count(len(dead), now)
         for record, error in dead:
             CONSUMED.labels(self._group, record.topic, "dead_letter").inc()
             log.error(

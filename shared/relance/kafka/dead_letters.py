@@ -45,8 +45,11 @@ class DeadLetterLimit:
         self._deaths: deque[datetime] = deque()
 
     def exceeded_by(self, count: int, now: datetime) -> bool:
-        """Count `count` more deaths; whether that is over the limit."""
+        """Whether `count` more deaths would be over the limit."""
         while self._deaths and self._deaths[0] <= now - WINDOW:
             self._deaths.popleft()
+        return len(self._deaths) + count > self._limit
+
+    def count(self, count: int, now: datetime) -> None:
+        """So many have died."""
         self._deaths.extend([now] * count)
-        return len(self._deaths) > self._limit

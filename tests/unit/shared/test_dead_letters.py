@@ -21,7 +21,9 @@ def test_the_limit_is_over_when_too_many_died_within_the_hour(deaths: list[tuple
         now += timedelta(minutes=minutes)
         history += [now] * count
         recent = [moment for moment in history if moment > now - WINDOW]
-        assert policy.exceeded_by(count, now) == (len(recent) > limit)
+        # However often it is asked, as while Kafka is away: what could not be buried yet has not died twice.
+        assert [policy.exceeded_by(count, now) for _ in range(3)] == [len(recent) > limit] * 3
+        policy.count(count, now)
 
 
 def test_a_message_that_has_neither_key_nor_value_can_be_buried() -> None:
