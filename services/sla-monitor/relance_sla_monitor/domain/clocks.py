@@ -194,7 +194,7 @@ def change_terms(clock: Clock, change: AssignmentTermsChanged) -> Clock:
         fired=len(fired),
         former=(*clock.former, FormerTerms(change.revision, moment, clock.terms)),
     )
-    return go_on(changed, gone_on)
+    return go_on(changed, gone_on, change)
 
 
 def left_over(clock: Clock, heard: Collection[StopCause]) -> tuple[Step, ...]:
@@ -214,24 +214,30 @@ def left_over(clock: Clock, heard: Collection[StopCause]) -> tuple[Step, ...]:
     )
 
 
-def go_on(clock: Clock, steps: Sequence[Step]) -> Clock:
-    """The clock with these steps of the clock before, where the same of its own is due later.
+def go_on(clock: Clock, steps: Sequence[Step], promise: Promise) -> Clock:
+    """The clock, of this promise, with these steps of the clock before, where the same of its own is due later.
 
-    What has been told already, as a later occurrence of it comes, does not begin anew. Of what would happen in one
-    instant, as it was due before anybody had the lead again, the last is left.
+    They wait for the end of quiet hours as the same of its own would. What has been told already, as a later occurrence
+    of it comes, does not begin anew. Of what would happen in one instant, as it was due before anybody had the lead
+    again, the last is left.
     """
     if not steps:
         return clock
-    begun = clock.started_at
-    waited = {step.name: replace(step, due_at=begun) for step in steps if step.due_at <= begun}
-    steps = [*waited.values(), *(step for step in steps if step.due_at > begun)]
-    fired, own = clock.steps[: clock.fired], clock.steps[clock.fired :]
+    configured = {step.name: step for step in promise.escalation if step.clock == clock.name}
+    moved: dict[tuple[str, datetime], Step] = {}
+    for step in steps:
+        due_at = max(step.due_at, clock.started_at)
+        if own := configured.get(step.name):
+            due_at = _told_at(own, promise.quiet_outside, due_at)
+        moved[step.name, due_at] = replace(step, due_at=due_at)
+    steps = tuple(moved.values())
+    fired = clock.steps[: clock.fired]
     told = {step.key for step in fired}
     coming = {step.key: step for step in steps if step.key not in told}
     first: dict[str, int] = {}
     for step in steps:
         first[step.name] = min(step.occurrence, first.get(step.name, step.occurrence))
-    for step in own:
+    for step in clock.steps[clock.fired :]:
         there = coming.get(step.key)
         if step.occurrence >= first.get(step.name, 1) and (there is None or step.due_at <= there.due_at):
             coming[step.key] = step
