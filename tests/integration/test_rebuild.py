@@ -598,3 +598,25 @@ async def test_every_table_is_rebuilt_or_left_alone_for_a_reason(monitor: Monito
     known = {*tables.REBUILT, *tables.COUNTED, *tables.SPARED, "inbox", "consumed"}
     found = await monitor.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'sla'")
     assert {name for (name,) in found} == known
+
+
+async def test_a_batch_reads_its_own_rows_of_what_is_filled_however_much_that_is(monitor: Monitor) -> None:
+    """Tables that nobody has analyzed: by their index all the same."""
+    async with monitor.database.engine.connect() as connection:
+        async with connection.begin():
+            await tables.create_temporary(connection, SCHEMA)
+        await connection.execute(
+            text("""
+                INSERT INTO clocks (
+                    assignment_id, clock, lead_id, ordinal, rep, team, source, channel, received_at, started_at,
+                    response_window, steps, traceparent
+                ) SELECT gen_random_uuid(), 'response', gen_random_uuid(), 1, 'r', 't', 's', 'form', now(), now(),
+                    interval '1 hour', '[]', '' FROM generate_series(1, 5000)
+            """)
+        )
+        some = {"assignment_ids": [new_id() for _ in range(50)]}
+        plan = await connection.execute(
+            text("EXPLAIN SELECT * FROM clocks WHERE assignment_id = ANY(:assignment_ids)"), some
+        )
+        assert any("clocks_pkey" in line for line in plan.scalars())
+        await connection.invalidate()
