@@ -348,7 +348,7 @@ def settle(clock: Clock, heard: Mapping[StopCause, datetime]) -> Clock:
     Topics are not ordered among each other, and answers may be heard of late: what was said when decides, under the
     terms that ran then.
     """
-    stops = dict(_stops(clock.name, heard))
+    stops = {cause: at for cause, at in heard.items() if cause in STOPPED_BY[clock.name]}
     if not stops:
         return clock
     cause, moment = min(stops.items(), key=lambda stop: (stop[1], stop[0]))
@@ -360,7 +360,3 @@ def settle(clock: Clock, heard: Mapping[StopCause, datetime]) -> Clock:
 def breach_withdrawn(before: Clock, after: Clock) -> bool:
     """Whether a breach was announced that, as is now known, did not happen."""
     return before.breach_fired and after.kept and not before.kept
-
-
-def _stops(name: ClockName, heard: Mapping[StopCause, datetime]) -> Iterator[tuple[StopCause, datetime]]:
-    return ((cause, at) for cause, at in heard.items() if cause in STOPPED_BY[name])
