@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
@@ -18,7 +18,7 @@ from relance.database import Database
 from relance.events import Envelope, LeadReceived, Topic
 from relance.kafka import lag as lag_module
 from relance.kafka.consumer import BatchConsumer, Subscription
-from relance.kafka.publisher import KafkaPublisher, Message
+from relance.kafka.publisher import MAX_MESSAGE_BYTES, KafkaPublisher, Message
 from relance.kafka.topics import dead_letter_topic
 from relance.metrics import CONSUMED, CONSUMER_LAG
 from relance.personal_data import CannotOpen
@@ -163,6 +163,30 @@ async def test_a_message_that_is_no_event_goes_to_the_dead_letters_and_the_parti
     assert headers["dlq_error"] == b"MalformedEvent"
     assert b"relance.nonsense.v9" in headers["dlq_reason"]
     assert {"dlq_partition", "dlq_offset", "dlq_time", "ce_id"} <= headers.keys()
+
+
+async def test_a_dead_letter_too_large_for_kafka_is_kept_without_what_makes_it_so_and_the_partition_goes_on(
+    settings: ServiceSettings, open_database: OpenDatabase, publisher: KafkaPublisher
+) -> None:
+    """As large as Kafka takes before the reason is added: the value is left out, or all headers but the reason."""
+    database = open_database("router")
+    data = lead()
+    large_value, large_type, good = (envelope(data).to_message() for _ in range(3))
+    large_value.headers["ce_type"] = b"relance.nonsense.v9"
+    large_value = replace(large_value, value=b"x" * (MAX_MESSAGE_BYTES - 500))
+    large_type.headers["ce_type"] = b"x" * (MAX_MESSAGE_BYTES - 2000)
+    await publish_raw(settings, publisher, [large_value, large_type, good])
+    async with running(settings, database, publisher, Effects()):
+        await wait_for(database, 1)
+        letters = await dead_letters(settings, 2)
+    values, headers = [letter.value for letter in letters], [dict(letter.headers) for letter in letters]
+    assert (values, letters[0].key) == ([b"", b""], large_value.key.encode())
+    assert headers[0].items() >= large_value.headers.items()
+    assert [each["dlq_value_left_out"] for each in headers] == [
+        f"{len(each.value)} bytes".encode() for each in (large_value, large_type)
+    ]
+    for each in headers:
+        assert (each["dlq_error"], len(each["dlq_reason"]) < 5000) == (b"MalformedEvent", True)
 
 
 async def test_a_fault_of_our_own_buries_its_message_only(

@@ -347,6 +347,39 @@ async def skipped_after_it_went_on(monitor: Monitor) -> None:
     await monitor.all_heard()
 
 
+async def told_before_terms_changed(monitor: Monitor) -> None:
+    """What others were told before a change would have moved it; then one lead goes on, one had been looked at."""
+    chain = (
+        EscalationStep(name="next", action="reassign", window_fraction=0.1, delay=timedelta()),
+        EscalationStep(
+            name="head", action="notify", window_fraction=0.5, delay=timedelta(), to=("head",),
+            repeat_every=2 * MINUTES, repeat_times=2,
+        ),
+    )  # fmt: skip
+
+    def goes_on(first: AssignmentMade, after: timedelta, pause: timedelta) -> tuple[AssignmentEnded, AssignmentMade]:
+        ended_at = first.assigned_at + after
+        end = AssignmentEnded(
+            assignment_id=first.assignment_id, lead_id=first.lead_id, rep=first.rep, reason="reassigned",
+            ended_at=ended_at,
+        )  # fmt: skip
+        then = {"lead_id": first.lead_id, "ordinal": 2, "assigned_at": ended_at + pause}
+        return end, assigned(timedelta(), 60 * MINUTES, escalation=chain).model_copy(update=then)
+
+    told, waited = (assigned(8 * MINUTES, escalation=chain) for _ in range(2))
+    end, looked_at = goes_on(waited, 4 * MINUTES, 4 * MINUTES)
+    await monitor.say(told, waited, end, looked_at)
+    await monitor.all_heard()
+    more = {"extended": {"response": 10 * MINUTES}}
+    await monitor.say(
+        terms(told, 1, "extended", response_window=20 * MINUTES, **more),
+        terms(looked_at, 1, "extended", response_window=70 * MINUTES, **more),
+        terms(looked_at, 2, "configuration", by=None, response_window=80 * MINUTES, **more),
+    )
+    await monitor.say(*goes_on(told, utc_now() - told.assigned_at, timedelta()))
+    await monitor.all_heard()
+
+
 def terms(made: AssignmentMade, revision: int, because: str, **changed: Any) -> AssignmentTermsChanged:
     """The terms of an assignment, but for what is changed now."""
     same = ("assignment_id", "lead_id", "rep", "team", "response_window", "contact_window", "disposition_window")
@@ -393,6 +426,7 @@ async def test_topics_give_the_same_numbers_again_and_the_service_goes_on_where_
     async with monitor.running():
         await some_history(monitor)
         await skipped_after_it_went_on(monitor)
+        await told_before_terms_changed(monitor)
         await monitor.say(raw=[nonsense(monitor)])
         await monitor.say(*(assigned(MINUTES, timedelta(days=2)) for _ in range(3)))
         await monitor.all_heard()
@@ -564,3 +598,25 @@ async def test_every_table_is_rebuilt_or_left_alone_for_a_reason(monitor: Monito
     known = {*tables.REBUILT, *tables.COUNTED, *tables.SPARED, "inbox", "consumed"}
     found = await monitor.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'sla'")
     assert {name for (name,) in found} == known
+
+
+async def test_a_batch_reads_its_own_rows_of_what_is_filled_however_much_that_is(monitor: Monitor) -> None:
+    """Tables that nobody has analyzed: by their index all the same."""
+    async with monitor.database.engine.connect() as connection:
+        async with connection.begin():
+            await tables.create_temporary(connection, SCHEMA)
+        await connection.execute(
+            text("""
+                INSERT INTO clocks (
+                    assignment_id, clock, lead_id, ordinal, rep, team, source, channel, received_at, started_at,
+                    response_window, steps, traceparent
+                ) SELECT gen_random_uuid(), 'response', gen_random_uuid(), 1, 'r', 't', 's', 'form', now(), now(),
+                    interval '1 hour', '[]', '' FROM generate_series(1, 5000)
+            """)
+        )
+        some = {"assignment_ids": [new_id() for _ in range(50)]}
+        plan = await connection.execute(
+            text("EXPLAIN SELECT * FROM clocks WHERE assignment_id = ANY(:assignment_ids)"), some
+        )
+        assert any("clocks_pkey" in line for line in plan.scalars())
+        await connection.invalidate()

@@ -51,6 +51,9 @@ from relance_sla_monitor.scorecards.touches import keep_touches
 
 log = get_logger(__name__)
 
+PassedOn = tuple[AssignmentMade, AssignmentId]
+"""An assignment that starts, and the one of its lead before."""
+
 
 class ClockHandler:
     """Handles `leads.assignments` and `leads.responses`."""
@@ -90,16 +93,17 @@ class ClockHandler:
         concerned = {made.assignment_id for made, _, _ in started} | {assignment for assignment, _, _ in stops}
         concerned |= changes.keys()
         if concerned:
-            again = {made.assignment_id for made, _, _ in started if made.ordinal > 1}
+            again = {made.assignment_id: made for made, _, _ in started if made.ordinal > 1}
             before = await assignments_before(connection, sorted(again)) if again else {}
-            await self._bring_up_to_date(connection, sorted(concerned.union(before.values())), changes, before)
+            passed_on = {assignment: (again[assignment], former) for assignment, former in before.items()}
+            await self._bring_up_to_date(connection, sorted(concerned.union(before.values())), changes, passed_on)
 
     async def _bring_up_to_date(
         self,
         connection: AsyncConnection,
         assignments: Sequence[AssignmentId],
         changes: Mapping[AssignmentId, Sequence[AssignmentTermsChanged]],
-        before: Mapping[AssignmentId, AssignmentId],
+        passed_on: Mapping[AssignmentId, PassedOn],
     ) -> None:
         locked = await lock_clocks(connection, assignments)
         for assignment in changes.keys() - {stored.assignment_id for stored, _ in locked}:
@@ -107,7 +111,7 @@ class ClockHandler:
         added = _missing(locked, changes)
         if added:
             await add_clocks(connection, [stored.key for stored, _ in added])
-        brought = _brought([*locked, *added], changes, before)
+        brought = _brought([*locked, *added], changes, passed_on)
         new = {stored.key for stored, _ in added}
         revised = [
             (stored, clock)
@@ -139,15 +143,16 @@ class ClockHandler:
 def _brought(
     heard: Sequence[Heard],
     changes: Mapping[AssignmentId, Sequence[AssignmentTermsChanged]],
-    before: Mapping[AssignmentId, AssignmentId],
+    passed_on: Mapping[AssignmentId, PassedOn],
 ) -> list[tuple[StoredClock, Clock]]:
-    """Clocks, each with what it is by now. Assignments that start go on with what is left of those `before`."""
+    """Clocks, each with what it is by now. Those of leads passed on go on with what is left of the clock before."""
     brought: list[tuple[StoredClock, Clock]] = []
     left: dict[ClockKey, tuple[Step, ...]] = {}
     for stored, stops in sorted(heard, key=lambda each: each[0].ordinal):
         clock, assignment = stored.clock, stored.assignment_id
-        if assignment in before:
-            clock = go_on(clock, left.get((before[assignment], clock.name), ()))
+        if assignment in passed_on:
+            made, before = passed_on[assignment]
+            clock = go_on(clock, left.get((before, clock.name), ()), made)
         clock = settle(reduce(change_terms, changes.get(assignment, ()), clock), stops)
         left[stored.key] = left_over(clock, stops.keys())
         brought.append((stored, clock))

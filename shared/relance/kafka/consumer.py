@@ -17,7 +17,7 @@ from datetime import timedelta
 from typing import TypeAlias
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, MessageSizeTooLargeError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from typing_extensions import override
 
@@ -27,7 +27,7 @@ from relance.clock import utc_now
 from relance.database import Database
 from relance.error_text import error_text
 from relance.events import Envelope, MalformedEvent, Topic
-from relance.kafka.dead_letters import DeadLetterLimit, dead_letter
+from relance.kafka.dead_letters import DeadLetterLimit, dead_letter, smaller
 from relance.kafka.lag import LagReport
 from relance.kafka.publisher import KafkaPublisher
 from relance.kafka.topics import dead_letter_topic
@@ -240,9 +240,14 @@ class BatchConsumer:
             log.critical("consumer halted", consumer=self._group, reason=self.halted)
             return
         letters = [dead_letter(record, dead_letter_topic(self._group), error, now) for record, error in dead]
-        _, failure = await self._publisher.publish(letters)
-        if failure:
-            raise failure
+        while letters:
+            sent, failure = await self._publisher.publish(letters)
+            letters = letters[sent:]
+            if isinstance(failure, MessageSizeTooLargeError) and (less := smaller(letters[0])) != letters[0]:
+                letters[0] = less
+            elif failure:
+                raise failure
+        self._limit.count(len(dead), now)
         for record, error in dead:
             CONSUMED.labels(self._group, record.topic, "dead_letter").inc()
             log.error(

@@ -178,7 +178,9 @@ def change_terms(clock: Clock, change: AssignmentTermsChanged) -> Clock:
     def overtaken(step: Step) -> bool:
         return (*step.key, step.due_at) in skipped
 
-    gone_on = () if change.by else tuple(step for step in clock.steps if step.passed_on and not overtaken(step))
+    # What was done by hand is told with every change that comes after.
+    looked_at = change.by or change.extended or change.holds
+    gone_on = () if looked_at else tuple(step for step in clock.steps if step.passed_on and not overtaken(step))
     fired = tuple(
         step
         for step in clock.steps[: clock.fired]
@@ -192,7 +194,7 @@ def change_terms(clock: Clock, change: AssignmentTermsChanged) -> Clock:
         fired=len(fired),
         former=(*clock.former, FormerTerms(change.revision, moment, clock.terms)),
     )
-    return go_on(changed, gone_on)
+    return go_on(changed, gone_on, change)
 
 
 def left_over(clock: Clock, heard: Collection[StopCause]) -> tuple[Step, ...]:
@@ -212,24 +214,30 @@ def left_over(clock: Clock, heard: Collection[StopCause]) -> tuple[Step, ...]:
     )
 
 
-def go_on(clock: Clock, steps: Sequence[Step]) -> Clock:
-    """The clock with these steps of the clock before, where the same of its own is due later.
+def go_on(clock: Clock, steps: Sequence[Step], promise: Promise) -> Clock:
+    """The clock, of this promise, with these steps of the clock before, where the same of its own is due later.
 
-    What has been told already, as a later occurrence of it comes, does not begin anew. Of what would happen in one
-    instant, as it was due before anybody had the lead again, the last is left.
+    They wait for the end of quiet hours as the same of its own would. What has been told already, as a later occurrence
+    of it comes, does not begin anew. Of what would happen in one instant, as it was due before anybody had the lead
+    again, the last is left.
     """
     if not steps:
         return clock
-    begun = clock.started_at
-    waited = {step.name: replace(step, due_at=begun) for step in steps if step.due_at <= begun}
-    steps = [*waited.values(), *(step for step in steps if step.due_at > begun)]
-    fired, own = clock.steps[: clock.fired], clock.steps[clock.fired :]
+    configured = {step.name: step for step in promise.escalation if step.clock == clock.name}
+    moved: dict[tuple[str, datetime], Step] = {}
+    for step in steps:
+        due_at = max(step.due_at, clock.started_at)
+        if own := configured.get(step.name):
+            due_at = _told_at(own, promise.quiet_outside, due_at)
+        moved[step.name, due_at] = replace(step, due_at=due_at)
+    steps = tuple(moved.values())
+    fired = clock.steps[: clock.fired]
     told = {step.key for step in fired}
     coming = {step.key: step for step in steps if step.key not in told}
     first: dict[str, int] = {}
     for step in steps:
         first[step.name] = min(step.occurrence, first.get(step.name, step.occurrence))
-    for step in own:
+    for step in clock.steps[clock.fired :]:
         there = coming.get(step.key)
         if step.occurrence >= first.get(step.name, 1) and (there is None or step.due_at <= there.due_at):
             coming[step.key] = step
@@ -340,7 +348,7 @@ def settle(clock: Clock, heard: Mapping[StopCause, datetime]) -> Clock:
     Topics are not ordered among each other, and answers may be heard of late: what was said when decides, under the
     terms that ran then.
     """
-    stops = dict(_stops(clock.name, heard))
+    stops = {cause: at for cause, at in heard.items() if cause in STOPPED_BY[clock.name]}
     if not stops:
         return clock
     cause, moment = min(stops.items(), key=lambda stop: (stop[1], stop[0]))
@@ -352,7 +360,3 @@ def settle(clock: Clock, heard: Mapping[StopCause, datetime]) -> Clock:
 def breach_withdrawn(before: Clock, after: Clock) -> bool:
     """Whether a breach was announced that, as is now known, did not happen."""
     return before.breach_fired and after.kept and not before.kept
-
-
-def _stops(name: ClockName, heard: Mapping[StopCause, datetime]) -> Iterator[tuple[StopCause, datetime]]:
-    return ((cause, at) for cause, at in heard.items() if cause in STOPPED_BY[name])

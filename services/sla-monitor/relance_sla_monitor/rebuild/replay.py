@@ -14,7 +14,7 @@ from relance.error_text import error_text
 from relance.events import AssignmentTermsChanged, BreachWithdrawn, Envelope, MalformedEvent, StepFired
 from relance.ids import AssignmentId
 from relance.kafka.consumer import Handle
-from relance_sla_monitor.clocks import ClockKey, lock_clocks, revise_clocks, skipped_columns, store_clocks
+from relance_sla_monitor.clocks import ClockKey, lock_clocks, revise_clocks, skipped_columns
 from relance_sla_monitor.domain.clocks import Clock, Step, comes_again
 
 Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
@@ -58,18 +58,18 @@ _KEEP_STEPS = text("""
     SELECT assignment_id, clock, step, occurrence, action, due_at, fired_at, k.at, k.because
     FROM fired f LEFT JOIN skipped k USING (assignment_id, clock, step, occurrence, due_at) ORDER BY f.id
 """)
-_FORGET_SKIPPED = text("""
-    DELETE FROM fired f USING skipped k
-    WHERE (f.assignment_id, f.clock, f.step, f.occurrence, f.due_at)
-        = (k.assignment_id, k.clock, k.step, k.occurrence, k.due_at)
+_ASSIGNMENTS = text("""
+    SELECT DISTINCT assignment_id FROM fired
+    WHERE CAST(:after AS uuid) IS NULL OR assignment_id > :after
+    ORDER BY assignment_id LIMIT :batch
 """)
-_FIRED_OF_SOME = text("""
-    SELECT assignment_id, clock, event FROM fired WHERE assignment_id IN (
-        SELECT DISTINCT assignment_id FROM fired
-        WHERE CAST(:after AS uuid) IS NULL OR assignment_id > :after
-        ORDER BY assignment_id LIMIT :batch
+_FIRED_OF = text("""
+    SELECT assignment_id, clock, event FROM fired f
+    WHERE assignment_id = ANY(CAST(:assignment_ids AS uuid[])) AND NOT EXISTS (
+        SELECT FROM skipped k WHERE (k.assignment_id, k.clock, k.step, k.occurrence, k.due_at)
+            = (f.assignment_id, f.clock, f.step, f.occurrence, f.due_at)
     )
-    ORDER BY assignment_id, id
+    ORDER BY id
 """)
 
 
@@ -133,8 +133,12 @@ class Replay:
             new = await inbox.claim(self._connection, self._consumer, list(known))
             fresh = [event for event in known.values() if event.id in new]
             said = [event.data for event in fresh]
+            changes = [data for data in said if isinstance(data, AssignmentTermsChanged)]
+            if changes:
+                # What has fired is moved by no change.
+                await self._move_on([change.assignment_id for change in changes])
             await self._handle(self._connection, fresh)
-            await self._keep_skipped([data for data in said if isinstance(data, AssignmentTermsChanged)])
+            await self._keep_skipped(changes)
             await self._keep_fired([data for data in said if isinstance(data, StepFired)])
             await self._keep_withdrawn([data for data in said if isinstance(data, BreachWithdrawn)])
 
@@ -169,17 +173,19 @@ class Replay:
         async with self._connection.begin():
             self.stray_steps = (await self._connection.execute(_STRAY)).rowcount
             await self._connection.execute(_KEEP_STEPS)
-            await self._connection.execute(_FORGET_SKIPPED)
             after: AssignmentId | None = None
-            while rows := (await self._connection.execute(_FIRED_OF_SOME, {"after": after, "batch": _BATCH})).all():
+            while rows := (await self._connection.execute(_ASSIGNMENTS, {"after": after, "batch": _BATCH})).all():
                 after = rows[-1].assignment_id
-                fired: dict[ClockKey, list[Step]] = defaultdict(list)
-                for row in rows:
-                    fired[row.assignment_id, row.clock].append(_step(StepFired.model_validate_json(row.event)))
-                stored = await lock_clocks(self._connection, sorted({assignment for assignment, _ in fired}))
-                moved = [(each, moved_on(each.clock, fired[each.key])) for each, _ in stored if each.key in fired]
-                await revise_clocks(self._connection, moved)
-                await store_clocks(self._connection, [(each.assignment_id, clock) for each, clock in moved])
+                await self._move_on([AssignmentId(row.assignment_id) for row in rows])
+
+    async def _move_on(self, assignments: Sequence[AssignmentId]) -> None:
+        fired: dict[ClockKey, list[Step]] = defaultdict(list)
+        for row in await self._connection.execute(_FIRED_OF, {"assignment_ids": assignments}):
+            fired[row.assignment_id, row.clock].append(_step(StepFired.model_validate_json(row.event)))
+        if fired:
+            stored = await lock_clocks(self._connection, sorted({assignment for assignment, _ in fired}))
+            moved = [(each, moved_on(each.clock, fired[each.key])) for each, _ in stored if each.key in fired]
+            await revise_clocks(self._connection, moved)
 
 
 def _step(said: StepFired) -> Step:

@@ -20,10 +20,7 @@ from relance_sla_monitor.scorecards.csv_text import csv_pieces
 from relance_sla_monitor.scorecards.figures import FIGURES, MARKETING, SALES
 from relance_sla_monitor.scorecards.question import DIMENSIONS, Dimension, Per, Question, Side, dimensions, one_for_each
 from relance_sla_monitor.scorecards.reader import ListedLead, Row, Scorecards, TooManyRows
-from relance_sla_monitor.scorecards.spend import (
-    FIRST_DAY,
-    LAST_DAY,
-)
+from relance_sla_monitor.scorecards.spend import FIRST_DAY, LAST_DAY
 
 _DEFAULT_DAYS = timedelta(weeks=13)
 _SALES_COLUMNS = (*SALES, "share_in_window", "response_seconds_median", "response_seconds_p90")
@@ -31,7 +28,6 @@ _MARKETING_COLUMNS = (*MARKETING, "acceptance_rate", "spent", "currency", "cost_
 
 _Value = Annotated[Annotated[str, STORABLE] | None, Query(max_length=200)]
 _Day = Annotated[date | None, Query(ge=FIRST_DAY, le=LAST_DAY)]
-_LARGEST = 2**63 - 1
 _PLACE = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.\d{1,9}$"
 _Wanted = Literal["json", "csv"]
 
@@ -92,7 +88,7 @@ def _grouped(
         names = dimensions(by)
     except ValueError as error:
         raise invalid_fields([FieldFault("query/by", str(error))]) from error
-    return Question(asked.since, asked.until, names, asked.having, per or one_for_each(names, asked.having))
+    return replace(asked, by=names, per=per or one_for_each(names, asked.having))
 
 
 def _after(
