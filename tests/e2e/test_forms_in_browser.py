@@ -11,6 +11,7 @@ from typing import Any, Literal
 import pytest
 from aiohttp import web
 from playwright.async_api import Browser, Page, Request, Route, expect
+from tests.http_servers import answering
 from tests.system import KEYS, System, running_system
 
 from relance_local.broker import Broker
@@ -49,13 +50,8 @@ class Site:
 
 @asynccontextmanager
 async def serving(site: Site) -> AsyncIterator[Site]:
-    app = web.Application()
-    app.router.add_get("/{page}", site.form)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", site.port).start()
-    yield site
-    await runner.cleanup()
+    async with answering(site.port, web.get("/{page}", site.form)):
+        yield site
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from tests.http_servers import answering
 from tests.partner_requests import PARTNERS, SAMPLES
 from tests.system import KEYS, LINK_SECRET, OPERATOR_TOKEN, WEBHOOK_SECRET, System, routing, running_system
 from yarl import URL
@@ -78,15 +79,9 @@ async def others() -> AsyncIterator[int]:
         said = {"success": False, "error-codes": ["invalid-input-secret"], "asked": dict(await request.post())}
         return web.json_response(said, status=200 if captchas == 1 else 500)
 
-    app = web.Application()
-    app.router.add_get("/{lead}", lead)
-    app.router.add_post("/siteverify", siteverify)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
     port = free_port()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
-    yield port
-    await runner.cleanup()
+    async with answering(port, web.get("/{lead}", lead), web.post("/siteverify", siteverify)):
+        yield port
 
 
 async def test_nothing_that_services_write_names_a_person(
