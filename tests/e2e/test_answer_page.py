@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, Literal
 from uuid import UUID
@@ -11,55 +10,22 @@ from uuid import UUID
 import pytest
 from itsdangerous import TimestampSigner
 from playwright.async_api import Browser, Locator, Page, expect
+from tests.e2e.browsing import CONTRAST, PHONE, fits, opened
 from tests.system import LATE_STEPS, LINK_SECRET, Received, System, routing
 
 from relance.ids import AssignmentId
 from relance_local.services import ROUTER
 from relance_router.answers.links import AnswerLinks
 
-PHONE: dict[str, Any] = {
-    "viewport": {"width": 390, "height": 844},
-    "device_scale_factor": 2,
-    "is_mobile": True,
-    "has_touch": True,
-}
 MESSAGE = "We have 40 people and two offices.\nCan you call me today? " + "Averylongwordwithoutanyspace" * 8
 STATES = "SELECT rep, state FROM reporting.assignments ORDER BY ordinal"
-
-# WCAG 2: relative luminance, and the ratio of two of them.
-CONTRAST = """element => {
-    const channels = colour => colour.match(/[\\d.]+/g).map(Number);
-    const luminance = ([r, g, b]) => {
-        const [R, G, B] = [r, g, b].map(c => (c /= 255) <= .04045 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4);
-        return .2126 * R + .7152 * G + .0722 * B;
-    };
-    let behind = element;
-    while (channels(getComputedStyle(behind).backgroundColor)[3] === 0) behind = behind.parentElement;
-    const pair = [channels(getComputedStyle(element).color), channels(getComputedStyle(behind).backgroundColor)];
-    const [dark, light] = pair.map(luminance).sort((a, b) => a - b);
-    return (light + .05) / (dark + .05);
-}"""
 
 
 @pytest.fixture
 async def phone(browser: Browser) -> AsyncIterator[Page]:
-    """A phone's browser, in which nothing goes wrong unnoticed."""
-    async with opened(browser) as page:
+    """A phone's browser."""
+    async with opened(browser, **PHONE) as page:
         yield page
-
-
-@asynccontextmanager
-async def opened(
-    browser: Browser, *, colours: Literal["light", "dark"] = "light", script: bool = True
-) -> AsyncIterator[Page]:
-    context = await browser.new_context(**PHONE, color_scheme=colours, java_script_enabled=script)
-    page = await context.new_page()
-    wrong: list[str] = []
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda said: wrong.append(said.text) if "Content Security Policy" in said.text else None)
-    yield page
-    await context.close()
-    assert wrong == []
 
 
 async def told(system: System) -> Received:
@@ -72,11 +38,6 @@ async def told(system: System) -> Received:
         fields={"team": "sales", "message": MESSAGE, "budget": "20k"},
     )
     return await system.told(lead_id)
-
-
-async def fits(page: Page) -> None:
-    """Nothing is wider than the screen."""
-    assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE["viewport"]["width"]
 
 
 async def tap(page: Page, name: str) -> None:
@@ -220,7 +181,7 @@ async def status(page: Page, address: str) -> int:
 async def test_the_page_is_whole_without_its_script(system: System, browser: Browser) -> None:
     """It says what was left when it was opened."""
     received = await told(system)
-    async with opened(browser, script=False) as page:
+    async with opened(browser, **PHONE, java_script_enabled=False) as page:
         await page.goto(received.data["answer"]["page"])
         await expect(page.get_by_role("timer")).to_contain_text("left to respond")
         await tap(page, "I have it")
@@ -240,7 +201,7 @@ async def test_everything_can_be_read_by_day_and_by_night(system: System, browse
 
 async def readable_in(system: System, browser: Browser, colours: Literal["light", "dark"], ground: str) -> None:
     received = await told(system)
-    async with opened(browser, colours=colours) as page:
+    async with opened(browser, **PHONE, color_scheme=colours) as page:
         await page.goto(received.data["answer"]["page"])
         await expect(page.locator("html")).to_have_css("background-color", ground)
         await page.get_by_text("Not mine", exact=True).tap()
