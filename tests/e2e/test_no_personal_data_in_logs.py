@@ -4,7 +4,6 @@ The person comes in by every door, right and wrong, and meets every kind of fail
 the services have written.
 """
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -14,10 +13,11 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaProducer
 from tests.http_servers import answering
 from tests.partner_requests import PARTNERS, SAMPLES
 from tests.system import KEYS, LINK_SECRET, OPERATOR_TOKEN, WEBHOOK_SECRET, System, routing, running_system
+from tests.topics import first_messages
 from yarl import URL
 
 from relance import ids, tracing
@@ -355,17 +355,8 @@ async def reasons_of_dead_letters(system: System, counts: dict[str, int]) -> str
     """Why each died: every header of ours, once so many have died."""
     told: list[str] = []
     for group, count in counts.items():
-        consumer = AIOKafkaConsumer(
-            f"{system.topic_prefix}{group}.dlq",
-            bootstrap_servers=system.broker.bootstrap_servers,
-            auto_offset_reset="earliest",
-        )
-        await consumer.start()
-        try:
-            async with asyncio.timeout(60):
-                letters = [await consumer.getone() for _ in range(count)]
-        finally:
-            await consumer.stop()
+        topic = f"{system.topic_prefix}{group}.dlq"
+        letters = await first_messages(system.broker.bootstrap_servers, topic, count)
         told += [
             f"{name}: {value.decode()}" for each in letters for name, value in each.headers if name.startswith("dlq")
         ]
