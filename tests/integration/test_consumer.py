@@ -85,10 +85,9 @@ async def wait_for(database: Database, count: int) -> None:
     await wait_until(reached, what=f"{count} events to be handled")
 
 
-async def dead_letter(settings: ServiceSettings) -> ConsumerRecord[bytes, bytes]:
+async def dead_letters(settings: ServiceSettings, count: int) -> list[ConsumerRecord[bytes, bytes]]:
     topic = dead_letter_topic(settings.topic_prefix + GROUP)
-    (letter,) = await first_messages(settings.kafka_bootstrap_servers, topic, 1)
-    return letter
+    return await first_messages(settings.kafka_bootstrap_servers, topic, count)
 
 
 async def test_every_event_is_handled_once_however_often_it_is_sent(
@@ -132,7 +131,7 @@ async def test_a_message_that_is_no_event_goes_to_the_dead_letters_and_the_parti
     await publish(settings, publisher, [good, bad, envelope(lead()).to_message()])
     async with running(settings, database, publisher, Effects()):
         await wait_for(database, 2)
-        letter = await dead_letter(settings)
+        (letter,) = await dead_letters(settings, 1)
     headers = dict(letter.headers)
     assert letter.value == bad.value
     assert headers["dlq_topic"].decode() == settings.topic_prefix + Topic.RECEIVED
@@ -149,7 +148,7 @@ async def test_a_fault_of_our_own_buries_its_message_only(
     await publish(settings, publisher, [*(envelope() for _ in range(9)), envelope(lead(source="poison"))])
     async with running(settings, database, publisher, Effects(fail_permanently_on="poison")):
         await wait_for(database, 9)
-        letter = await dead_letter(settings)
+        (letter,) = await dead_letters(settings, 1)
     assert dict(letter.headers)["dlq_error"] == b"ZeroDivisionError"
     assert await handled(database) == 9
 
