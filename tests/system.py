@@ -17,6 +17,7 @@ import yaml
 from aiohttp import web
 from pydantic_core import MultiHostUrl
 from standardwebhooks import Webhook
+from tests.http_servers import answering
 
 from relance.kafka.topics import create_topics
 from relance.settings import ServiceSettings
@@ -274,12 +275,7 @@ async def running_system(
     server, broker = real_parts
     endpoints = Endpoints()
     async with AsyncExitStack() as closing:
-        app = web.Application()
-        app.router.add_post("/{endpoint}", endpoints.listen)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        closing.push_async_callback(runner.cleanup)
-        await web.TCPSite(runner, "127.0.0.1", endpoints.port).start()
+        await closing.enter_async_context(answering(endpoints.port, web.post("/{endpoint}", endpoints.listen)))
         http = await closing.enter_async_context(aiohttp.ClientSession())
 
         prefix = f"{database}."

@@ -26,6 +26,7 @@ from pydantic_core import MultiHostUrl
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy import text
+from tests.http_servers import answering
 
 import relance_router
 from relance import migrations
@@ -75,12 +76,11 @@ class Endpoints:
     def __init__(self) -> None:
         self.port = free_port()
         self.arrived: dict[str, float] = {}
-        self.over = asyncio.Event()
 
     async def listen(self, request: web.Request) -> web.Response:
         """Take one webhook; the dead endpoint never answers."""
         if request.match_info["endpoint"] == DEAD:
-            await self.over.wait()
+            await asyncio.Event().wait()
         self.arrived[request.headers["webhook-id"]] = time.perf_counter()
         return web.Response()
 
@@ -103,13 +103,7 @@ async def measure(database: Database, *, run: str, backlog: int, seconds: float,
     """Deliver at a steady rate, beside a backlog of this length."""
     async with AsyncExitStack() as closing:
         endpoints = Endpoints()
-        app = web.Application()
-        app.router.add_post("/{endpoint}", endpoints.listen)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        closing.push_async_callback(runner.cleanup)
-        closing.callback(endpoints.over.set)
-        await web.TCPSite(runner, "127.0.0.1", endpoints.port).start()
+        await closing.enter_async_context(answering(endpoints.port, web.post("/{endpoint}", endpoints.listen)))
         async with database.transaction() as connection:
             await connection.execute(text("TRUNCATE notifications, endpoints CASCADE"))
             await ConfigurationVersions().apply(connection, endpoints.routing())

@@ -6,6 +6,7 @@ from datetime import timedelta
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from tests.bench.stage import PREFIX, Stage
+from tests.topics import message_on
 
 from relance import tracing
 from relance.clock import utc_now
@@ -61,9 +62,7 @@ def _messages(first: int, end: int) -> Iterator[Message]:
         event = Envelope(
             EventId(new_id()), "relance/ingest", lead.identity_key, lead.received_at, tracing.child_of(None), lead
         )
-        message = event.to_message()
-        key = lead.identity_key.encode()
-        yield Message(TOPIC, key, message.value, [(name, value) for name, value in message.headers.items()])
+        yield message_on(TOPIC, event.to_message())
 
 
 def _lead(number: int) -> LeadReceived:

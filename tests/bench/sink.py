@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from aiohttp import web
+from tests.http_servers import answering
 
 from relance_local.conditions import free_port
 
@@ -28,7 +29,6 @@ class Sink:
     ids: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     """The webhook-ids under which each assignment's rep was told of it."""
     received: int = 0
-    closed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def url(self) -> str:
@@ -42,7 +42,7 @@ class Sink:
             self.ids[message["data"]["assignment_id"]].add(request.headers["webhook-id"])
         self.received += 1
         if self.holding:
-            await self.closed.wait()
+            await asyncio.Event().wait()
         return web.Response()
 
 
@@ -50,13 +50,5 @@ class Sink:
 async def running_sink(*, holding: bool) -> AsyncIterator[Sink]:
     """A sink that listens; closed when the block ends."""
     sink = Sink(holding=holding)
-    app = web.Application()
-    app.router.add_post("/{endpoint}", sink.listen)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", sink.port).start()
+    async with answering(sink.port, web.post("/{endpoint}", sink.listen)):
         yield sink
-    finally:
-        sink.closed.set()
-        await runner.cleanup()

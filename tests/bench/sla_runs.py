@@ -9,13 +9,15 @@ from datetime import timedelta
 
 import asyncpg
 import psutil
+from tests.assignments import assignment_made
 from tests.bench.stage import PREFIX, Stage
+from tests.topics import message_on
 
 from relance import tracing
 from relance.calendars import Calendar
 from relance.clock import utc_now
-from relance.events import AssignmentMade, Envelope, EscalationStep, Topic
-from relance.ids import AssignmentId, EventId, LeadId, new_id
+from relance.events import Envelope, EscalationStep, Topic
+from relance.ids import EventId, new_id
 from relance.kafka.publisher import KafkaPublisher, Message
 from relance_local.conditions import wait_until
 from relance_local.services import SLA_MONITOR, Configuration, Parts, Services
@@ -197,24 +199,9 @@ _POLICY = tuple(
 
 
 def _message() -> Message:
-    made = AssignmentMade(
-        assignment_id=AssignmentId(new_id()),
-        lead_id=LeadId(new_id()),
-        ordinal=1,
-        rep="anna",
-        team="sales",
-        rule="everything",
-        source="website",
-        channel="form",
-        campaign="spring",
-        received_at=utc_now(),
-        assigned_at=utc_now(),
-        response_window=timedelta(days=1),
-        calendar=_OFFICE,
-        escalation=_POLICY,
-        configuration=1,
+    made = assignment_made(
+        utc_now(), campaign="spring", response_window=timedelta(days=1), calendar=_OFFICE, escalation=_POLICY
     )
     lead = str(made.lead_id)
     event = Envelope(EventId(new_id()), "relance/router", lead, utc_now(), tracing.child_of(None), made)
-    message = event.to_message()
-    return Message(PREFIX + Topic.ASSIGNMENTS, lead.encode(), message.value, list(message.headers.items()))
+    return message_on(PREFIX + Topic.ASSIGNMENTS, event.to_message())

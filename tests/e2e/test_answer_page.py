@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, Literal
 from uuid import UUID
@@ -11,55 +10,24 @@ from uuid import UUID
 import pytest
 from itsdangerous import TimestampSigner
 from playwright.async_api import Browser, Locator, Page, expect
+from tests.e2e.browsing import CONTRAST, PHONE, fits, opened
 from tests.system import LATE_STEPS, LINK_SECRET, Received, System, routing
 
 from relance.ids import AssignmentId
 from relance_local.services import ROUTER
 from relance_router.answers.links import AnswerLinks
 
-PHONE: dict[str, Any] = {
-    "viewport": {"width": 390, "height": 844},
-    "device_scale_factor": 2,
-    "is_mobile": True,
-    "has_touch": True,
-}
 MESSAGE = "We have 40 people and two offices.\nCan you call me today? " + "Averylongwordwithoutanyspace" * 8
-STATES = "SELECT rep, state FROM reporting.assignments ORDER BY ordinal"
-
-# WCAG 2: relative luminance, and the ratio of two of them.
-CONTRAST = """element => {
-    const channels = colour => colour.match(/[\\d.]+/g).map(Number);
-    const luminance = ([r, g, b]) => {
-        const [R, G, B] = [r, g, b].map(c => (c /= 255) <= .04045 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4);
-        return .2126 * R + .7152 * G + .0722 * B;
-    };
-    let behind = element;
-    while (channels(getComputedStyle(behind).backgroundColor)[3] === 0) behind = behind.parentElement;
-    const pair = [channels(getComputedStyle(element).color), channels(getComputedStyle(behind).backgroundColor)];
-    const [dark, light] = pair.map(luminance).sort((a, b) => a - b);
-    return (light + .05) / (dark + .05);
-}"""
+STATES = "SELECT rep, state FROM reporting.assignments WHERE lead_id = $1 ORDER BY ordinal"
+STOPPED = "SELECT stopped_by FROM reporting.clocks WHERE lead_id = $1 AND stopped_at IS NOT NULL"
+ANSWERS = "SELECT answer, reason FROM reporting.answers WHERE assignment_id = $1"
 
 
 @pytest.fixture
 async def phone(browser: Browser) -> AsyncIterator[Page]:
-    """A phone's browser, in which nothing goes wrong unnoticed."""
-    async with opened(browser) as page:
+    """A phone's browser."""
+    async with opened(browser, **PHONE) as page:
         yield page
-
-
-@asynccontextmanager
-async def opened(
-    browser: Browser, *, colours: Literal["light", "dark"] = "light", script: bool = True
-) -> AsyncIterator[Page]:
-    context = await browser.new_context(**PHONE, color_scheme=colours, java_script_enabled=script)
-    page = await context.new_page()
-    wrong: list[str] = []
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda said: wrong.append(said.text) if "Content Security Policy" in said.text else None)
-    yield page
-    await context.close()
-    assert wrong == []
 
 
 async def told(system: System) -> Received:
@@ -74,11 +42,6 @@ async def told(system: System) -> Received:
     return await system.told(lead_id)
 
 
-async def fits(page: Page) -> None:
-    """Nothing is wider than the screen."""
-    assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE["viewport"]["width"]
-
-
 async def tap(page: Page, name: str) -> None:
     await page.get_by_role("button", name=name, exact=True).tap()
 
@@ -88,9 +51,9 @@ async def contrast(element: Locator) -> float:
     return ratio
 
 
-async def test_a_rep_answers_on_the_phone_from_the_first_tap_to_the_deal(system: System, phone: Page) -> None:
+async def test_a_rep_answers_on_the_phone_from_the_first_tap_to_the_deal(shared_system: System, phone: Page) -> None:
     """Each tap says what happens next; a reload presses nothing again."""
-    received = await told(system)
+    received = await told(shared_system)
     await phone.goto(received.data["answer"]["page"])
     await expect(phone.get_by_role("heading", level=1)).to_have_text("Maria Huber")
     await expect(phone.get_by_text("Huber & Söhne")).to_be_visible()
@@ -113,66 +76,71 @@ async def test_a_rep_answers_on_the_phone_from_the_first_tap_to_the_deal(system:
     await expect(phone.get_by_role("status")).to_contain_text("Congratulations")
     await expect(phone.get_by_role("button")).to_have_count(0)
 
-    assert await system.rows(STATES) == [{"rep": received.data["rep"], "state": "contacted"}]
-    said = await system.rows("SELECT disposition, newest, source FROM reporting.dispositions ORDER BY sequence")
+    lead_id = received.data["lead"]["lead_id"]
+    assert await shared_system.rows(STATES, lead_id) == [{"rep": received.data["rep"], "state": "contacted"}]
+    said = await shared_system.rows(
+        "SELECT disposition, newest, source FROM reporting.dispositions WHERE lead_id = $1 ORDER BY sequence", lead_id
+    )
     assert said == [
         {"disposition": "accepted", "newest": False, "source": "website"},
         {"disposition": "won", "newest": True, "source": "website"},
     ]
-    (clock,) = await system.wait_for_rows("SELECT stopped_by FROM reporting.clocks WHERE stopped_at IS NOT NULL")
+    (clock,) = await shared_system.wait_for_rows(STOPPED, lead_id)
     assert clock == {"stopped_by": "acknowledged"}
     # The next lead's clock has started: what came before it on the topics has been handled.
-    after = await system.told(await system.post_lead(fields={"team": "sales"}))
-    await system.answer(after, "contacted")
-    await system.wait_for_rows("SELECT FROM reporting.clocks WHERE stopped_at IS NOT NULL", count=2)
-    dead = [line for line in system.logs() if line["event"] == "message buried"]
+    after = await told(shared_system)
+    await shared_system.answer(after, "contacted")
+    await shared_system.wait_for_rows(STOPPED, after.data["lead"]["lead_id"])
+    dead = [line for line in shared_system.logs() if line["event"] == "message buried"]
     assert dead == []
 
 
-async def test_a_lead_that_is_not_mine_goes_to_the_other_rep_with_the_reason(system: System, phone: Page) -> None:
+async def test_a_lead_that_is_not_mine_goes_to_the_other_rep_with_the_reason(
+    shared_system: System, phone: Page
+) -> None:
     """And whoever passed it on does not see the person any more."""
-    received = await told(system)
+    received = await told(shared_system)
     await phone.goto(received.data["answer"]["page"])
     await phone.get_by_text("Not mine", exact=True).tap()
     await fits(phone)
     await tap(phone, "Pass it on")  # without a reason the browser holds it back
-    assert [row["state"] for row in await system.rows(STATES)] == ["open"]
+    assert [row["state"] for row in await shared_system.rows(STATES, received.data["lead"]["lead_id"])] == ["open"]
     await phone.get_by_label("Wrong territory").check()
     await phone.get_by_label("In your own words").fill("Lives in Vienna")
     await tap(phone, "Pass it on")
     await expect(phone.get_by_role("heading")).to_have_text("You passed this lead on")
     await expect(phone.get_by_text("Maria")).to_have_count(0)
 
-    other = await system.told(received.data["lead"]["lead_id"], times=2)
+    other = await shared_system.told(received.data["lead"]["lead_id"], times=2)
     assert {received.data["rep"], other.data["rep"]} == {"anna", "ben"}
-    (declined,) = await system.rows("SELECT answer, reason FROM reporting.answers")
+    (declined,) = await shared_system.rows(ANSWERS, received.data["assignment_id"])
     assert declined == {"answer": "declined", "reason": "wrong_territory"}
     for press in ("acknowledge", "decline"):
         data = {"answer": press, "reason": "no_time"} if press == "decline" else {"answer": press}
-        async with system.http.post(received.data["answer"]["page"], data=data) as answer:
+        async with shared_system.http.post(received.data["answer"]["page"], data=data) as answer:
             assert (answer.status, "Maria" in await answer.text()) == (410, False)
 
 
-async def test_opening_a_link_changes_nothing_whoever_opens_it(system: System, phone: Page) -> None:
+async def test_opening_a_link_changes_nothing_whoever_opens_it(shared_system: System, phone: Page) -> None:
     """Mail and chat programs fetch links to preview them, also those of single answers."""
-    received = await told(system)
+    received = await told(shared_system)
     page = received.data["answer"]["page"]
-    before = await system.rows("SELECT * FROM router.assignments", role="postgres")
+    before = await shared_system.rows("SELECT * FROM router.assignments", role="postgres")
     for query in ("", "?answer=acknowledge", "?answer=contacted", "?answer=decline", "?answer=%00", "?reason=spam"):
         await phone.goto(page + query)
-        async with system.http.get(page + query) as answer:
+        async with shared_system.http.get(page + query) as answer:
             assert answer.status == 200
             policy = answer.headers["Content-Security-Policy"]
             assert "unsafe" not in policy
             assert "default-src 'none'" in policy
             assert (answer.headers["Referrer-Policy"], answer.headers["Cache-Control"]) == ("no-referrer", "no-store")
-    assert await system.rows("SELECT * FROM router.assignments", role="postgres") == before
-    assert await system.rows("SELECT * FROM reporting.answers") == []
+    assert await shared_system.rows("SELECT * FROM router.assignments", role="postgres") == before
+    assert await shared_system.rows(ANSWERS, received.data["assignment_id"]) == []
 
 
-async def test_a_link_that_came_with_an_answer_asks_for_one_press(system: System, phone: Page) -> None:
+async def test_a_link_that_came_with_an_answer_asks_for_one_press(shared_system: System, phone: Page) -> None:
     """The button in the chat has said what; the page asks only whether."""
-    received = await told(system)
+    received = await told(shared_system)
     for answer, label in (("acknowledge", "I have it"), ("contacted", "I reached them"), ("decline", "Pass it on")):
         await phone.goto(f"{received.data['answer']['page']}?answer={answer}")
         await expect(phone.get_by_role("button")).to_have_text([label])
@@ -217,10 +185,10 @@ async def status(page: Page, address: str) -> int:
     return answer.status
 
 
-async def test_the_page_is_whole_without_its_script(system: System, browser: Browser) -> None:
+async def test_the_page_is_whole_without_its_script(shared_system: System, browser: Browser) -> None:
     """It says what was left when it was opened."""
-    received = await told(system)
-    async with opened(browser, script=False) as page:
+    received = await told(shared_system)
+    async with opened(browser, **PHONE, java_script_enabled=False) as page:
         await page.goto(received.data["answer"]["page"])
         await expect(page.get_by_role("timer")).to_contain_text("left to respond")
         await tap(page, "I have it")
@@ -232,15 +200,15 @@ async def test_the_page_is_whole_without_its_script(system: System, browser: Bro
         await expect(page.get_by_role("status")).to_contain_text("You have accepted this lead.")
 
 
-async def test_everything_can_be_read_by_day_and_by_night(system: System, browser: Browser) -> None:
+async def test_everything_can_be_read_by_day_and_by_night(shared_system: System, browser: Browser) -> None:
     """WCAG AA: 4.5 to 1 for text; and what is tapped is 44 pixels high at least."""
-    await readable_in(system, browser, "light", "rgb(242, 244, 247)")
-    await readable_in(system, browser, "dark", "rgb(14, 17, 22)")
+    await readable_in(shared_system, browser, "light", "rgb(242, 244, 247)")
+    await readable_in(shared_system, browser, "dark", "rgb(14, 17, 22)")
 
 
 async def readable_in(system: System, browser: Browser, colours: Literal["light", "dark"], ground: str) -> None:
     received = await told(system)
-    async with opened(browser, colours=colours) as page:
+    async with opened(browser, **PHONE, color_scheme=colours) as page:
         await page.goto(received.data["answer"]["page"])
         await expect(page.locator("html")).to_have_css("background-color", ground)
         await page.get_by_text("Not mine", exact=True).tap()
@@ -263,13 +231,13 @@ async def readable(page: Page) -> None:
         assert box["height"] >= 44, await target.inner_text()
 
 
-async def test_a_press_that_cannot_be_taken_says_why_on_the_page(system: System, phone: Page) -> None:
+async def test_a_press_that_cannot_be_taken_says_why_on_the_page(shared_system: System, phone: Page) -> None:
     """A reason is missing, a text is too long, or something else was said meanwhile."""
-    received = await told(system)
+    received = await told(shared_system)
     page = received.data["answer"]["page"]
 
     async def pressed(expected: int, words: str, **fields: str) -> None:
-        async with system.http.post(page, data=fields, allow_redirects=False) as answer:
+        async with shared_system.http.post(page, data=fields, allow_redirects=False) as answer:
             text = await answer.text()
             assert (answer.status, answer.content_type) == (expected, "text/html")
             assert words in text
@@ -282,9 +250,11 @@ async def test_a_press_that_cannot_be_taken_says_why_on_the_page(system: System,
     await pressed(422, "Answer", answer="destroy")
     await pressed(422, "Answer")
     await pressed(409, "Say first that you have this lead", answer="won")
-    assert await system.rows(STATES) == [{"rep": received.data["rep"], "state": "open"}]
+    assert await shared_system.rows(STATES, received.data["lead"]["lead_id"]) == [
+        {"rep": received.data["rep"], "state": "open"}
+    ]
     await phone.goto(page)
-    assert (await system.answer(received, "contacted"))[0] == 200
+    assert (await shared_system.answer(received, "contacted"))[0] == 200
     await phone.get_by_text("Not mine", exact=True).tap()
     await phone.get_by_label("No time").check()
     await tap(phone, "Pass it on")

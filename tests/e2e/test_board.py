@@ -3,14 +3,14 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 from playwright.async_api import Browser, Page, expect
-from tests.e2e.test_answer_page import CONTRAST, PHONE
+from tests.e2e.browsing import CONTRAST, PHONE, opened
 from tests.system import OPERATOR_TOKEN, System, running_system
 
 from relance_local.broker import Broker
@@ -22,25 +22,9 @@ LIMIT = 15_000
 """Milliseconds within which the board must show something: generous, for slow machines."""
 
 
-@asynccontextmanager
-async def screen(
-    browser: Browser,
-    size: dict[str, Any] = WALL,
-    *,
-    colours: Literal["light", "dark"] = "light",
-    script: bool = True,
-) -> AsyncIterator[Page]:
-    """A screen on which nothing goes wrong unnoticed."""
-    context = await browser.new_context(
-        **size, timezone_id="Asia/Tokyo", color_scheme=colours, java_script_enabled=script
-    )
-    page = await context.new_page()
-    wrong: list[str] = []
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda said: wrong.append(said.text) if "Content Security Policy" in said.text else None)
-    yield page
-    await context.close()
-    assert wrong == []
+def screen(browser: Browser, size: dict[str, Any] = WALL, **context: Any) -> AbstractAsyncContextManager[Page]:
+    """A screen in another part of the world."""
+    return opened(browser, **size, timezone_id="Asia/Tokyo", **context)
 
 
 async def show(page: Page, system: System, team: str | None = None) -> None:
@@ -162,7 +146,7 @@ async def test_everything_fits_and_can_be_read_on_a_wall_and_on_a_phone(short: S
         await short.post_lead(fields={"team": "world"})
     for colours in ("light", "dark"):
         for size in (WALL, PHONE):
-            async with screen(browser, size, colours=colours) as page:
+            async with screen(browser, size, color_scheme=colours) as page:
                 await show(page, short)
                 await expect(page.get_by_text("more", exact=False).first).to_be_visible(timeout=LIMIT)
                 assert await page.evaluate("document.documentElement.scrollWidth") <= size["viewport"]["width"]
@@ -207,7 +191,7 @@ async def test_the_board_is_whole_without_its_script(system: System, browser: Br
     """It says of when it is, and reloads by itself."""
     lead_id = await system.post_lead(fields={"team": "sales"})
     await system.wait_for_rows("SELECT FROM reporting.clocks")
-    async with screen(browser, PHONE, script=False) as page:
+    async with screen(browser, PHONE, java_script_enabled=False) as page:
         await page.goto(system.services.board_link())
         await page.wait_for_url("**/board")
         await expect(lead(page, lead_id)).to_contain_text("in time")

@@ -2,7 +2,8 @@
 
 import yaml
 from playwright.async_api import Browser, expect
-from tests.e2e.test_answer_page import opened, tap
+from tests.e2e.browsing import PHONE, opened
+from tests.e2e.test_answer_page import tap
 from tests.system import System, routing
 
 
@@ -21,7 +22,7 @@ async def test_the_first_to_claim_on_the_phone_gets_the_lead_and_the_other_is_to
     standing = await system.rows("SELECT reason, teams FROM reporting.unrouted")
     assert standing == [{"reason": "offered", "teams": ["sales"]}]
 
-    async with opened(browser) as anna, opened(browser) as ben:
+    async with opened(browser, **PHONE) as anna, opened(browser, **PHONE) as ben:
         for page, rep in ((anna, "rep:anna"), (ben, "rep:ben")):
             await page.goto(offered[rep].data["answer"]["page"])
             await expect(page.get_by_role("button", name="I take it", exact=True)).to_be_visible()

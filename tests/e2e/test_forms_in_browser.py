@@ -3,14 +3,16 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 from aiohttp import web
 from playwright.async_api import Browser, Page, Request, Route, expect
+from tests.e2e.browsing import PHONE, fits, opened
+from tests.http_servers import answering
 from tests.system import KEYS, System, running_system
 
 from relance_local.broker import Broker
@@ -18,7 +20,6 @@ from relance_local.conditions import free_port
 from relance_local.database_server import DatabaseServer
 from relance_local.services import INGEST
 
-PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "has_touch": True}
 WEBSITE_FORM = """<!doctype html><html lang="de"><meta charset="utf-8"><title>Kontakt</title>
 <form data-relance="website" {attributes}>
   <label>Vorname <input name="first_name"></label> <label>Nachname <input name="last_name"></label>
@@ -49,13 +50,8 @@ class Site:
 
 @asynccontextmanager
 async def serving(site: Site) -> AsyncIterator[Site]:
-    app = web.Application()
-    app.router.add_get("/{page}", site.form)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", site.port).start()
-    yield site
-    await runner.cleanup()
+    async with answering(site.port, web.get("/{page}", site.form)):
+        yield site
 
 
 @pytest.fixture
@@ -80,25 +76,9 @@ async def ingest(
         yield running
 
 
-@asynccontextmanager
-async def opened(
-    browser: Browser,
-    *,
-    script: bool = True,
-    colours: Literal["light", "dark"] = "light",
-    language: str = "en-GB",
-) -> AsyncIterator[Page]:
-    """A phone's browser, in which nothing goes wrong unnoticed."""
-    context = await browser.new_context(
-        **PHONE, java_script_enabled=script, color_scheme=colours, locale=language, reduced_motion="reduce"
-    )
-    page = await context.new_page()
-    wrong: list[str] = []
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda said: wrong.append(said.text) if "Content Security Policy" in said.text else None)
-    yield page
-    await context.close()
-    assert wrong == []
+def visiting(browser: Browser, *, locale: str = "en-GB", **context: Any) -> AbstractAsyncContextManager[Page]:
+    """A visitor's phone."""
+    return opened(browser, **PHONE, locale=locale, reduced_motion="reduce", **context)
 
 
 async def stored(system: System) -> list[dict[str, Any]]:
@@ -111,14 +91,9 @@ async def fill(page: Page, **labels: str) -> None:
         await page.get_by_label(label.replace("_", "-")).fill(value)
 
 
-async def fits(page: Page) -> None:
-    """Nothing is wider than the screen."""
-    assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE["viewport"]["width"]
-
-
 async def test_a_visitor_fills_in_the_demo_form_and_sees_thanks(ingest: System, browser: Browser) -> None:
     """The lead is stored with where the visitor came from, and nothing else of the page's address."""
-    async with opened(browser) as page:
+    async with visiting(browser) as page:
         address = ingest.url(INGEST, "/demo?utm_source=ads&utm_campaign=spring&gclid=x1&email=private@example.com")
         await page.goto(address, referer="https://search.example.com/")
         await fill(page, Name="Maria Huber", E_mail="maria@example.com", Phone="030 12345678")
@@ -143,7 +118,7 @@ async def test_a_visitor_fills_in_the_demo_form_and_sees_thanks(ingest: System, 
 
 async def test_a_wrong_field_is_told_beside_it_and_can_be_mended(ingest: System, browser: Browser) -> None:
     """Programs that read the page aloud tell it with the field; sent again it is one lead."""
-    async with opened(browser) as page:
+    async with visiting(browser) as page:
         await page.goto(ingest.url(INGEST, "/demo"))
         await fill(page, E_mail="maria@", Phone="12")
         await page.locator("button").click()
@@ -165,7 +140,7 @@ async def test_a_wrong_field_is_told_beside_it_and_can_be_mended(ingest: System,
 async def test_another_sites_form_needs_no_change_but_the_snippet(ingest: System, site: Site, browser: Browser) -> None:
     """Under a strict policy; its own names and texts; the first page of the visit is remembered on the next."""
     site.attributes = 'data-thanks="Danke, Maria!" data-honeypot="homepage"'
-    async with opened(browser, language="de-DE") as page:
+    async with visiting(browser, locale="de-DE") as page:
         await page.goto(f"{site.origin}/landing?utm_source=news&fbclid=f1")
         await page.goto(f"{site.origin}/contact?utm_source=other")
         await fill(page, Vorname="Maria", Nachname="Huber", Nachricht="Hallo")
@@ -203,7 +178,7 @@ async def test_the_sites_own_script_may_ask_beforehand_and_other_sites_may_not(
         return [answer.status, (await answer.json()).repeated];
     }"""
     address = ingest.url(INGEST, "/v1/forms/website")
-    async with opened(browser) as page, serving(Site(free_port(), site.ingest)) as other:
+    async with visiting(browser) as page, serving(Site(free_port(), site.ingest)) as other:
         await page.goto(f"{site.origin}/contact")
         assert await page.evaluate(send, address) == [202, False]
         assert await page.evaluate(send, address) == [202, True]
@@ -232,7 +207,7 @@ async def test_an_impatient_visitor_and_a_broken_network_give_one_lead(
             await seen.wait()
             await route.continue_()
 
-    async with opened(browser) as page:
+    async with visiting(browser) as page:
         await page.route("**/v1/forms/website", broken)
         await page.goto(f"{site.origin}/contact")
         await page.locator("[name=your-email]").fill("maria@example.com")
@@ -248,7 +223,7 @@ async def test_an_impatient_visitor_and_a_broken_network_give_one_lead(
 
 async def test_the_snippet_follows_a_forms_own_redirect(ingest: System, site: Site, browser: Browser) -> None:
     """As a browser without script would; and it says what is wrong with the form, and not to try again."""
-    async with opened(browser) as page:
+    async with visiting(browser) as page:
         await page.goto(f"{site.origin}/contact")
         await page.locator("[name=your-email]").fill("maria@example.com")
         await page.evaluate(
@@ -268,7 +243,7 @@ async def test_the_snippet_follows_a_forms_own_redirect(ingest: System, site: Si
 
 async def test_a_browser_that_cannot_fetch_sends_the_form_itself(ingest: System, site: Site, browser: Browser) -> None:
     """With all that the snippet has added."""
-    async with opened(browser) as page:
+    async with visiting(browser) as page:
         await page.add_init_script("delete window.fetch")
         await page.goto(f"{site.origin}/contact?gclid=g1")
         await page.locator("[name=your-email]").fill("maria@example.com")
@@ -293,7 +268,7 @@ async def test_where_fetching_is_blocked_the_browser_sends_the_form_itself(
             await route.fetch()
         await route.abort("blockedbyclient")
 
-    async with opened(browser) as page:
+    async with visiting(browser) as page:
         await page.route("**/v1/forms/**", blocked)
         await page.goto(f"{site.origin}/contact")
         await page.locator("[name=your-email]").fill("maria@example.com")
@@ -320,7 +295,7 @@ async def test_an_outage_is_not_taken_for_a_blocker(ingest: System, site: Site, 
             tokens.append(route.request)
             await (route.abort("connectionrefused") if len(tokens) == 1 else route.continue_())
 
-    async with opened(browser) as page:
+    async with visiting(browser) as page:
         await page.add_init_script("const later = setTimeout; setTimeout = (call, after) => later(call, after / 10)")
         await page.route("**/v1/forms/**", away)
         async with page.expect_event("requestfailed"):
@@ -339,7 +314,7 @@ async def test_another_sites_form_is_sent_where_its_script_does_not_run(
 ) -> None:
     """In an old browser, say: the form has an action of its own, as docs/forms.md shows it."""
     site.attributes = f'action="{site.ingest}/v1/forms/website" method="post"'
-    async with opened(browser, script=False) as page:
+    async with visiting(browser, java_script_enabled=False) as page:
         await page.goto(f"{site.origin}/contact")
         await page.locator("[name=your-email]").fill("maria@example.com")
         await page.locator("button").click()
@@ -349,7 +324,7 @@ async def test_another_sites_form_is_sent_where_its_script_does_not_run(
 
 async def test_a_browser_without_script_sees_what_is_wrong_and_goes_back(ingest: System, browser: Browser) -> None:
     """The page names the fields; the browser still has what was written; a reload of the thanks sends nothing."""
-    async with opened(browser, script=False, language="de-DE") as page:
+    async with visiting(browser, java_script_enabled=False, locale="de-DE") as page:
         await page.goto(ingest.url(INGEST, "/demo?plain&utm_campaign=spring"))
         await fill(page, Name="Maria Huber", E_mail="maria@")
         await page.locator("button").click()
@@ -370,7 +345,7 @@ async def test_a_browser_without_script_sees_what_is_wrong_and_goes_back(ingest:
 
 async def test_the_way_back_keeps_what_was_written(ingest: System, browser: Browser) -> None:
     """Where there is script, the link of the error page is the browser's own way back."""
-    async with opened(browser) as page:
+    async with visiting(browser) as page:
         await page.goto(ingest.url(INGEST, "/demo?plain"))
         await fill(page, Name="Maria Huber", E_mail="maria@")
         await page.locator("button").click()
@@ -390,7 +365,7 @@ async def test_a_person_with_the_snippet_is_not_suspected(
     sources = {"website": {"thanks_url": None, "forms": forms, "spam": spam}}
     async with (
         running_system(real_parts, database, tmp_path, services=[INGEST], sources=sources) as system,
-        opened(browser) as page,
+        visiting(browser) as page,
     ):
         site.ingest = system.services.url(INGEST)
         for bait in ("", "https://casino.example"):

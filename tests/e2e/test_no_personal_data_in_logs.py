@@ -4,7 +4,6 @@ The person comes in by every door, right and wrong, and meets every kind of fail
 the services have written.
 """
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -14,9 +13,11 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaProducer
+from tests.http_servers import answering
 from tests.partner_requests import PARTNERS, SAMPLES
 from tests.system import KEYS, LINK_SECRET, OPERATOR_TOKEN, WEBHOOK_SECRET, System, routing, running_system
+from tests.topics import first_messages
 from yarl import URL
 
 from relance import ids, tracing
@@ -78,15 +79,9 @@ async def others() -> AsyncIterator[int]:
         said = {"success": False, "error-codes": ["invalid-input-secret"], "asked": dict(await request.post())}
         return web.json_response(said, status=200 if captchas == 1 else 500)
 
-    app = web.Application()
-    app.router.add_get("/{lead}", lead)
-    app.router.add_post("/siteverify", siteverify)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
     port = free_port()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
-    yield port
-    await runner.cleanup()
+    async with answering(port, web.get("/{lead}", lead), web.post("/siteverify", siteverify)):
+        yield port
 
 
 async def test_nothing_that_services_write_names_a_person(
@@ -360,17 +355,8 @@ async def reasons_of_dead_letters(system: System, counts: dict[str, int]) -> str
     """Why each died: every header of ours, once so many have died."""
     told: list[str] = []
     for group, count in counts.items():
-        consumer = AIOKafkaConsumer(
-            f"{system.topic_prefix}{group}.dlq",
-            bootstrap_servers=system.broker.bootstrap_servers,
-            auto_offset_reset="earliest",
-        )
-        await consumer.start()
-        try:
-            async with asyncio.timeout(60):
-                letters = [await consumer.getone() for _ in range(count)]
-        finally:
-            await consumer.stop()
+        topic = f"{system.topic_prefix}{group}.dlq"
+        letters = await first_messages(system.broker.bootstrap_servers, topic, count)
         told += [
             f"{name}: {value.decode()}" for each in letters for name, value in each.headers if name.startswith("dlq")
         ]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from tests.http_servers import answering
 from tests.partner_requests import PARTNERS, SAMPLES, Sample
 from tests.system import KEYS, System, running_system
 from yarl import URL
@@ -60,13 +61,8 @@ class GraphApi:
 async def graph_api() -> AsyncIterator[GraphApi]:
     """A real server."""
     api = GraphApi()
-    app = web.Application()
-    app.router.add_get("/v25.0/{lead}", api.answer)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", api.port).start()
-    yield api
-    await runner.cleanup()
+    async with answering(api.port, web.get("/v25.0/{lead}", api.answer)):
+        yield api
 
 
 @pytest.fixture

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer
 from cryptography.fernet import Fernet
 from tests.system import KEYS, OPERATOR_TOKEN, System, running_system
+from tests.topics import from_the_beginning, message_on
 from typer.testing import CliRunner, Result
 
 from relance.clock import utc_now
 from relance.events import Envelope, ErasureDone, ErasureRequested, Topic
 from relance.ids import EventId, new_id
-from relance.kafka.publisher import KafkaPublisher, Message
+from relance.kafka.publisher import KafkaPublisher
 from relance_ingest.main import command_line
 from relance_local.broker import Broker
 from relance_local.database_server import DatabaseServer
@@ -32,23 +32,15 @@ async def operate(system: System, method: str, path: str, body: dict[str, Any] |
 
 async def requested(system: System, count: int) -> list[tuple[str, ErasureRequested]]:
     """What the router is asked to erase: key and event, once so many are on the topic."""
-    consumer = AIOKafkaConsumer(
-        system.topic_prefix + Topic.RECEIVED,
-        bootstrap_servers=system.broker.bootstrap_servers,
-        auto_offset_reset="earliest",
-    )
-    await consumer.start()
+    topic = system.topic_prefix + Topic.RECEIVED
     found: list[tuple[str, ErasureRequested]] = []
-    try:
-        async with asyncio.timeout(30):
-            while len(found) < count:
-                polled = await consumer.getmany(timeout_ms=500)
-                for record in (record for records in polled.values() for record in records):
-                    data = Envelope.from_message(record.headers, record.value).data
-                    if isinstance(data, ErasureRequested):
-                        found.append(((record.key or b"").decode(), data))
-    finally:
-        await consumer.stop()
+    async with asyncio.timeout(30), from_the_beginning(system.broker.bootstrap_servers, topic) as consumer:
+        while len(found) < count:
+            polled = await consumer.getmany(timeout_ms=500)
+            for record in (record for records in polled.values() for record in records):
+                data = Envelope.from_message(record.headers, record.value).data
+                if isinstance(data, ErasureRequested):
+                    found.append(((record.key or b"").decode(), data))
     return found
 
 
@@ -62,7 +54,7 @@ async def prove(system: System, erasure: ErasureRequested, *, times: int = 1) ->
         erased_at=utc_now(),
     )
     made = Envelope(EventId(new_id()), "relance/router", str(erasure.erasure_id), utc_now(), "", done).to_message()
-    message = Message(system.topic_prefix + Topic.PRIVACY, made.key.encode(), made.value, list(made.headers.items()))
+    message = message_on(system.topic_prefix + Topic.PRIVACY, made)
     publisher = KafkaPublisher(system.broker.bootstrap_servers, client_id="tests")
     _, failure = await publisher.publish([message] * times)
     await publisher.close()

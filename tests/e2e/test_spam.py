@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from tests.http_servers import answering
 from tests.system import KEYS, OPERATOR_TOKEN, THANKS, System, running_system
 from typer.testing import CliRunner, Result
 
@@ -195,11 +196,6 @@ async def test_a_captcha_is_asked_of_its_provider_and_its_silence_lets_nobody_th
             solved.remove(answer)
         return web.json_response({"success": success})
 
-    app = web.Application()
-    app.router.add_post("/siteverify", siteverify)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
     url = f"http://127.0.0.1:{port}/siteverify"
     captcha = {"kind": "turnstile", "secret_env": "RELANCE_CAPTCHA_SECRET", "verify_url": url}
     async with running_system(
@@ -213,22 +209,22 @@ async def test_a_captcha_is_asked_of_its_provider_and_its_silence_lets_nobody_th
         form = {"_key": KEYS["website"], "_idempotency_key": "k", "cf-turnstile-response": "solved too"}
         form["email"] = "maria@example.com"
         url, headers = system.url(INGEST, "/v1/forms/website"), {"Accept": "application/json"}
-        connection = await system.server.connect(system.database, "ingest")
-        async with connection.transaction():
-            await connection.execute("LOCK TABLE ingest.leads")
-            async with system.http.post(url, data=form, headers=headers) as answer:
-                assert (answer.status, solved) == (503, ["solved"])
-        await connection.close()
-        async with system.http.post(url, data=form, headers=headers) as answer:
-            assert await suspected(system, (await answer.json())["lead_id"]) == []
         answers: tuple[dict[str, str], ...] = (
             {"cf-turnstile-response": "solved"},
             {"cf-turnstile-response": "guessed"},
             {},
         )
-        found = [await suspected(system, await submit(system, **answer)) for answer in answers]
-        assert found == [[], ["captcha_failed"], ["captcha_failed"]]
-        await runner.cleanup()
+        async with answering(port, web.post("/siteverify", siteverify)):
+            connection = await system.server.connect(system.database, "ingest")
+            async with connection.transaction():
+                await connection.execute("LOCK TABLE ingest.leads")
+                async with system.http.post(url, data=form, headers=headers) as answer:
+                    assert (answer.status, solved) == (503, ["solved"])
+            await connection.close()
+            async with system.http.post(url, data=form, headers=headers) as answer:
+                assert await suspected(system, (await answer.json())["lead_id"]) == []
+            found = [await suspected(system, await submit(system, **answer)) for answer in answers]
+            assert found == [[], ["captcha_failed"], ["captcha_failed"]]
         assert await suspected(system, await submit(system, **answers[0])) == ["captcha_unavailable"]
         assert "our secret" not in system.services.log(INGEST).read_text()
 

@@ -1,11 +1,10 @@
 """What was promised changes while leads are in hand: by a configuration, and by hand."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer
 from tests.system import STANDARD_STEPS, System, routing
+from tests.topics import from_the_beginning
 
 from relance.events import AssignmentTermsChanged, Envelope, Topic
 
@@ -14,21 +13,6 @@ AGREED = """
     WHERE c.clock = 'response' AND c.deadline = a.respond_by
 """
 ORDER = {"by": "M", "reason": "a fair week"}
-
-
-@asynccontextmanager
-async def changes(system: System) -> AsyncIterator[AIOKafkaConsumer]:
-    """The topic that changed terms are told on, from its beginning."""
-    consumer = AIOKafkaConsumer(
-        system.topic_prefix + Topic.ASSIGNMENTS,
-        bootstrap_servers=system.broker.bootstrap_servers,
-        auto_offset_reset="earliest",
-    )
-    await consumer.start()
-    try:
-        yield consumer
-    finally:
-        await consumer.stop()
 
 
 async def next_change(consumer: AIOKafkaConsumer) -> AssignmentTermsChanged:
@@ -48,7 +32,8 @@ async def test_a_shorter_window_holds_for_leads_in_hand_and_a_manager_gives_one_
     await system.apply_routing(routing(system.endpoints, teams, window="4h", steps=quiet))
     lead_id = await system.post_lead(fields={"team": "sales"})
     told = await system.told(lead_id)
-    async with changes(system) as topic:
+    assignments = system.topic_prefix + Topic.ASSIGNMENTS
+    async with from_the_beginning(system.broker.bootstrap_servers, assignments) as topic:
         await system.apply_routing(routing(system.endpoints, teams, window="2h", steps=quiet))
         change = await next_change(topic)
         assert (str(change.lead_id), change.because, change.revision) == (lead_id, "configuration", 1)

@@ -32,6 +32,8 @@ async def own_system(folder: Path, **how: Any) -> AsyncIterator[System]:
             await services.migrate()
             async with running_system((server, broker), "relance", folder, **how) as system:
                 yield system
+            # Nobody needs what it holds: in order it takes many seconds to end.
+            broker.process.kill()
 
 
 async def try_post(system: System) -> tuple[int, str | None, dict[str, Any]]:

@@ -29,7 +29,7 @@ async def open_database(real_parts: tuple[DatabaseServer, Broker], database: str
 
         def opened(schema: str, personal_data: PersonalData | None = None) -> Database:
             url = MultiHostUrl(server.url(schema, database))
-            patience = timedelta(seconds=5)
+            patience = timedelta(seconds=30)  # of 5 s a busy machine may need all
             found = Database(url, schema=schema, pool_size=10, timeout=patience, personal_data=personal_data)
             closing.push_async_callback(found.close)
             return found

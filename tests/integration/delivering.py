@@ -11,6 +11,7 @@ from uuid import UUID
 from aiohttp import web
 from fastapi import FastAPI
 from sqlalchemy import text
+from tests.http_servers import answering
 from tests.system import WEBHOOK_SECRET, Endpoints, routing
 
 from relance.clock import utc_now
@@ -44,7 +45,6 @@ class Tool:
     answers: dict[str, web.Response] = field(default_factory=dict)
     silent: set[str] = field(default_factory=set)
     """Endpoints that take the request and never answer."""
-    closing: asyncio.Event = field(default_factory=asyncio.Event)
 
     def url(self, endpoint: str) -> str:
         """Where an endpoint's messages are posted."""
@@ -55,24 +55,15 @@ class Tool:
         endpoint = request.match_info["endpoint"]
         self.received.append((endpoint, await request.read()))
         if endpoint in self.silent:
-            await self.closing.wait()
+            await asyncio.Event().wait()
         told = self.answers.get(endpoint) or web.Response(status=200)
         return web.Response(status=told.status, headers=told.headers, body=told.body)
 
 
 @asynccontextmanager
 async def listening(endpoints: Endpoints | Tool) -> AsyncIterator[None]:
-    app = web.Application()
-    app.router.add_post("/{endpoint}", endpoints.listen)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", endpoints.port).start()
-    try:
+    async with answering(endpoints.port, web.post("/{endpoint}", endpoints.listen)):
         yield
-    finally:
-        if isinstance(endpoints, Tool):
-            endpoints.closing.set()
-        await runner.cleanup()
 
 
 @asynccontextmanager

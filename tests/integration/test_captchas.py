@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from tests.http_servers import answering
 
 from relance_ingest.domain.suspicion import Captcha
 from relance_ingest.sources.spam import CaptchaCheck
@@ -42,13 +43,8 @@ class Provider:
 async def provider() -> AsyncIterator[Provider]:
     """A provider that listens."""
     listening = Provider()
-    app = web.Application()
-    app.router.add_post("/siteverify", listening.answer)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", listening.port).start()
-    yield listening
-    await runner.cleanup()
+    async with answering(listening.port, web.post("/siteverify", listening.answer)):
+        yield listening
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from tests.assignments import assignment_made
 from tests.integration.conftest import OpenDatabase
 
 from relance.calendars import Calendar
@@ -24,7 +25,7 @@ from relance.events import (
 )
 from relance.events.data import EventData
 from relance.events.response import Answer, Disposition
-from relance.ids import AssignmentId, EventId, LeadId, new_id
+from relance.ids import EventId, new_id
 from relance_local.conditions import wait_until
 from relance_sla_monitor import timers
 from relance_sla_monitor.clocks import DUE_SOON, due_soon
@@ -68,23 +69,7 @@ class Monitor:
 
 def assigned(ago: timedelta, window: timedelta = timedelta(minutes=10), **terms: Any) -> AssignmentMade:
     """An assignment made that long ago."""
-    moment = datetime.now(UTC) - ago
-    return AssignmentMade(
-        assignment_id=AssignmentId(new_id()),
-        lead_id=LeadId(new_id()),
-        ordinal=1,
-        rep="anna",
-        team="sales",
-        rule="r",
-        source="website",
-        channel="form",
-        campaign=None,
-        received_at=moment,
-        assigned_at=moment,
-        response_window=window,
-        configuration=1,
-        **{"escalation": POLICY, **terms},
-    )
+    return assignment_made(datetime.now(UTC) - ago, response_window=window, **{"escalation": POLICY, **terms})
 
 
 def answered(made: AssignmentMade, after: timedelta, answer: Answer = "acknowledged") -> ResponseRecorded:

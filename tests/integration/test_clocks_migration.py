@@ -1,21 +1,11 @@
 """Promises of bringing clocks that run to the tables of this release."""
 
-import uuid
-from datetime import timedelta
-from pathlib import Path
+from sqlalchemy import text
+from tests.integration.releases import left_at, upgrade
 
-from alembic import command
-from alembic.config import Config
-from pydantic_core import MultiHostUrl
-from sqlalchemy import Connection, text
-
-import relance_sla_monitor
-from relance import migrations
-from relance.database import Database
 from relance_local.broker import Broker
 from relance_local.database_server import DatabaseServer
 
-FOLDER = Path(relance_sla_monitor.__file__).parent / "migrations"
 BEFORE = text("""
     INSERT INTO clocks (assignment_id, clock, lead_id, ordinal, rep, team, source, channel, received_at, started_at,
         response_window, deadline, steps, traceparent)
@@ -33,29 +23,17 @@ MOVED = text("""
 """)
 
 
-def upgrade_to_0008(connection: Connection) -> None:
-    """As the release before had it."""
-    config = Config()
-    config.set_main_option("script_location", str(FOLDER))
-    config.attributes["connection"] = connection
-    command.upgrade(config, "0008")
-
-
 async def test_clocks_that_run_know_from_when_they_are_at_risk(real_parts: tuple[DatabaseServer, Broker]) -> None:
     """The first step that says so, whatever their order; none where none does. No figure changes by it.
 
     So do those that a replica of the release before starts or moves after it.
     """
     server, _ = real_parts
-    name = f"test_{uuid.uuid4().hex}"
-    await server.create_relance_database(name)
-    database = Database(MultiHostUrl(server.url("sla", name)), schema="sla", pool_size=2, timeout=timedelta(seconds=10))
-    try:
+    async with left_at(server, "sla", "0008") as database:
         async with database.transaction() as connection:
-            await connection.run_sync(upgrade_to_0008)
             await connection.execute(BEFORE)
             await connection.execute(text("DELETE FROM tally_changes"))
-        await migrations.upgrade(database, FOLDER)
+        await upgrade(database)
         async with database.transaction() as connection:
             found = await connection.execute(text("SELECT rep, CAST(risk_at AS text) FROM clocks ORDER BY rep"))
             assert [tuple(row) for row in found] == [("anna", "2026-03-10 12:10:00+00"), ("eva", None)]
@@ -68,5 +46,3 @@ async def test_clocks_that_run_know_from_when_they_are_at_risk(real_parts: tuple
             await connection.execute(MOVED)
             found = await connection.execute(text("SELECT CAST(risk_at AS text) FROM clocks ORDER BY rep"))
             assert [tuple(row) for row in found] == [("2026-03-10 13:00:00+00",)] * 2
-    finally:
-        await database.close()

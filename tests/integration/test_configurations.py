@@ -1,25 +1,25 @@
 """Promises of the configuration's life: versions, the moment they take over, rolling back, and the first one."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from tests.integration.conftest import OpenDatabase
-from tests.integration.events import envelope, lead
+from tests.integration.events import envelope, lead, publish
 from tests.system import Endpoints, routing
+from tests.topics import first_messages
 
 from relance.database import Database
 from relance.events import Envelope, Topic
 from relance.ids import new_id
 from relance.kafka.consumer import BatchConsumer, Subscription
-from relance.kafka.publisher import KafkaPublisher, Message
+from relance.kafka.publisher import KafkaPublisher
 from relance.settings import ServiceSettings
 from relance_local.conditions import wait_until
 from relance_local.services import ROUTER
@@ -201,26 +201,10 @@ async def replica(
         await asyncio.wait_for(task, 30)
 
 
-async def publish(settings: ServiceSettings, publisher: KafkaPublisher, events: Sequence[Envelope]) -> None:
-    messages = [
-        Message(settings.topic_prefix + Topic.RECEIVED, str(made.key).encode(), made.value, list(made.headers.items()))
-        for made in (event.to_message() for event in events)
-    ]
-    assert await publisher.publish(messages) == (len(messages), None)
-
-
 async def places(settings: ServiceSettings, count: int) -> dict[str, tuple[str, int]]:
     """Partition and offset of each lead."""
-    consumer = AIOKafkaConsumer(
-        settings.topic_prefix + Topic.RECEIVED,
-        bootstrap_servers=settings.kafka_bootstrap_servers,
-        auto_offset_reset="earliest",
-    )
-    await consumer.start()
-    try:
-        records = [await asyncio.wait_for(consumer.getone(), 30) for _ in range(count)]
-    finally:
-        await consumer.stop()
+    topic = settings.topic_prefix + Topic.RECEIVED
+    records = await first_messages(settings.kafka_bootstrap_servers, topic, count)
     return {
         Envelope.from_message(record.headers, record.value).subject: (str(record.partition), record.offset)
         for record in records

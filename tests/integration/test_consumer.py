@@ -11,14 +11,15 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from tests.integration.conftest import OpenDatabase
-from tests.integration.events import envelope, lead
+from tests.integration.events import envelope, lead, publish
+from tests.topics import first_messages
 
 from relance import faults, inbox
 from relance.database import Database
 from relance.events import Envelope, LeadReceived, Topic
 from relance.kafka import lag as lag_module
 from relance.kafka.consumer import BatchConsumer, Subscription
-from relance.kafka.publisher import MAX_MESSAGE_BYTES, KafkaPublisher, Message
+from relance.kafka.publisher import MAX_MESSAGE_BYTES, KafkaPublisher
 from relance.kafka.topics import dead_letter_topic
 from relance.metrics import CONSUMED, CONSUMER_LAG
 from relance.personal_data import CannotOpen
@@ -72,24 +73,6 @@ async def running(
         await asyncio.wait_for(task, 30)
 
 
-async def publish(settings: ServiceSettings, publisher: KafkaPublisher, events: Sequence[Envelope]) -> None:
-    await publish_raw(settings, publisher, [event.to_message() for event in events])
-
-
-async def publish_raw(settings: ServiceSettings, publisher: KafkaPublisher, messages: Sequence[object]) -> None:
-    sent = [
-        Message(
-            settings.topic_prefix + Topic.RECEIVED,
-            str(message.key).encode(),  # type: ignore[attr-defined]
-            message.value,  # type: ignore[attr-defined]
-            list(message.headers.items()),  # type: ignore[attr-defined]
-        )
-        for message in messages
-    ]
-    count, failure = await publisher.publish(sent)
-    assert (count, failure) == (len(sent), None)
-
-
 async def handled(database: Database) -> int:
     async with database.transaction() as connection:
         return int((await connection.execute(text("SELECT count(*) FROM leads"))).scalar_one())
@@ -103,16 +86,8 @@ async def wait_for(database: Database, count: int) -> None:
 
 
 async def dead_letters(settings: ServiceSettings, count: int) -> list[ConsumerRecord[bytes, bytes]]:
-    consumer = AIOKafkaConsumer(
-        dead_letter_topic(settings.topic_prefix + GROUP),
-        bootstrap_servers=settings.kafka_bootstrap_servers,
-        auto_offset_reset="earliest",
-    )
-    await consumer.start()
-    try:
-        return [await asyncio.wait_for(consumer.getone(), 30) for _ in range(count)]
-    finally:
-        await consumer.stop()
+    topic = dead_letter_topic(settings.topic_prefix + GROUP)
+    return await first_messages(settings.kafka_bootstrap_servers, topic, count)
 
 
 async def test_every_event_is_handled_once_however_often_it_is_sent(
@@ -153,7 +128,7 @@ async def test_a_message_that_is_no_event_goes_to_the_dead_letters_and_the_parti
     data = lead()
     good, bad = envelope(data).to_message(), envelope(data).to_message()
     bad.headers["ce_type"] = b"relance.nonsense.v9"
-    await publish_raw(settings, publisher, [good, bad, envelope(lead()).to_message()])
+    await publish(settings, publisher, [good, bad, envelope(lead()).to_message()])
     async with running(settings, database, publisher, Effects()):
         await wait_for(database, 2)
         (letter,) = await dead_letters(settings, 1)
@@ -175,7 +150,7 @@ async def test_a_dead_letter_too_large_for_kafka_is_kept_without_what_makes_it_s
     large_value.headers["ce_type"] = b"relance.nonsense.v9"
     large_value = replace(large_value, value=b"x" * (MAX_MESSAGE_BYTES - 500))
     large_type.headers["ce_type"] = b"x" * (MAX_MESSAGE_BYTES - 2000)
-    await publish_raw(settings, publisher, [large_value, large_type, good])
+    await publish(settings, publisher, [large_value, large_type, good])
     async with running(settings, database, publisher, Effects()):
         await wait_for(database, 1)
         letters = await dead_letters(settings, 2)

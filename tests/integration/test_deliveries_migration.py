@@ -1,22 +1,13 @@
 """Promises of bringing deliveries that are under way to the tables of this release."""
 
-import uuid
-from datetime import timedelta
-from pathlib import Path
-
-from alembic import command
-from alembic.config import Config
-from pydantic_core import MultiHostUrl
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 from tests.integration.delivering import announce, rows
+from tests.integration.releases import left_at, upgrade
 
-import relance_router
-from relance import migrations
-from relance.database import Database
 from relance_local.broker import Broker
 from relance_local.database_server import DatabaseServer
+from relance_local.services import ROUTER
 
-FOLDER = Path(relance_router.__file__).parent / "migrations"
 BEFORE = text("""
     INSERT INTO notifications (id, key, type, endpoint, details, traceparent, state, attempts, created_at, settled_at)
     SELECT gen_random_uuid(), key, 'lead.reminder', 'rep:anna', '{}', '', state, attempts, now() - age, settled_at
@@ -27,26 +18,13 @@ BEFORE = text("""
 """)
 
 
-def upgrade_to_0002(connection: Connection) -> None:
-    """As the release before had it."""
-    config = Config()
-    config.set_main_option("script_location", str(FOLDER))
-    config.attributes["connection"] = connection
-    command.upgrade(config, "0002")
-
-
 async def test_notifications_keep_their_order_age_and_attempts(real_parts: tuple[DatabaseServer, Broker]) -> None:
     """And what is written afterwards comes after them."""
     server, _ = real_parts
-    name = f"test_{uuid.uuid4().hex}"
-    await server.create_relance_database(name)
-    url = MultiHostUrl(server.url("router", name))
-    database = Database(url, schema="router", pool_size=2, timeout=timedelta(seconds=10))
-    try:
+    async with left_at(server, ROUTER, "0002") as database:
         async with database.transaction() as connection:
-            await connection.run_sync(upgrade_to_0002)
             await connection.execute(BEFORE)
-        await migrations.upgrade(database, FOLDER)
+        await upgrade(database)
         await announce(database, "rep:anna")
         kept = await rows(database, "SELECT key, state, attempts, email_state FROM notifications ORDER BY sequence")
         assert [(row["key"], row["state"], row["attempts"]) for row in kept[:2]] == [
@@ -56,5 +34,3 @@ async def test_notifications_keep_their_order_age_and_attempts(real_parts: tuple
         assert (len(kept), {row["email_state"] for row in kept}) == (3, {"unsent"})
         aged = await rows(database, "SELECT now() - due_since > interval '59 minutes' AS aged FROM notifications")
         assert sorted(row["aged"] for row in aged) == [False, True, True]
-    finally:
-        await database.close()

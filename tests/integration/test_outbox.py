@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from cryptography.fernet import Fernet
@@ -15,6 +14,7 @@ from sqlalchemy import text
 from tests.integration.conftest import OpenDatabase
 from tests.integration.events import envelope, lead
 from tests.system import Endpoints, routing
+from tests.topics import first_messages
 
 from relance import outbox
 from relance.database import Database
@@ -56,16 +56,8 @@ async def waiting(database: Database) -> int:
 
 
 async def published(settings: ServiceSettings, count: int) -> list[Envelope]:
-    consumer = AIOKafkaConsumer(
-        settings.topic_prefix + Topic.RECEIVED,
-        bootstrap_servers=settings.kafka_bootstrap_servers,
-        auto_offset_reset="earliest",
-    )
-    await consumer.start()
-    try:
-        records = [await asyncio.wait_for(consumer.getone(), 30) for _ in range(count)]
-    finally:
-        await consumer.stop()
+    topic = settings.topic_prefix + Topic.RECEIVED
+    records = await first_messages(settings.kafka_bootstrap_servers, topic, count)
     return [Envelope.from_message(record.headers, record.value) for record in records]
 
 

@@ -22,6 +22,7 @@ from tests.integration.conftest import OpenDatabase
 from tests.integration.test_both_sides import agreed_numbers
 from tests.integration.test_clocks_in_database import answered, assigned, disposed
 from tests.integration.test_figures import numbers
+from tests.topics import message_on
 from typer.testing import CliRunner
 
 from relance import tracing
@@ -91,11 +92,8 @@ class Monitor:
         for data in said:
             subject = str(getattr(data, "lead_id", ""))
             envelope = Envelope(EventId(new_id()), "relance/router", subject, utc_now(), tracing.child_of(None), data)
-            sent = envelope.to_message()
-            topic = self.settings.topic_prefix + TOPICS[type(data)]
-            messages.append(Message(topic, sent.key.encode(), sent.value, list(sent.headers.items())))
-        count, failure = await self.publisher.publish(messages)
-        assert (count, failure) == (len(messages), None)
+            messages.append(message_on(self.settings.topic_prefix + TOPICS[type(data)], envelope.to_message()))
+        assert await self.publisher.publish(messages) == (len(messages), None)
         self.heard += len(said)
 
     @asynccontextmanager

@@ -1,35 +1,26 @@
 """Promises of bringing teams' lines to the tables of this release."""
 
-import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-from alembic import command
-from alembic.config import Config
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
-from pydantic_core import MultiHostUrl
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 from tests.integration.events import envelope, lead, revised
+from tests.integration.releases import left_at, upgrade
 from tests.integration.router_harness import TEAM, Router, erasure
 from tests.system import Endpoints, routing
 
-import relance_router
-from relance import migrations
-from relance.database import Database
 from relance.personal_data import PersonalData
 from relance.resealing import reseal
 from relance_local.broker import Broker
 from relance_local.database_server import DatabaseServer
+from relance_local.services import ROUTER
 from relance_router import sealed_columns
 from relance_router.privacy.exporting import export
 from relance_router.terms.interventions import Order
 
-FOLDER = Path(relance_router.__file__).parent / "migrations"
 MADE_BEFORE = """
     WITH kept AS (
         INSERT INTO leads (id, data, traceparent, identity) VALUES (:lead, CAST(:data AS jsonb), '', 'somebody')
@@ -43,42 +34,16 @@ MADE_BEFORE = """
 """
 
 
-def upgrade_to(connection: Connection, revision: str) -> None:
-    """As a release before had it."""
-    config = Config()
-    config.set_main_option("script_location", str(FOLDER))
-    config.attributes["connection"] = connection
-    command.upgrade(config, revision)
-
-
-@asynccontextmanager
-async def before(
-    server: DatabaseServer, revision: str, personal_data: PersonalData | None = None
-) -> AsyncIterator[Database]:
-    """A database of a release before."""
-    name = f"test_{uuid.uuid4().hex}"
-    await server.create_relance_database(name)
-    url = MultiHostUrl(server.url("router", name))
-    patience = timedelta(seconds=10)
-    database = Database(url, schema="router", pool_size=2, timeout=patience, personal_data=personal_data)
-    try:
-        async with database.transaction() as connection:
-            await connection.run_sync(upgrade_to, revision)
-        yield database
-    finally:
-        await database.close()
-
-
 async def test_decisions_after_the_upgrade_can_be_made_again_from_the_lines_before_it(
     real_parts: tuple[DatabaseServer, Broker],
 ) -> None:
     """Whoever's place has not changed since stands where they stood: here far ahead, so that it is others' turn."""
     server, _ = real_parts
-    async with before(server, "0004") as database:
+    async with left_at(server, ROUTER, "0004") as database:
         async with database.transaction() as connection:
             await connection.execute(text("INSERT INTO teams (team) VALUES ('sales')"))
             await connection.execute(text(f"INSERT INTO places VALUES ('sales', 'anna', {2**84}), ('sales', 'ben', 0)"))
-        await migrations.upgrade(database, FOLDER)
+        await upgrade(database)
         router = Router(database)
         await router.apply(routing(Endpoints(), {"sales": TEAM}))
         await router.leads(3)
@@ -95,12 +60,12 @@ async def test_assignments_made_before_the_upgrade_have_terms_that_can_be_change
 ) -> None:
     """By hand and by a configuration, as if they had been made after it."""
     server, _ = real_parts
-    async with before(server, "0006") as database:
+    async with left_at(server, ROUTER, "0006") as database:
         router = Router(database)
         await router.apply(routing(Endpoints(), {"sales": TEAM}, window="60m"))
         given = lead()
         await router.rows(MADE_BEFORE, lead=given.lead_id, data=given.model_dump_json())
-        await migrations.upgrade(database, FOLDER)
+        await upgrade(database)
         (row,) = await router.rows("SELECT respond_by FROM reporting.assignments")
         await router.by_hand.extend(Order(given.lead_id, "M", "a fair"), "response", timedelta(minutes=5))
         await router.apply(routing(Endpoints(), {"sales": TEAM}, window="70m"))
@@ -116,7 +81,7 @@ async def test_leads_of_before_stand_in_figures_whatever_is_done_to_them(
     monkeypatch.setattr(sealed_columns, "AT_ONCE", 1)
     server, _ = real_parts
     keys = PersonalData([SecretStr(Fernet.generate_key().decode())])
-    async with before(server, "0009", keys) as database:
+    async with left_at(server, ROUTER, "0009", keys) as database:
         router = Router(database)
         await router.apply(routing(Endpoints(), {"sales": TEAM}))
         mine, *others = leads = [
@@ -137,7 +102,7 @@ async def test_leads_of_before_stand_in_figures_whatever_is_done_to_them(
             return [each.data for each in (await export(database, ids)).leads]
 
         told = await figures()
-        await migrations.upgrade(database, FOLDER)
+        await upgrade(database)
         assert await router.rows("SELECT 1 FROM leads WHERE source IS NOT NULL") == []
         assert await figures() == told
         assert await held() == [each.model_dump(mode="json") for each in leads]

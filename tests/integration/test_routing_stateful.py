@@ -23,6 +23,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from pydantic_core import MultiHostUrl
+from tests.integration.emptying import emptying
 from tests.integration.events import envelope, lead
 from tests.integration.router_harness import TEAM, Router, erasure, step
 from tests.system import Endpoints, routing
@@ -42,10 +43,10 @@ from relance_router.terms.separating import Separated
 PARTITIONS = 2
 PEOPLE = [("a@example.com", None), ("a@example.com", "+491"), ("b@example.com", "+491"), (None, "+491")]
 """Two, until somebody says that they are one."""
-_TABLES = """
-    leads, assignments, answers, dispositions, unrouted, teams, places, place_changes, reps, pauses, offers,
-    ignored_leads, notifications, interventions, outbox, inbox
-"""
+_TABLES = (
+    "leads", "assignments", "answers", "dispositions", "unrouted", "teams", "places", "place_changes", "reps",
+    "pauses", "offers", "ignored_leads", "notifications", "interventions", "outbox", "inbox",
+)  # fmt: skip
 
 _NOT_FORGOTTEN = """
     SELECT id FROM leads l WHERE erased_at IS NOT NULL AND (
@@ -100,7 +101,7 @@ class Replicas(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.run(self.routers[0].execute(f"TRUNCATE {_TABLES} RESTART IDENTITY CASCADE"))
+        self.run(self.routers[0].execute(emptying(*_TABLES)))
         self.apply()
 
     def apply(self) -> None:

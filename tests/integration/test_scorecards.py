@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 from tests.integration.conftest import OpenDatabase
+from tests.integration.emptying import emptying
 from tests.integration.scorecard_histories import (
     BEHIND,
     START,
@@ -65,7 +66,9 @@ async def hear(database: Database, events: Sequence[Envelope]) -> None:
 
 async def empty(database: Database) -> None:
     async with database.transaction() as connection:
-        await connection.execute(text("TRUNCATE clocks, stops, dispositions, unrouted_leads, touches, spend"))
+        await connection.execute(
+            text(emptying("clocks", "stops", "dispositions", "unrouted_leads", "touches", "spend"))
+        )
 
 
 async def rebuilt(database: Database, histories: Sequence[History], data: st.DataObject) -> Told:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.assignments import assignment_made
 from tests.unit.router.company import MONDAY_NOON
 from tests.unit.router.test_terms import moments, terms
 
@@ -20,24 +21,13 @@ changes = st.lists(st.tuples(moments, terms()), max_size=5, unique_by=lambda cha
 
 
 def made(promised: Terms) -> AssignmentMade:
-    return AssignmentMade(
-        assignment_id=AssignmentId(new_id()),
-        lead_id=LeadId(new_id()),
-        ordinal=1,
-        rep="anna",
-        team="t",
-        rule="one",
-        source="website",
-        channel="form",
-        campaign=None,
-        received_at=MONDAY_NOON,
-        assigned_at=MONDAY_NOON,
+    return assignment_made(
+        MONDAY_NOON,
         response_window=promised.windows["response"],
         contact_window=promised.windows.get("contact"),
         disposition_window=promised.windows.get("disposition"),
         calendar=promised.calendar,
         escalation=promised.steps,
-        configuration=1,
     )
 
 

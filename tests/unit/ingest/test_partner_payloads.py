@@ -36,6 +36,14 @@ SOURCE = Source(
 )
 RECORDING = "https://api.twilio.com/recording"
 UNREACHABLE = ("unreachable",)
+MARIA = {
+    "name": "Maria Huber",
+    "email": "maria@example.org",
+    "phone": "+491711234567",
+    "company": "Huber GmbH",
+    "country": "DE",
+}
+"""Who stands in the samples."""
 
 
 def read(kind: str, body: bytes) -> Sequence[Told]:
@@ -74,13 +82,7 @@ def ignored(kind: str, body: bytes) -> str:
 def test_calendly() -> None:
     """Name, both addresses, answers by question, and where the visitor came from."""
     lead = sample_lead("calendly")
-    assert lead.contact.model_dump() == {
-        "name": "Maria Huber",
-        "email": "maria@example.org",
-        "phone": "+491711234567",
-        "company": "Huber GmbH",
-        "country": "DE",
-    }
+    assert lead.contact.model_dump() == MARIA
     assert (lead.campaign, lead.channel) == ("spring", "partner")
     assert lead.fields == {
         "What_is_it_about?": "New windows",
@@ -132,13 +134,7 @@ def test_callrail_says_how_a_call_ended(changes: Mapping[str, Any], status: str)
 def test_google_ads() -> None:
     """Columns by their ids; the click and the campaign by theirs."""
     lead = sample_lead("google_ads")
-    assert lead.contact.model_dump() == {
-        "name": "Maria Huber",
-        "email": "maria@example.org",
-        "phone": "+491711234567",
-        "company": "Huber GmbH",
-        "country": "DE",
-    }
+    assert lead.contact.model_dump() == MARIA
     assert lead.campaign == "123456789"
     assert lead.fields == {
         "postal_code": "80331",
@@ -161,13 +157,7 @@ def test_google_ads() -> None:
 def test_hubspot() -> None:
     """A contact with the history of its properties, or bare, or a customised body."""
     lead = sample_lead("hubspot")
-    assert lead.contact.model_dump() == {
-        "name": "Maria Huber",
-        "email": "maria@example.org",
-        "phone": "+491711234567",
-        "company": "Huber GmbH",
-        "country": "DE",
-    }
+    assert lead.contact.model_dump() == MARIA
     assert (lead.campaign, lead.revisable) == ("spring", True)
     assert lead.idempotency_key == "hubspot:3234574:c7f0b2e0-0000-4000-8000-000000000001"
     assert lead.fields == {"country": "DE", "utm_campaign": "spring", "hs_google_click_id": "EAIaIQobChMI"}
@@ -188,13 +178,7 @@ def test_meta() -> None:
     document = json.loads((FOLDER / "meta_lead.json").read_text())
     assert list(read("meta", SAMPLES["meta"].body)) == [LeadReference("123123123123")]
     lead = accepted(meta.lead(document))
-    assert lead.contact.model_dump() == {
-        "name": "Maria Huber",
-        "email": "maria@example.org",
-        "phone": "+491711234567",
-        "company": "Huber GmbH",
-        "country": "DE",
-    }
+    assert lead.contact.model_dump() == MARIA
     assert (lead.campaign, lead.idempotency_key) == ("spring", "meta:123123123123")
     assert (lead.fields["how_many_employees?"], lead.fields["platform"]) == ("10-50, more soon", "ig")
     (told,) = read("meta", json.dumps(meta_with_fields()).encode())

@@ -2,17 +2,16 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import get_args
-from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.assignments import assignment_made
 from tests.unit.shared.calendar_oracle import MINUTE, Written, calendars_and_moments
 
 from relance.calendars import Calendar
 from relance.events import AssignmentMade, EscalationStep
 from relance.events.assignment import ClockName
-from relance.ids import AssignmentId, LeadId
 from relance_sla_monitor.domain.clocks import STOPPED_BY, Clock, StopCause, breach_withdrawn, fire, settle, start
 
 BEGUN = datetime(2026, 11, 24, 9, tzinfo=UTC)
@@ -35,22 +34,7 @@ CLOCKS: tuple[ClockName, ...] = get_args(ClockName)
 
 
 def made_with(policy: tuple[EscalationStep, ...]) -> AssignmentMade:
-    return AssignmentMade(
-        assignment_id=AssignmentId(UUID(int=1)),
-        lead_id=LeadId(UUID(int=2)),
-        ordinal=1,
-        rep="anna",
-        team="dach",
-        rule="r",
-        source="website",
-        channel="form",
-        campaign=None,
-        received_at=BEGUN,
-        assigned_at=BEGUN,
-        response_window=WINDOW,
-        escalation=policy,
-        configuration=1,
-    )
+    return assignment_made(BEGUN, response_window=WINDOW, escalation=policy)
 
 
 def clock_of(policy: tuple[EscalationStep, ...]) -> Clock:

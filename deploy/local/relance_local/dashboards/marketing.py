@@ -3,7 +3,7 @@
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from relance_local.dashboards.panels import PER_SECOND, SHARE, assembled, choice, listing, series
-from relance_local.dashboards.queries import ANSWER_COLUMNS, ANSWER_UNITS, happened, kept_share
+from relance_local.dashboards.queries import ANSWER_COLUMNS, ANSWER_UNITS, happened, kept_share, per_second
 
 SOURCE = 'source=~"$source"'
 
@@ -131,10 +131,7 @@ def dashboard() -> Dashboard:
         series(
             "Leads received",
             "Accepted by ingest, by source and channel.",
-            {
-                "{{source}} {{channel}}": f"""sum by (source, channel)
-                    (rate(relance_ingest_accepted_total{{{SOURCE}}}[$__rate_interval]))"""
-            },
+            {"{{source}} {{channel}}": per_second(f"relance_ingest_accepted_total{{{SOURCE}}}", by="source, channel")},
             unit=PER_SECOND,
             width=24,
             stacked=True,

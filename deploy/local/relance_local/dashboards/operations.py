@@ -3,7 +3,7 @@
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from relance_local.dashboards.panels import PER_SECOND, SECONDS, assembled, numbers, series
-from relance_local.dashboards.queries import once, quantile
+from relance_local.dashboards.queries import median_and_worst, once, per_second, quantile
 
 BAD_WHEN_ANY = ((None, "green"), (1, "red"))
 
@@ -49,10 +49,7 @@ def dashboard() -> Dashboard:
                 series(
                     "Messages handled",
                     "Taken from Kafka, and buried as dead letters.",
-                    {
-                        "{{consumer}} {{outcome}}": """sum by (consumer, outcome)
-                            (rate(relance_consumer_messages_total[$__rate_interval]))"""
-                    },
+                    {"{{consumer}} {{outcome}}": per_second("relance_consumer_messages_total", by="consumer, outcome")},
                     unit=PER_SECOND,
                 ),
                 series(
@@ -76,8 +73,8 @@ def dashboard() -> Dashboard:
                     "Faults passed",
                     "Batches tried again, and times the relay lost PostgreSQL or Kafka.",
                     {
-                        "relay of {{job}}": "sum by (job) (rate(relance_outbox_relay_faults_total[$__rate_interval]))",
-                        "{{consumer}}": "sum by (consumer) (rate(relance_consumer_retries_total[$__rate_interval]))",
+                        "relay of {{job}}": per_second("relance_outbox_relay_faults_total", by="job"),
+                        "{{consumer}}": per_second("relance_consumer_retries_total", by="consumer"),
                     },
                     unit=PER_SECOND,
                 ),
@@ -99,10 +96,7 @@ def dashboard() -> Dashboard:
                 series(
                     "Requests",
                     "Answered, by service and status.",
-                    {
-                        "{{job}} {{status}}": """sum by (job, status)
-                            (rate(relance_http_requests_total[$__rate_interval]))"""
-                    },
+                    {"{{job}} {{status}}": per_second("relance_http_requests_total", by="job, status")},
                     unit=PER_SECOND,
                 ),
                 series(
@@ -115,8 +109,7 @@ def dashboard() -> Dashboard:
                     "Time to accept a lead",
                     "From request to commit, and how much of it was waiting for a transaction to begin.",
                     {
-                        "p50": quantile(0.5, "relance_ingest_accept_seconds"),
-                        "p99": quantile(0.99, "relance_ingest_accept_seconds"),
+                        **median_and_worst("relance_ingest_accept_seconds"),
                         "p99 waiting": quantile(0.99, "relance_ingest_waiting_seconds"),
                     },
                     unit=SECONDS,
@@ -132,7 +125,7 @@ def dashboard() -> Dashboard:
                 series(
                     "Refused",
                     "Submissions, by what was wrong.",
-                    {"{{why}}": "sum by (why) (rate(relance_ingest_refused_total[$__rate_interval]))"},
+                    {"{{why}}": per_second("relance_ingest_refused_total", by="why")},
                     unit=PER_SECOND,
                 ),
             ],
@@ -141,12 +134,13 @@ def dashboard() -> Dashboard:
                     "What partners sent",
                     "Properly signed: leads and calls, what is none (tests, ringing), and what could not be read.",
                     {
-                        "{{source}} {{channel}}": """sum by (source, channel)
-                            (rate(relance_ingest_accepted_total{channel=~"partner|call"}[$__rate_interval]))""",
-                        "{{source}} ignored: {{reason}}": """sum by (source, reason)
-                            (rate(relance_ingest_partner_ignored_total[$__rate_interval]))""",
-                        "{{source}} unreadable": """sum by (source)
-                            (rate(relance_ingest_partner_unreadable_total[$__rate_interval]))""",
+                        "{{source}} {{channel}}": per_second(
+                            'relance_ingest_accepted_total{channel=~"partner|call"}', by="source, channel"
+                        ),
+                        "{{source}} ignored: {{reason}}": per_second(
+                            "relance_ingest_partner_ignored_total", by="source, reason"
+                        ),
+                        "{{source}} unreadable": per_second("relance_ingest_partner_unreadable_total", by="source"),
                     },
                     unit=PER_SECOND,
                 ),
@@ -154,8 +148,9 @@ def dashboard() -> Dashboard:
                     "Signatures refused",
                     "Requests to a partner's source that the partner had not signed, or too long ago.",
                     {
-                        "{{source}} {{reason}}": """sum by (source, reason)
-                            (rate(relance_ingest_signatures_refused_total[$__rate_interval]))"""
+                        "{{source}} {{reason}}": per_second(
+                            "relance_ingest_signatures_refused_total", by="source, reason"
+                        )
                     },
                     unit=PER_SECOND,
                 ),
@@ -167,19 +162,13 @@ def dashboard() -> Dashboard:
                 series(
                     "Leads fetched",
                     "Tries, by what came of them.",
-                    {
-                        "{{source}} {{outcome}}": """sum by (source, outcome)
-                            (rate(relance_ingest_retrieved_total[$__rate_interval]))"""
-                    },
+                    {"{{source}} {{outcome}}": per_second("relance_ingest_retrieved_total", by="source, outcome")},
                     unit=PER_SECOND,
                 ),
                 series(
                     "Suspected",
                     "Leads that went to the quarantine, by each of their reasons.",
-                    {
-                        "{{source}} {{reason}}": """sum by (source, reason)
-                            (rate(relance_ingest_quarantined_total[$__rate_interval]))"""
-                    },
+                    {"{{source}} {{reason}}": per_second("relance_ingest_quarantined_total", by="source, reason")},
                     unit=PER_SECOND,
                 ),
             ],
@@ -187,10 +176,7 @@ def dashboard() -> Dashboard:
                 series(
                     "Receipt to assignment",
                     "From the lead's commit in ingest to its first assignment.",
-                    {
-                        "p50": quantile(0.5, "relance_router_receipt_to_assignment_seconds"),
-                        "p99": quantile(0.99, "relance_router_receipt_to_assignment_seconds"),
-                    },
+                    median_and_worst("relance_router_receipt_to_assignment_seconds"),
                     unit=SECONDS,
                 ),
                 series(
@@ -202,16 +188,13 @@ def dashboard() -> Dashboard:
                 series(
                     "Timer lateness",
                     "From a step's due time to the moment at which it was found due.",
-                    {
-                        "p50": quantile(0.5, "relance_sla_timer_lateness_seconds"),
-                        "p99": quantile(0.99, "relance_sla_timer_lateness_seconds"),
-                    },
+                    median_and_worst("relance_sla_timer_lateness_seconds"),
                     unit=SECONDS,
                 ),
                 series(
                     "Steps fired",
                     "Timers that fell due.",
-                    {"steps": "sum (rate(relance_sla_timer_lateness_seconds_count[$__rate_interval]))"},
+                    {"steps": per_second("relance_sla_timer_lateness_seconds_count")},
                     unit=PER_SECOND,
                 ),
             ],
@@ -220,8 +203,9 @@ def dashboard() -> Dashboard:
                     "Attempts",
                     "Of notifications, by way and by what they led to.",
                     {
-                        "{{way}} {{outcome}}": """sum by (way, outcome)
-                            (rate(relance_router_notification_attempts_total[$__rate_interval]))"""
+                        "{{way}} {{outcome}}": per_second(
+                            "relance_router_notification_attempts_total", by="way, outcome"
+                        )
                     },
                     unit=PER_SECOND,
                 ),
@@ -233,16 +217,13 @@ def dashboard() -> Dashboard:
                 series(
                     "Time of an attempt",
                     "From sending to the endpoint's answer.",
-                    {
-                        "p50": quantile(0.5, "relance_router_notification_attempt_seconds"),
-                        "p99": quantile(0.99, "relance_router_notification_attempt_seconds"),
-                    },
+                    median_and_worst("relance_router_notification_attempt_seconds"),
                     unit=SECONDS,
                 ),
                 series(
                     "Endpoints that turned",
                     "Left alone, taken as well again, or disabled.",
-                    {"{{to}}": "sum by (to) (rate(relance_router_endpoint_turns_total[$__rate_interval]))"},
+                    {"{{to}}": per_second("relance_router_endpoint_turns_total", by="to")},
                     unit=PER_SECOND,
                 ),
             ],

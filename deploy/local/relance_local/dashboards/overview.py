@@ -11,6 +11,7 @@ from relance_local.dashboards.queries import (
     kept_share,
     once,
     open_clocks,
+    per_second,
     quantile,
 )
 
@@ -58,7 +59,7 @@ def dashboard() -> Dashboard:
         series(
             "Leads received",
             "Accepted by ingest, by source.",
-            {"{{source}}": "sum by (source) (rate(relance_ingest_accepted_total[$__rate_interval]))"},
+            {"{{source}}": per_second("relance_ingest_accepted_total", by="source")},
             unit=PER_SECOND,
             stacked=True,
         ),

@@ -41,10 +41,20 @@ def first_answer(share: float, matching: str = "", *, by: str = "") -> str:
     return f"histogram_quantile({share}, sum by ({labels}) ({rate}))"
 
 
+def per_second(counter: str, *, by: str = "") -> str:
+    """How fast a counter that each replica has of its own rises, all together."""
+    return f"sum{_by(by)} (rate({counter}[{WINDOW}]))"
+
+
 def quantile(share: float, histogram: str, *, by: str = "") -> str:
     """A quantile of what each replica has measured itself."""
     labels = ", ".join(["le", *([by] if by else [])])
     return f"histogram_quantile({share}, sum by ({labels}) (rate({histogram}_bucket[{WINDOW}])))"
+
+
+def median_and_worst(histogram: str) -> dict[str, str]:
+    """The same of half and of 99 in a hundred, by the names of these quantiles."""
+    return {"p50": quantile(0.5, histogram), "p99": quantile(0.99, histogram)}
 
 
 def _response(matching: str) -> str:

@@ -30,80 +30,34 @@ class NewNotification:
     assignment_id: AssignmentId | None = None
 
 
+@dataclass(frozen=True)
+class Holder:
+    """The rep who has a lead, or may claim it, and the trace of what they are told of."""
+
+    rep: str
+    assignment_id: AssignmentId
+    """Or that of the offer."""
+    lead_id: LeadId
+    traceparent: str
+
+
 def assigned(
-    assignment: AssignmentId,
-    lead: LeadId,
-    *,
-    rep: str,
-    team: str,
-    why: str,
-    ordinal: int,
-    respond_by: datetime,
-    assigned_at: datetime,
-    traceparent: str,
-    new_id: NewId,
+    to: Holder, *, team: str, why: str, ordinal: int, respond_by: datetime, at: datetime, new_id: NewId
 ) -> NewNotification:
     """The rep has a new lead."""
-    told = {"team": team, "why": why, "ordinal": ordinal, "at": utc(assigned_at), "respond_by": utc(respond_by)}
-    return _to_rep(
-        "lead.assigned",
-        f"{assignment}:assigned",
-        told,
-        rep=rep,
-        assignment=assignment,
-        lead=lead,
-        traceparent=traceparent,
-        new_id=new_id,
-    )
+    told = {"team": team, "why": why, "ordinal": ordinal, "respond_by": utc(respond_by)}
+    return _to_rep(to, "lead.assigned", f"{to.assignment_id}:assigned", told, at=at, new_id=new_id)
 
 
-def updated(
-    event: EventId,
-    assignment: AssignmentId,
-    lead: LeadId,
-    *,
-    touch: LeadId | None,
-    rep: str,
-    at: datetime,
-    traceparent: str,
-    new_id: NewId,
-) -> NewNotification:
+def updated(to: Holder, event: EventId, *, touch: LeadId | None, at: datetime, new_id: NewId) -> NewNotification:
     """More is known of the rep's lead, or of a touch of it, as `event` says."""
-    told = {"at": utc(at), **({"touch": str(touch)} if touch else {})}
-    return _to_rep(
-        "lead.updated",
-        f"{event}:updated",
-        told,
-        rep=rep,
-        assignment=assignment,
-        lead=lead,
-        traceparent=traceparent,
-        new_id=new_id,
-    )
+    told = {"touch": str(touch)} if touch else {}
+    return _to_rep(to, "lead.updated", f"{event}:updated", told, at=at, new_id=new_id)
 
 
-def touched(
-    assignment: AssignmentId,
-    lead: LeadId,
-    *,
-    touch: LeadId,
-    rep: str,
-    at: datetime,
-    traceparent: str,
-    new_id: NewId,
-) -> NewNotification:
+def touched(to: Holder, touch: LeadId, *, at: datetime, new_id: NewId) -> NewNotification:
     """The person behind the rep's lead has come again."""
-    told = {"touch": str(touch), "at": utc(at)}
-    return _to_rep(
-        "lead.touched",
-        touched_key(touch),
-        told,
-        rep=rep,
-        assignment=assignment,
-        lead=lead,
-        traceparent=traceparent,
-        new_id=new_id,
-    )
+    return _to_rep(to, "lead.touched", touched_key(touch), {"touch": str(touch)}, at=at, new_id=new_id)
 
 
 def touched_key(touch: LeadId) -> str:
@@ -111,47 +65,15 @@ def touched_key(touch: LeadId) -> str:
     return f"{touch}:touched"
 
 
-def offered(
-    offer: AssignmentId,
-    lead: LeadId,
-    *,
-    rep: str,
-    team: str,
-    why: str,
-    claim_by: datetime,
-    offered_at: datetime,
-    traceparent: str,
-    new_id: NewId,
-) -> NewNotification:
+def offered(to: Holder, *, team: str, why: str, claim_by: datetime, at: datetime, new_id: NewId) -> NewNotification:
     """The rep may claim a lead."""
-    told = {"team": team, "why": why, "at": utc(offered_at), "claim_by": utc(claim_by)}
-    return _to_rep(
-        "lead.offered",
-        f"{offer}:offered",
-        told,
-        rep=rep,
-        assignment=offer,
-        lead=lead,
-        traceparent=traceparent,
-        new_id=new_id,
-    )
+    told = {"team": team, "why": why, "claim_by": utc(claim_by)}
+    return _to_rep(to, "lead.offered", f"{to.assignment_id}:offered", told, at=at, new_id=new_id)
 
 
-def offer_over(
-    offer: AssignmentId, lead: LeadId, *, rep: str, at: datetime, traceparent: str, new_id: NewId
-) -> NewNotification:
+def offer_over(to: Holder, *, at: datetime, new_id: NewId) -> NewNotification:
     """Somebody else has claimed the lead."""
-    told = {"at": utc(at)}
-    return _to_rep(
-        "lead.taken",
-        f"{offer}:taken",
-        told,
-        rep=rep,
-        assignment=offer,
-        lead=lead,
-        traceparent=traceparent,
-        new_id=new_id,
-    )
+    return _to_rep(to, "lead.taken", f"{to.assignment_id}:taken", {}, at=at, new_id=new_id)
 
 
 def pause_changed(
@@ -169,54 +91,18 @@ def pause_changed(
     )
 
 
-def taken_away(
-    assignment: AssignmentId,
-    lead: LeadId,
-    *,
-    rep: str,
-    by: str,
-    why: str,
-    at: datetime,
-    traceparent: str,
-    new_id: NewId,
-) -> NewNotification:
+def taken_away(to: Holder, *, by: str, why: str, at: datetime, new_id: NewId) -> NewNotification:
     """A manager has given the rep's lead to somebody else."""
-    told = {"by": by, "why": why, "at": utc(at)}
     return _to_rep(
-        "lead.taken_away",
-        f"{assignment}:taken_away",
-        told,
-        rep=rep,
-        assignment=assignment,
-        lead=lead,
-        traceparent=traceparent,
-        new_id=new_id,
+        to, "lead.taken_away", f"{to.assignment_id}:taken_away", {"by": by, "why": why}, at=at, new_id=new_id
     )
 
 
 def terms_changed(
-    intervention: UUID,
-    assignment: AssignmentId,
-    lead: LeadId,
-    *,
-    rep: str,
-    details: Mapping[str, Any],
-    at: datetime,
-    traceparent: str,
-    new_id: NewId,
+    to: Holder, intervention: UUID, details: Mapping[str, Any], *, at: datetime, new_id: NewId
 ) -> NewNotification:
     """The rep has more time, or need not hurry, or has to again. `details`: `change`, who did it and why, and when."""
-    told = {**details, "at": utc(at)}
-    return _to_rep(
-        "lead.changed",
-        f"{intervention}:changed",
-        told,
-        rep=rep,
-        assignment=assignment,
-        lead=lead,
-        traceparent=traceparent,
-        new_id=new_id,
-    )
+    return _to_rep(to, "lead.changed", f"{intervention}:changed", details, at=at, new_id=new_id)
 
 
 def escalated(
@@ -252,25 +138,17 @@ def escalated(
 
 
 def _to_rep(
-    type_: str,
-    key: str,
-    details: Mapping[str, Any],
-    *,
-    rep: str,
-    assignment: AssignmentId,
-    lead: LeadId,
-    traceparent: str,
-    new_id: NewId,
+    to: Holder, type_: str, key: str, details: Mapping[str, Any], *, at: datetime, new_id: NewId
 ) -> NewNotification:
     return NewNotification(
         id=NotificationId(new_id()),
         key=key,
         type=type_,
-        endpoint=rep_endpoint(rep),
-        details={"rep": rep, **details},
-        traceparent=tracing.child_of(traceparent),
-        lead_id=lead,
-        assignment_id=assignment,
+        endpoint=rep_endpoint(to.rep),
+        details={"rep": to.rep, **details, "at": utc(at)},
+        traceparent=tracing.child_of(to.traceparent),
+        lead_id=to.lead_id,
+        assignment_id=to.assignment_id,
     )
 
 

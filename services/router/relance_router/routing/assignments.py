@@ -152,15 +152,12 @@ def event(data: EventData, about: Request | OwnedLead, now: datetime, new_id: Ne
 def _announcement(made: Made, now: datetime, new_id: NewId) -> announcements.NewNotification:
     by_hand = made.assigned.by is By.MANAGER
     return announcements.assigned(
-        made.id,
-        made.request.lead.lead_id,
-        rep=made.assigned.rep,
+        announcements.Holder(made.assigned.rep, made.id, made.request.lead.lead_id, made.request.traceparent),
         team=made.assigned.team,
         why=made.assigned.why if by_hand else f"{made.assigned.why}, by rule {made.found.rule}",
         ordinal=made.ordinal,
         respond_by=made.respond_by(now),
-        assigned_at=now,
-        traceparent=made.request.traceparent,
+        at=now,
         new_id=new_id,
     )
 

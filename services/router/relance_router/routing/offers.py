@@ -80,14 +80,11 @@ async def offer_leads(
     await connection.execute(_OFFER, {**columns, "now": now, "configuration": running.version})
     told = [
         announcements.offered(
-            offer,
-            each.request.lead.lead_id,
-            rep=rep,
+            announcements.Holder(rep, offer, each.request.lead.lead_id, each.request.traceparent),
             team=each.offered.team,
             why=f"offered to team {each.offered.team} by rule {each.found.rule}: the first to claim it gets it",
             claim_by=each.offered.until,
-            offered_at=now,
-            traceparent=each.request.traceparent,
+            at=now,
             new_id=new_id,
         )
         for each, offer, rep in offers
@@ -137,7 +134,9 @@ async def close_offers(
     await cancel_notifications(connection, [AssignmentId(row.id) for row in over], now)
     told = [
         announcements.offer_over(
-            AssignmentId(row.id), LeadId(row.lead_id), rep=row.rep, at=now, traceparent="", new_id=new_id
+            announcements.Holder(row.rep, AssignmentId(row.id), LeadId(row.lead_id), traceparent=""),
+            at=now,
+            new_id=new_id,
         )
         for row in over
         if state is AssignmentState.TAKEN and row.rep != given_to

@@ -86,13 +86,10 @@ async def tell_owners(connection: AsyncConnection, revisions: Sequence[Revision]
     owners = await owners_now(connection, [each.lead.lead_id for each in revisions])
     told = [
         announcements.updated(
+            announcements.Holder(owner.rep, owner.assignment_id, owner.lead_id, each.traceparent),
             each.event,
-            owner.assignment_id,
-            owner.lead_id,
             touch=None if owner.lead_id == each.lead.lead_id else each.lead.lead_id,
-            rep=owner.rep,
             at=now,
-            traceparent=each.traceparent,
             new_id=new_id,
         )
         for each in revisions

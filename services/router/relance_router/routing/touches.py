@@ -113,12 +113,9 @@ async def tell_touches(
     owners = await owners_now(connection, [request.lead.lead_id for request, _ in touches])
     told = [
         announcements.touched(
-            owner.assignment_id,
-            owner.lead_id,
-            touch=request.lead.lead_id,
-            rep=owner.rep,
+            announcements.Holder(owner.rep, owner.assignment_id, owner.lead_id, request.traceparent),
+            request.lead.lead_id,
             at=now,
-            traceparent=request.traceparent,
             new_id=new_id,
         )
         for request, _ in touches

@@ -131,13 +131,10 @@ class TermsByHand:
         due = change.deadlines.get(waiting) if waiting else None
         by = {f"{'respond' if waiting == 'response' else waiting}_by": announcements.utc(due)} if due else {}
         return announcements.terms_changed(
+            announcements.Holder(assignment.by.rep, assignment.id, assignment.lead_id, assignment.traceparent),
             done.id,
-            assignment.id,
-            assignment.lead_id,
-            rep=assignment.by.rep,
-            details={"change": done.what, **told, "by": done.by, "reason": done.reason, **by},
+            {"change": done.what, **told, "by": done.by, "reason": done.reason, **by},
             at=done.at,
-            traceparent=assignment.traceparent,
             new_id=self._new_id,
         )
 

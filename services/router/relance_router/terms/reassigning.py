@@ -109,13 +109,10 @@ class Reassignment:
         self, connection: AsyncConnection, request: Request, owner: Owner, order: Order, now: datetime
     ) -> None:
         told = announcements.taken_away(
-            owner.assignment_id,
-            order.lead,
-            rep=owner.rep,
+            announcements.Holder(owner.rep, owner.assignment_id, order.lead, request.traceparent),
             by=order.by,
             why=order.reason,
             at=now,
-            traceparent=request.traceparent,
             new_id=self._new_id,
         )
         await write_notifications(connection, [told])
