@@ -22,9 +22,12 @@ class ServiceSettings(BaseSettings):
     database_url: AsyncpgUrl = Field(
         description="The service's own role and database: `postgresql+asyncpg://role:password@host/database`."
     )
-    database_pool_size: PositiveInt = Field(10, description="Connections this process keeps open at most.")
+    database_pool_size: int = Field(
+        10, ge=4, description="Connections this process keeps open at most; one of them only publishes."
+    )
     database_timeout: timedelta = Field(
         timedelta(seconds=5),
+        gt=timedelta(),
         description="How long to wait for a connection, and for one statement, before calling PostgreSQL away.",
     )
     kafka_bootstrap_servers: str = Field(description="Kafka brokers, `host:port`, separated by commas.")
@@ -65,6 +68,7 @@ class ServiceSettings(BaseSettings):
     )
     http_receive_timeout: timedelta = Field(
         timedelta(seconds=20),
+        gt=timedelta(),
         description="How long a request may take to arrive, its body included, before the connection is closed.",
     )
     trusted_proxies: frozenset[IPvAnyNetwork] = Field(

@@ -1,9 +1,10 @@
 """Promises of scorecards over HTTP: from a form to the figure that both sides read, and back to the lead."""
 
+import asyncio
 import csv
 import io
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.system import OPERATOR_TOKEN, REPORTS_TOKEN, Received, System
@@ -153,3 +154,30 @@ async def test_only_who_has_a_token_reads_scorecards_and_whoever_asks_wrongly_is
     assert (status, problem["errors"][0]["pointer"], problem["errors"][0]["line"]) == (422, "/month", 2)
     async with system.http.get(system.url("sla-monitor", "/openapi.json")) as answer:
         assert answer.status == 200
+
+
+async def test_timers_wait_for_nobody_who_reads_reports(system: System) -> None:
+    """More slow reports than the monitor has connections: what falls due meanwhile is told."""
+    lead_id = await system.post_lead(fields={"team": "sales"})
+    await system.told(lead_id)
+    await system.wait_for_rows("SELECT 1 FROM reporting.clocks", count=1)
+    slow = await system.server.connect(system.database)
+    # What reports read and timers do not: each takes as long as this is locked.
+    await slow.execute("BEGIN; LOCK TABLE sla.dispositions IN ACCESS EXCLUSIVE MODE")
+    reports = [asyncio.create_task(get(system, "/v1/scorecards/sales")) for _ in range(12)]
+    try:
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+
+        async def as_many_as_may() -> bool:
+            return bool(await slow.fetchval(waiting) == 3)
+
+        await system.until(as_many_as_may, "reports to wait on every connection that they have")
+        await system.let_pass(timedelta(seconds=31))
+
+        def reminded() -> bool:
+            return lead_id in [each.data["lead_id"] for each in system.endpoints.of_type("lead.reminder")]
+
+        await system.until(reminded, "the rep to be reminded")
+    finally:
+        await slow.close()
+    await asyncio.gather(*reports)

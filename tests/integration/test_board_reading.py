@@ -16,6 +16,7 @@ from relance.database import Database
 from relance.ids import LeadId, new_id
 from relance_sla_monitor.board.live import LiveBoard, Shown
 from relance_sla_monitor.board.reading import READ, ROWS, Facts, Standing, read_facts, read_teams
+from relance_sla_monitor.board.view import board
 
 # Where it is noon or a little later: "today" began long before what the tests make, at whatever hour they run.
 NOON = ZoneInfo(f"Etc/GMT{datetime.now(UTC).hour - 12:+d}")
@@ -62,6 +63,15 @@ async def plan(database: Database) -> str:
     async with database.transaction() as connection:
         found = await connection.execute(text(f"EXPLAIN (FORMAT JSON) {READ.text}"), values)
         return json.dumps(found.scalar_one())
+
+
+async def test_the_newest_breach_of_today_is_listed_however_many_older_leads_are_overdue(database: Database) -> None:
+    """A team that left leads lying for days still sees which window passes now."""
+    await clocks(database, ROWS, age=timedelta(days=3))
+    await clocks(database, 1, age=timedelta(seconds=1), window=timedelta())
+    shown = board(await read_facts(database, NOON), "team0", NOON)
+    assert next(tile.value for tile in shown.tiles if tile.name == "breached") == "1"
+    assert (len(shown.breaches), shown.more_breaches) == (1, 0)
 
 
 async def test_ten_thousand_open_leads_are_read_in_one_bounded_query_by_index(database: Database) -> None:
@@ -117,7 +127,7 @@ async def test_one_reader_serves_all_who_look_and_rests_when_nobody_does() -> No
     async def read() -> Facts:
         nonlocal reads
         reads += 1
-        return Facts(datetime.now(UTC), (), (), (), ())
+        return Facts(datetime.now(UTC), (), (), (), (), ())
 
     live = LiveBoard(read, lambda _facts, team: Shown(f"{team}-{reads}", ""))
     running = asyncio.create_task(live.run())

@@ -33,14 +33,18 @@ class IngestSettings(PersonalDataSettings):
         description="Identity secrets from before, as a JSON list: whom they named is found too, to be erased or "
         "exported. Ingest does not start without one that people in its database were named with.",
     )
-    figures_every: timedelta = Field(timedelta(seconds=15), description="How often to count what metrics report.")
+    figures_every: timedelta = Field(
+        timedelta(seconds=15), gt=timedelta(), description="How often to count what metrics report."
+    )
     accept_waiting: PositiveInt = Field(
         1000,
         description="Submissions that may wait for a transaction; above it the answer is 503 with Retry-After. A "
         "request has one, a partner's as many as it has leads: above RELANCE_HTTP_CONCURRENCY only those reach it.",
     )
     accept_patience: timedelta = Field(
-        timedelta(seconds=5), description="How long a submission may wait for its transaction before the answer is 503."
+        timedelta(seconds=5),
+        gt=timedelta(),
+        description="How long a submission may wait for its transaction before the answer is 503.",
     )
     demo_page: bool = Field(
         False, description="Serve `/demo`, a form to try, of the first source that lists `forms.origins`."

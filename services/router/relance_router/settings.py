@@ -38,12 +38,16 @@ class RouterSettings(PersonalDataSettings):
         frozenset(),
         description='Hosts to which webhooks may go although their addresses are internal, as a JSON list: `["chat"]`.',
     )
-    webhook_timeout: timedelta = Field(timedelta(seconds=10), description="How long one attempt may take.")
+    webhook_timeout: timedelta = Field(
+        timedelta(seconds=10), gt=timedelta(), description="How long one attempt may take."
+    )
     webhook_concurrency: int = Field(100, ge=1, description="Attempts under way at once.")
     webhook_concurrency_per_endpoint: int = Field(
         8, ge=1, description="Attempts under way at one endpoint, so that a slow one leaves room for the others."
     )
-    answer_link_lifetime: timedelta = Field(timedelta(days=30), description="How long an answer link works.")
+    answer_link_lifetime: timedelta = Field(
+        timedelta(days=30), gt=timedelta(), description="How long an answer link works."
+    )
     email_fallback_after: timedelta = Field(
         timedelta(minutes=2),
         description="Whoever has an e-mail address is told by it too once a notification is so old and not delivered.",

@@ -51,6 +51,14 @@ async def serve(settings: SlaMonitorSettings) -> None:
     async with AsyncExitStack() as closing:
         database = Database.of(settings, SCHEMA)
         closing.push_async_callback(database.close)
+        # A report may take long, and whoever asks for many waits for them; timers and clocks do not.
+        reports = Database(
+            settings.database_url,
+            schema=SCHEMA,
+            pool_size=settings.reports_pool_size,
+            timeout=settings.reports_timeout,
+        )
+        closing.push_async_callback(reports.close)
         publisher = KafkaPublisher(settings.kafka_bootstrap_servers, client_id=GROUP)
         closing.push_async_callback(publisher.close)
         relay = OutboxRelay(database, publisher, topic_prefix=settings.topic_prefix)
@@ -81,12 +89,12 @@ async def serve(settings: SlaMonitorSettings) -> None:
         )
         app.include_router(board_routes(board, _board_links(settings), pages))
         operators = operator_only(settings.operator_token.get_secret_value())
-        reports = settings.reports_token.get_secret_value() if settings.reports_token else None
-        readers = operator_only(settings.operator_token.get_secret_value(), reports)
-        app.include_router(scorecards_api(database, readers))
-        app.include_router(spend_api(database, operators, readers))
-        app.include_router(timeline_api(database, readers))
-        app.include_router(exports_api(database, operators))
+        of_reports = settings.reports_token.get_secret_value() if settings.reports_token else None
+        readers = operator_only(settings.operator_token.get_secret_value(), of_reports)
+        app.include_router(scorecards_api(reports, readers))
+        app.include_router(spend_api(reports, operators, readers))
+        app.include_router(timeline_api(reports, readers))
+        app.include_router(exports_api(reports, operators))
         await service.run(
             [
                 service.Part("consumer", consumer),

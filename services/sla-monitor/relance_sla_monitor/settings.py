@@ -12,7 +12,17 @@ class SlaMonitorSettings(ServiceSettings):
     """What the SLA monitor needs beyond what every service needs."""
 
     figures_every: timedelta = Field(
-        timedelta(seconds=5), description="How often the figures that come from the database are counted anew."
+        timedelta(seconds=5),
+        gt=timedelta(),
+        description="How often the figures that come from the database are counted anew.",
+    )
+    reports_pool_size: PositiveInt = Field(
+        3, description="Further connections, for scorecards, spend, timelines and exports: so many are read at once."
+    )
+    reports_timeout: timedelta = Field(
+        timedelta(seconds=30),
+        gt=timedelta(),
+        description="How long one of them may take, and wait for a connection, before it is answered 503.",
     )
     board_secret: SecretStr | None = Field(
         None,

@@ -42,7 +42,11 @@ def facts(*urgent: OpenLead, late: tuple[LateLead, ...] = (), hours: tuple[Hour,
     """What was read, with standings that fit."""
     teams = sorted({each.team for each in urgent})
     standings = tuple(Standing(team, sum(each.team == team for each in urgent)) for team in teams)
-    return Facts(NOW, urgent, late, standings, hours)
+    return Facts(NOW, urgent, overdue(urgent), late, standings, hours)
+
+
+def overdue(urgent: tuple[OpenLead, ...]) -> tuple[OpenLead, ...]:
+    return tuple(each for each in urgent if each.deadline and each.deadline <= NOW)
 
 
 def values(shown: Board) -> dict[str, str]:
@@ -90,9 +94,11 @@ def test_a_long_list_is_cut_and_says_how_many_more() -> None:
 
 def test_a_team_is_shown_nothing_of_another() -> None:
     """Neither leads nor figures."""
+    urgent = (lead(1, MINUTE), lead(2, -MINUTE, team="world"))
     read = Facts(
         NOW,
-        (lead(1, MINUTE), lead(2, -MINUTE, team="world")),
+        urgent,
+        overdue(urgent),
         (late(3, MINUTE), late(4, MINUTE, team="world")),
         (Standing("sales", 3, 0, 0, 2, 7, 2), Standing("world", 1, 0, 1, 0, 1, 2)),
         (hour(1, MINUTE, 2 * MINUTE, "sales"), hour(1, 9 * MINUTE, 9 * MINUTE, "world"), hour(1, MINUTE, MINUTE)),
@@ -123,7 +129,7 @@ def test_what_breached_says_whether_it_was_answered_since() -> None:
 def test_nothing_changes_on_the_board_while_only_time_passes() -> None:
     """Otherwise every viewer would be sent everything every second."""
     read = facts(lead(1, 9 * MINUTE), lead(2, -MINUTE))
-    later = Facts(NOW + timedelta(seconds=1), read.urgent, read.late, read.standings, read.hours)
+    later = replace(read, now=NOW + timedelta(seconds=1))
     assert board(read, None, BERLIN) == board(later, None, BERLIN)
 
 

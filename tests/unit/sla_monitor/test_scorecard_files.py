@@ -106,3 +106,9 @@ def test_money_is_told_apart_by_source_campaign_and_week_alone() -> None:
     assert not replace(january, by=("source", "team")).has_spend
     assert not replace(january, having={"channel": "call"}).has_spend
     assert not replace(january, per="assignment").has_spend
+
+
+def test_blanks_around_the_name_of_a_campaign_are_not_part_of_it() -> None:
+    """As ingest takes them away from a lead's campaign: else its money stands in a row without leads."""
+    (spend,) = read_spend(b"source,campaign,month,amount,currency\nads, spring ,2026-11,3100.00,EUR\n")
+    assert (spend.source, spend.campaign) == ("ads", "spring")

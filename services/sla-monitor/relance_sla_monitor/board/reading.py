@@ -86,6 +86,8 @@ class Facts:
 
     now: datetime
     urgent: tuple[OpenLead, ...]
+    overdue: tuple[OpenLead, ...]
+    """Whose deadline passed since midnight: the newest of each team."""
     late: tuple[LateLead, ...]
     standings: tuple[Standing, ...]
     hours: tuple[Hour, ...]
@@ -138,6 +140,15 @@ READ = text(f"""
             ) listed JOIN clocks c ON c.assignment_id = listed.assignment_id AND c.clock = 'response'
         ) first
     ),
+    overdue AS (
+        SELECT newest.* FROM midnight, running CROSS JOIN LATERAL (
+            SELECT lead_id, rep, team, source, channel, campaign, started_at, deadline, risk_at, false AS on_hold
+            FROM clocks
+            WHERE clock = 'response' AND team = running.team AND stopped_at IS NULL
+                AND deadline BETWEEN midnight.at AND now()
+            ORDER BY deadline DESC LIMIT :rows
+        ) newest
+    ),
     stopped AS (
         SELECT lead_id, rep, team, source, campaign, response_window, deadline, stopped_at, stopped_by, worked,
             stopped_at >= midnight.at AS today, stopped_at > deadline AND deadline >= midnight.at AS late
@@ -185,6 +196,7 @@ READ = text(f"""
     SELECT CAST(jsonb_build_object(
         'now', clock_timestamp(),
         'urgent', (SELECT coalesce(jsonb_agg(to_jsonb(urgent) ORDER BY deadline, lead_id), '[]') FROM urgent),
+        'overdue', (SELECT coalesce(jsonb_agg(to_jsonb(overdue) ORDER BY deadline DESC, lead_id), '[]') FROM overdue),
         'late', (SELECT coalesce(jsonb_agg(to_jsonb(late) ORDER BY deadline DESC, lead_id), '[]') FROM late),
         'standings', (SELECT coalesce(jsonb_agg(to_jsonb(standings) ORDER BY team), '[]') FROM standings),
         'waiting', (SELECT coalesce(jsonb_agg(to_jsonb(waiting) ORDER BY team), '[]') FROM waiting),

@@ -160,7 +160,7 @@ def _state(lead: OpenLead, now: datetime) -> State:
 def _breaches(facts: Facts, team: str | None, zone: ZoneInfo) -> tuple[Breach, ...]:
     """Of today, the newest first."""
     midnight = facts.now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
-    leads: list[OpenLead | LateLead] = [*facts.urgent, *facts.late]
+    leads: list[OpenLead | LateLead] = [*facts.overdue, *facts.late]
     passed = ((lead.deadline, lead) for lead in leads if lead.deadline and midnight <= lead.deadline <= facts.now)
     newest = sorted(passed, key=lambda each: (each[0], each[1].lead_id), reverse=True)
     return tuple(

@@ -7,14 +7,15 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 from sqlalchemy import text
 
 from relance.database import Database
 from relance.http.problems import FieldFault
 from relance.storable import STORABLE
 
-_Name = Annotated[Annotated[str, STORABLE], Field(min_length=1, max_length=200)]
+# As ingest takes a lead's: without the blanks around it.
+_Name = Annotated[Annotated[str, STORABLE], StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 _LONGEST = timedelta(days=366)
 
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2100, 1, 1)
