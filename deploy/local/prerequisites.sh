@@ -25,3 +25,5 @@ kafka=$(sed -n 's/.*<kafka.version>\(.*\)<.*/\1/p' "${0%/*}/pom.xml")
     lacks "Prometheus is missing: rules and dashboards are tested in it." "apt-get install prometheus"
 [ "${2:-}" != tests ] || command -v amtool >/dev/null ||
     lacks "Alertmanager is missing: its configuration is checked by its own tool." "apt-get install prometheus-alertmanager"
+[ "${2:-}" != tests ] || "$python" -c 'import ctypes; ctypes.CDLL("libatomic.so.1")' 2>/dev/null ||
+    lacks "libatomic is missing: Playwright, which drives Chromium, needs it." "apt-get install libatomic1"

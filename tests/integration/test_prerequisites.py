@@ -58,6 +58,16 @@ def test_only_tests_need_a_browser_and_a_prometheus(tmp_path: Path) -> None:
         programs[program] = "#!/bin/sh\n"
 
 
+def test_the_library_that_drives_the_browser_is_asked_of_whoever_tests(tmp_path: Path) -> None:
+    """Machines with a compiler have it, bare ones do not."""
+    without = tmp_path / "python"
+    without.write_text('#!/bin/sh\ncase "$2" in *libatomic*) exit 1 ;; esac\n')
+    without.chmod(0o755)
+    programs = {"java": JAVA.format("21")} | dict.fromkeys(("mvn", "chromium", "promtool", "amtool"), "#!/bin/sh\n")
+    status, said = told(tmp_path, programs, "tests", python=str(without))
+    assert (status, said.rstrip().endswith("Install it with: apt-get install libatomic1")) == (1, True)
+
+
 def test_a_missing_python_is_told_first(tmp_path: Path) -> None:
     """Before anything needs it."""
     status, said = told(tmp_path, {}, python="python-that-is-not-there")
