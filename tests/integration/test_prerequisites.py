@@ -30,8 +30,8 @@ def told(folder: Path, programs: dict[str, str], *what: str, python: str = sys.e
 @pytest.mark.parametrize(
     ("programs", "command"),
     [
-        ({}, "apt-get install openjdk-17-jre-headless"),
-        ({"java": JAVA.format("11.0.20")}, "apt-get install openjdk-17-jre-headless"),
+        ({}, "apt-get install default-jre-headless"),
+        ({"java": JAVA.format("11.0.20")}, "apt-get install default-jre-headless"),
         ({"java": JAVA.format("17.0.15")}, "apt-get install maven"),
     ],
 )
