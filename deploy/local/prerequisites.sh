@@ -13,9 +13,9 @@ lacks() {
     lacks "Python 3.11 or newer is missing." "apt-get install python3"
 "$python" -c 'import ensurepip, venv' 2>/dev/null ||
     lacks "Python cannot make virtual environments." "apt-get install python3-venv"
-command -v java >/dev/null || lacks "Java is missing: Kafka needs it." "apt-get install openjdk-17-jre-headless"
+command -v java >/dev/null || lacks "Java is missing: Kafka needs it." "apt-get install default-jre-headless"
 major=$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p')
-[ "${major:-0}" -ge 17 ] || lacks "Java 17 or newer is missing: Kafka needs it." "apt-get install openjdk-17-jre-headless"
+[ "${major:-0}" -ge 17 ] || lacks "Java 17 or newer is missing: Kafka needs it." "apt-get install default-jre-headless"
 kafka=$(sed -n 's/.*<kafka.version>\(.*\)<.*/\1/p' "${0%/*}/pom.xml")
 [ -d ".local/cache/kafka-$kafka" ] || command -v mvn >/dev/null ||
     lacks "Maven is missing: it fetches Kafka." "apt-get install maven"
@@ -25,3 +25,5 @@ kafka=$(sed -n 's/.*<kafka.version>\(.*\)<.*/\1/p' "${0%/*}/pom.xml")
     lacks "Prometheus is missing: rules and dashboards are tested in it." "apt-get install prometheus"
 [ "${2:-}" != tests ] || command -v amtool >/dev/null ||
     lacks "Alertmanager is missing: its configuration is checked by its own tool." "apt-get install prometheus-alertmanager"
+[ "${2:-}" != tests ] || "$python" -c 'import ctypes; ctypes.CDLL("libatomic.so.1")' 2>/dev/null ||
+    lacks "libatomic is missing: Playwright, which drives Chromium, needs it." "apt-get install libatomic1"

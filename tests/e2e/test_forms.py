@@ -288,7 +288,19 @@ async def test_the_database_away_is_told_so_that_script_and_visitor_can_wait(ing
     try:
         async with connection.transaction():
             await connection.execute("LOCK TABLE ingest.leads")
-            script, visitor = await asyncio.gather(submit(ingest, FORM), submit(ingest, FORM, **BROWSER))
+            answers = asyncio.gather(submit(ingest, FORM), submit(ingest, FORM, **BROWSER))
+
+            async def answered() -> bool:
+                # Ended by PostgreSQL, as by its lock_timeout.
+                await ingest.rows(
+                    "SELECT pg_cancel_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND wait_event_type = 'Lock' AND query ~ 'INSERT'",
+                    role="ingest",
+                )
+                return answers.done()
+
+            await ingest.until(answered, "both to be answered")
+            script, visitor = await answers
     finally:
         await connection.close()
     assert (script.status, script.headers["Access-Control-Allow-Origin"]) == (503, SITE)

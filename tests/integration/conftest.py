@@ -29,7 +29,8 @@ async def open_database(real_parts: tuple[DatabaseServer, Broker], database: str
 
         def opened(schema: str, personal_data: PersonalData | None = None) -> Database:
             url = MultiHostUrl(server.url(schema, database))
-            patience = timedelta(seconds=30)  # of 5 s a busy machine may need all
+            # On a busy machine those who take turns at one row need more than a service's 5 s.
+            patience = timedelta(seconds=30)
             found = Database(url, schema=schema, pool_size=10, timeout=patience, personal_data=personal_data)
             closing.push_async_callback(found.close)
             return found

@@ -53,7 +53,7 @@ def wandas(team: str = "sales") -> LeadReceived:
 
 
 async def traces(database: Database) -> list[str]:
-    """Columns of the router that say who she is."""
+    """Columns of the router that say who she is. By case: in any, `wanda` comes in sealed text by chance."""
     columns = """
         SELECT table_name, column_name FROM information_schema.columns
         WHERE table_schema = 'router' AND data_type IN ('text', 'jsonb', 'ARRAY')
@@ -61,7 +61,7 @@ async def traces(database: Database) -> list[str]:
     found = []
     async with database.transaction() as connection:
         for table, column in (await connection.execute(text(columns))).all():
-            query = text(f"SELECT count(*) FROM {table} WHERE CAST({column} AS text) ~* :person")
+            query = text(f"SELECT count(*) FROM {table} WHERE CAST({column} AS text) ~ :person")
             if (await connection.execute(query, {"person": "|".join(PERSON).replace("+", "[+]")})).scalar_one():
                 found.append(f"{table}.{column}")
     return found

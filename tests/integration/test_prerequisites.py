@@ -30,8 +30,8 @@ def told(folder: Path, programs: dict[str, str], *what: str, python: str = sys.e
 @pytest.mark.parametrize(
     ("programs", "command"),
     [
-        ({}, "apt-get install openjdk-17-jre-headless"),
-        ({"java": JAVA.format("11.0.20")}, "apt-get install openjdk-17-jre-headless"),
+        ({}, "apt-get install default-jre-headless"),
+        ({"java": JAVA.format("11.0.20")}, "apt-get install default-jre-headless"),
         ({"java": JAVA.format("17.0.15")}, "apt-get install maven"),
     ],
 )
@@ -56,6 +56,16 @@ def test_only_tests_need_a_browser_and_a_prometheus(tmp_path: Path) -> None:
         status, said = told(folder, programs, "tests")
         assert (status, said.rstrip().endswith(f"Install it with: apt-get install {package}")) == (1, True)
         programs[program] = "#!/bin/sh\n"
+
+
+def test_the_library_that_drives_the_browser_is_asked_of_whoever_tests(tmp_path: Path) -> None:
+    """Machines with a compiler have it, bare ones do not."""
+    without = tmp_path / "python"
+    without.write_text('#!/bin/sh\ncase "$2" in *libatomic*) exit 1 ;; esac\n')
+    without.chmod(0o755)
+    programs = {"java": JAVA.format("21")} | dict.fromkeys(("mvn", "chromium", "promtool", "amtool"), "#!/bin/sh\n")
+    status, said = told(tmp_path, programs, "tests", python=str(without))
+    assert (status, said.rstrip().endswith("Install it with: apt-get install libatomic1")) == (1, True)
 
 
 def test_a_missing_python_is_told_first(tmp_path: Path) -> None:

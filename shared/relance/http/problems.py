@@ -147,8 +147,12 @@ def install(app: FastAPI) -> None:
         detail = "This is our fault, and it is in our log. Nothing was stored."
         return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error", detail).response()
 
-    # Named kinds are answered quietly; for the rest (`Exception`) Starlette answers and then raises again.
-    for kind in (SQLAlchemyError, OSError, TimeoutError, asyncpg.exceptions.InterfaceError, faults.TryLater, Exception):
+    # Named kinds are answered quietly; for the rest (`Exception`) Starlette answers, outside of all middleware, and
+    # then raises again.
+    drivers = (
+        asyncpg.exceptions.PostgresError, asyncpg.exceptions.InterfaceError, asyncpg.exceptions.InternalClientError,
+    )  # fmt: skip
+    for kind in (SQLAlchemyError, OSError, TimeoutError, *drivers, faults.TryLater, Exception):
         app.add_exception_handler(kind, _failed)
 
 
