@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -25,6 +26,7 @@ from relance_ingest.partners.partner import (
     Unreadable,
 )
 from relance_ingest.sources import Source
+from relance_ingest.sources.forms import Forms
 from relance_ingest.sources.partners import SignedPartner
 
 NOW = datetime(2026, 11, 24, 10, tzinfo=UTC)
@@ -192,6 +194,58 @@ def test_meta() -> None:
     value = {"leadgen_id": "123123123123", "field_data": document["field_data"]}
     (told,) = read("meta", json.dumps({"entry": [{"changes": [{"field": "leadgen", "value": value}]}]}).encode())
     assert (accepted(told).contact, accepted(told).idempotency_key) == (lead.contact, lead.idempotency_key)
+
+
+def meta_answers(answers: Mapping[str, str]) -> PartnerLead:
+    return lead_of(
+        meta.lead({"id": "1", "field_data": [{"name": name, "values": [value]} for name, value in answers.items()]})
+    )
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("vollständiger_name", "e-mail-adresse", "telefonnummer", "name_des_unternehmens"),
+        ("nome_e_cognome", "e-mail", "numero_di_telefono", "nome_dell\u2019azienda"),
+        ("prénom_et_nom", "e-mail", "numéro_de_téléphone", "nom_de_l'entreprise"),
+        ("nombre_completo", "correo_electrónico", "número_de_teléfono", "nombre_de_la_empresa"),
+        ("volledige_naam", "e-mailadres", "telefoonnummer", "bedrijfsnaam"),
+        ("nome_completo", "email", "número_de_telefone", "nome_da_empresa"),
+    ],
+    ids=["German", "Italian", "French", "Spanish", "Dutch", "Portuguese"],
+)
+def test_a_lead_form_of_meta_in_another_language_is_a_lead_whom_somebody_can_reach(names: Sequence[str]) -> None:
+    """Meta names the standard questions of a form in the form's language."""
+    values = ("Maria Huber", "maria@example.org", "030 901820", "Huber GmbH")
+    lead = accepted(meta_answers(dict(zip(names, values, strict=True))))
+    assert (lead.contact.name, lead.contact.email, lead.contact.phone, lead.contact.company) == (
+        "Maria Huber",
+        "maria@example.org",
+        "+4930901820",
+        "Huber GmbH",
+    )
+    assert (lead.suspicions, lead.fields) == ((), {})
+
+
+def test_sources_yaml_says_what_a_partners_form_calls_a_field() -> None:
+    """It goes before what the adapter knows, and what it displaces stays; a blank answer and a word that is no
+    country displace nothing.
+    """
+    forms = Forms(
+        fields={
+            "name": ("Imię", "Nazwisko"),
+            "email": ("adres_email",),
+            "phone": ("adres",),
+            "country": ("kraj",),
+        },
+        ignore=frozenset({"Zgoda"}),
+    )
+    answers = {"imię": "Maria", "nazwisko": "Nowak", "adres_email": "maria@example.org", "adres": " "}
+    told = meta_answers({**answers, "kraj": "Polska", "country": "PL", "zgoda": "tak"})
+    told = replace(told, email="office@example.org", fields={**told.fields, "adres": " "})
+    lead = new_lead(SOURCE.model_copy(update={"forms": forms}), told)
+    assert (lead.contact.name, lead.contact.email, lead.contact.country) == ("Maria Nowak", "maria@example.org", "PL")
+    assert lead.fields == {"adres": " ", "kraj": "Polska", "country": "PL", "email_as_given": "office@example.org"}
 
 
 def test_meta_tells_of_several_leads_at_once() -> None:

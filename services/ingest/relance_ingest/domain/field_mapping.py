@@ -10,7 +10,7 @@ from relance_ingest.domain.submissions import LONGEST_LINE, LONGEST_NAME
 
 Target = Literal["name", "email", "phone", "company", "country", "campaign"]
 _TARGETS: tuple[Target, ...] = get_args(Target)
-_JOINED: Target = "name"
+JOINED: Target = "name"
 _COUNTRY = re.compile(r"[A-Za-z]{2}")
 _ODD = re.compile(r"[\s=&\x00]+")
 
@@ -49,8 +49,8 @@ def mapped(form: Mapping[str, str], mapping: FieldMapping) -> MappedForm:
     lead: dict[str, str] = {}
     called: dict[str, str] = {}
     for target in _TARGETS:
-        names = _found(left, mapping.names.get(target, ())) or _found(left, (target,))
-        taken = names if target == _JOINED else names[:1]
+        names = found(left, mapping.names.get(target, ())) or found(left, (target,))
+        taken = names if target == JOINED else names[:1]
         if taken and (target != "country" or _COUNTRY.fullmatch(left[taken[0]].strip())):
             lead[target] = " ".join(left.pop(name).strip() for name in taken)
             called[target] = taken[0]
@@ -66,7 +66,7 @@ def mapped(form: Mapping[str, str], mapping: FieldMapping) -> MappedForm:
     return MappedForm(lead, fields, campaign, called)
 
 
-def _found(form: Mapping[str, str], names: tuple[str, ...]) -> list[str]:
+def found(form: Mapping[str, str], names: tuple[str, ...]) -> list[str]:
     """The form's spellings of these names, in the names' order, each once."""
     spelt: dict[str, str] = {}
     for name in form:

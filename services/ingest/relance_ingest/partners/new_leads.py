@@ -9,10 +9,13 @@ import hashlib
 import itertools
 import re
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 from relance.events import CallDetails, Contact
 from relance_ingest.acceptance import NewLead
 from relance_ingest.domain.contact_details import NotReachable, normal_email, normal_phone, phone_country
+from relance_ingest.domain.field_mapping import JOINED, found
 from relance_ingest.domain.suspicion import Suspicion
 from relance_ingest.partners.partner import PartnerCall, PartnerLead
 from relance_ingest.sources import Source
@@ -24,7 +27,11 @@ _COUNTRY = re.compile("[A-Za-z]{2}")
 
 
 def new_lead(source: Source, lead: PartnerLead) -> NewLead:
-    """A person, normalised; `suspicions` say when nobody could reach them."""
+    """A person, normalised; `suspicions` say when nobody could reach them.
+
+    What the source's `forms.fields` names goes before what the partner's adapter found.
+    """
+    lead = _as_named(source, lead)
     country = _country(lead.country)
     dialled_in = country or source.default_country
     email, phone = _email(lead.email), _phone(lead.phone, dialled_in)
@@ -48,6 +55,23 @@ def new_lead(source: Source, lead: PartnerLead) -> NewLead:
         suspicions=() if email or phone else (Suspicion.UNREACHABLE,),
         revisable=lead.revisable,
     )
+
+
+def _as_named(source: Source, lead: PartnerLead) -> PartnerLead:
+    """With what `forms` of the source says of its fields; what that displaces stays as a field."""
+    ignored = {name.casefold() for name in source.forms.ignore}
+    fields = {name: value for name, value in lead.fields.items() if name.strip().casefold() not in ignored}
+    named: dict[str, Any] = {}
+    displaced: dict[str, str] = {}
+    for target, names in source.forms.fields.items():
+        taken = found({name: value for name, value in fields.items() if value.strip()}, names)
+        taken = taken if target == JOINED else taken[:1]
+        if not taken or (target == "country" and not _country(fields[taken[0]])):
+            continue
+        named[target] = " ".join(fields.pop(name).strip() for name in taken)
+        if before := getattr(lead, target):
+            displaced[f"{target}_as_given"] = before
+    return replace(lead, **named, fields=fields | displaced)
 
 
 def new_call(source: Source, call: PartnerCall) -> NewLead:
