@@ -34,11 +34,12 @@ SOURCES: dict[str, dict[str, Any]] = {
     }
     for kind in PARTNERS
 }
+SOURCES["meta"]["spam"] = {"most_links": 1}
 SOURCES["hubspot"]["spam"] = {"limits": {"per_address": "3/hour", "per_source": "3/hour"}}
 
 
 class GraphApi:
-    """Meta's Graph API: knows one lead, and one access token."""
+    """Meta's Graph API: knows two leads, one of them with an address that is thrown away, and one access token."""
 
     def __init__(self) -> None:
         self.port = free_port()
@@ -50,6 +51,9 @@ class GraphApi:
         self.asked.append(token)
         if token != "access":
             return web.json_response({"error": {"code": 190, "message": "expired"}}, status=400)
+        if request.match_info["lead"] == "8":
+            answers = [{"name": "email", "values": ["maria@mailinator.com"]}]
+            return web.json_response({"id": "8", "field_data": answers})
         if request.match_info["lead"] != "123123123123":
             return web.json_response({"error": {"code": 100, "message": "no such lead"}}, status=400)
         assert "field_data" in request.query["fields"].split(",")
@@ -185,7 +189,10 @@ async def test_a_lead_whom_nobody_can_reach_is_kept_in_quarantine(ingest: System
 
 
 async def test_meta_verifies_the_address_and_its_leads_are_fetched(ingest: System, graph_api: GraphApi) -> None:
-    """With the access token that is still good; a lead that cannot be had stands there with its reason."""
+    """With the access token that is still good; a lead that cannot be had stands there with its reason.
+
+    Those that are fetched are looked at as all others are.
+    """
     path = ingest.url("ingest", "/v1/partners/meta")
     question = {"hub.mode": "subscribe", "hub.verify_token": "verify", "hub.challenge": "1158201444"}
     async with ingest.http.get(path, params=question) as answer:
@@ -208,6 +215,11 @@ async def test_meta_verifies_the_address_and_its_leads_are_fetched(ingest: Syste
     query = "SELECT id, last_error FROM ingest.partner_references WHERE last_error IS NOT NULL"
     (kept,) = await ingest.wait_for_rows(query, role="ingest")
     assert kept == {"id": "7", "last_error": "the Graph API answered 400, error code 100"}
+
+    change["value"]["leadgen_id"] = "8"
+    await send(ingest, meta, json.dumps(both).encode())
+    (suspected,) = await ingest.wait_for_rows("SELECT suspicions FROM leads WHERE suspicions <> '{}'", role="ingest")
+    assert suspected == {"suspicions": ["disposable_email"]}
 
 
 async def test_repeated_callbacks_of_one_call_are_one_lead(ingest: System) -> None:

@@ -141,7 +141,7 @@ async def serve(settings: IngestSettings) -> None:
         screening = Screening(tokens, CaptchaProviders(session, secrets), repetitions, utc_now, pseudonyms)
         references = ReferenceStore(database)
         graph_api = GraphApi(session, str(settings.meta_graph_url))
-        retrieval = Retrieval(references, graph_api, acceptance, sources, known)
+        retrieval = Retrieval(references, graph_api, acceptance, screening, sources=sources, credentials=known)
         app = with_partners(
             application(settings, sources, database, acceptance, screening), settings, known, references, retrieval
         )
