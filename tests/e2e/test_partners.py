@@ -214,7 +214,7 @@ async def test_meta_verifies_the_address_and_its_leads_are_fetched(ingest: Syste
     assert set(graph_api.asked) == {"old", "access"}
     query = "SELECT id, last_error FROM ingest.partner_references WHERE last_error IS NOT NULL"
     (kept,) = await ingest.wait_for_rows(query, role="ingest")
-    assert kept == {"id": "7", "last_error": "the Graph API answered 400, error code 100"}
+    assert kept == {"id": "7", "last_error": "the Graph API answered 400, error code 190; 400, error code 100"}
 
     change["value"]["leadgen_id"] = "8"
     await send(ingest, meta, json.dumps(both).encode())
