@@ -1,5 +1,6 @@
 """Ingest: the one place where its parts are wired, and closed in reverse."""
 
+import asyncio
 import os
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -92,6 +93,7 @@ def with_partners(
     """Open the partners' doors."""
     app.state.public_url = str(settings.public_url).rstrip("/") if settings.public_url else None
     app.state.credentials = known
+    app.state.large_bodies = asyncio.Semaphore(partners.LARGE_AT_ONCE)
     app.state.references = references
     app.state.retrieval = retrieval
     app.router.routes.extend(partners.router.routes)
