@@ -326,6 +326,50 @@ def test_typeform() -> None:
     }
 
 
+def typeform(questions: Sequence[Mapping[str, str]], hidden: Mapping[str, str] | None = None) -> NewLead:
+    """A response; each question has its answer's type and value in it."""
+    answers = [
+        {"type": each["answer"], each["answer"]: each["value"], "field": {"id": each["id"], "ref": each.get("ref", "")}}
+        for each in questions
+    ]
+    response = {"token": "t", "hidden": hidden or {}, "answers": answers, "definition": {"fields": questions}}
+    (told,) = read("typeform", json.dumps({"event_type": "form_response", "form_response": response}).encode())
+    return accepted(told)
+
+
+@pytest.mark.parametrize("made_up", ["01b7d6a5-3c5e-4ef4-9d0a-8f6c5d3b2a10", "01JDCXJ8Q6W0T2V5N7ZBMK3RHE"])
+def test_an_answer_of_typeform_says_what_was_asked(made_up: str) -> None:
+    """Typeform makes references up unless the form's maker chooses one: a rep reads the question's title."""
+    lead = typeform(
+        [
+            {"id": "n", "ref": made_up, "title": "What's your name?", "answer": "text", "value": "Maria Huber"},
+            {"id": "p", "ref": made_up, "title": "Which product?", "answer": "text", "value": "doors"},
+            {"id": "b", "ref": "budget", "title": "Your budget?", "answer": "text", "value": "20k"},
+            {"id": "u", "ref": made_up, "title": " ", "answer": "text", "value": "untitled"},
+        ]
+    )
+    assert (lead.contact.name, lead.fields) == (
+        "Maria Huber",
+        {"Which_product?": "doors", "budget": "20k", made_up: "untitled"},
+    )
+
+
+def test_nothing_that_typeform_sends_takes_anothers_place() -> None:
+    """A hidden address beside another that was typed, a hidden field and an answer of one name, and two questions of
+    one title: each stays in the fields.
+    """
+    lead = typeform(
+        [
+            {"id": "m", "title": "E-mail", "answer": "email", "value": "typed@example.org"},
+            {"id": "a", "title": "Size", "answer": "number", "value": "5"},
+            {"id": "b", "title": "Size", "answer": "number", "value": "7"},
+        ],
+        hidden={"email": "known@example.org", "Size": "large"},
+    )
+    assert lead.contact.email == "typed@example.org"
+    assert lead.fields == {"email": "known@example.org", "Size": "5, 7", "hidden_Size": "large"}
+
+
 NO_LEAD: list[tuple[str, str, bytes]] = [
     ("calendly", "other_event", SAMPLES["calendly"].changed(event="invitee.canceled")),
     (

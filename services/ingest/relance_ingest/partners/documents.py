@@ -90,9 +90,10 @@ def plain(name: str) -> str:
     return name.strip(_AROUND).casefold().translate(_CASE)
 
 
-def person(answers: Mapping[str, str]) -> dict[str, Any]:
+def person(answers: Mapping[str, str], *, email: str | None = None, phone: str | None = None) -> dict[str, Any]:
     """What forms everywhere ask, by the names that they give it; in the words of `PartnerLead`.
 
+    `email` and `phone` are known otherwise, if at all, and not looked for then.
     Every answer stays in `fields` too, unless it became the contact: what somebody wrote is not thrown away.
     """
     by_name = {plain(name): (name, value) for name, value in answers.items() if value.strip()}
@@ -109,8 +110,8 @@ def person(answers: Mapping[str, str]) -> dict[str, Any]:
 
     found = {
         "name": first(_NAME) or " ".join(filter(None, [first(_FIRST), first(_LAST)])) or None,
-        "email": first(EMAIL),
-        "phone": first(PHONE),
+        "email": email or first(EMAIL),
+        "phone": phone or first(PHONE),
         "company": first(_COMPANY),
         "country": first(_COUNTRY, keep=True),
         "campaign": first(_CAMPAIGN, keep=True),
