@@ -70,6 +70,8 @@ def _name(answer: Mapping[str, Any], questions: Mapping[str, Mapping[str, Any]])
 def _value(answer: Mapping[str, Any]) -> str:
     value = answer.get(text(answer.get("type")))
     if isinstance(value, dict):
+        if value.keys().isdisjoint({"label", "labels", "other"}):  # a payment
+            return ", ".join(f"{name}: {part}" for name, part in texts(value).items())
         labels = value.get("labels") if isinstance(value.get("labels"), list) else [value.get("label")]
         return ", ".join(filter(None, (text(label) for label in [*(labels or []), value.get("other")])))
     return text(value)
