@@ -177,6 +177,19 @@ def test_hubspot() -> None:
         )
 
 
+def test_no_property_of_a_contact_is_dropped_in_silence() -> None:
+    """A row holds 200: the customer's own go before HubSpot's, and a field says how many had no room."""
+    properties = {f"hs_{n}": "v" for n in range(250)} | {"region": "south", "email": "maria@example.org"}
+    (told,) = read("hubspot", json.dumps({"vid": 51, "properties": properties}).encode())
+    lead = accepted(told)
+    assert (lead.contact.email, lead.fields["region"], lead.fields["fields_left_out"]) == (
+        "maria@example.org",
+        "south",
+        "52",
+    )
+    assert len(lead.fields) == 200
+
+
 def test_meta() -> None:
     """The webhook tells an id; the Graph API, or a webhook with the fields in it, the lead."""
     document = json.loads((FOLDER / "meta_lead.json").read_text())
@@ -288,6 +301,8 @@ def test_twilio() -> None:
         ({"CallStatus": "failed"}, "missed", True),
         ({"CallStatus": "canceled"}, "missed", True),
         ({"CallStatus": "in-progress", "DialCallStatus": "completed", "DialCallDuration": "9"}, "answered", True),
+        ({"CallStatus": "in-progress", "DialCallStatus": "completed", "DialBridged": "true"}, "answered", True),
+        ({"CallStatus": "in-progress", "DialCallStatus": "completed", "DialBridged": "false"}, "missed", True),
         ({"CallStatus": "in-progress", "DialCallStatus": "no-answer"}, "missed", True),
         ({"CallStatus": "completed", "RecordingUrl": RECORDING, "RecordingDuration": "9"}, "voicemail", True),
         ({"CallStatus": "completed", "DialCallStatus": "answered", "RecordingUrl": RECORDING}, "answered", True),
@@ -326,7 +341,7 @@ def test_typeform() -> None:
     }
 
 
-def typeform(questions: Sequence[Mapping[str, str]], hidden: Mapping[str, str] | None = None) -> NewLead:
+def typeform(questions: Sequence[Mapping[str, Any]], hidden: Mapping[str, str] | None = None) -> NewLead:
     """A response; each question has its answer's type and value in it."""
     answers = [
         {"type": each["answer"], each["answer"]: each["value"], "field": {"id": each["id"], "ref": each.get("ref", "")}}
@@ -368,6 +383,13 @@ def test_nothing_that_typeform_sends_takes_anothers_place() -> None:
     )
     assert lead.contact.email == "typed@example.org"
     assert lead.fields == {"email": "known@example.org", "Size": "5, 7", "hidden_Size": "large"}
+
+
+def test_a_payment_of_typeform_is_kept() -> None:
+    """Its answer is an object of amount, last4, name and success."""
+    payment = {"amount": "49.00", "last4": "1234", "name": "Maria Huber", "success": True}
+    lead = typeform([{"id": "p", "title": "Deposit", "answer": "payment", "value": payment}])
+    assert lead.fields == {"Deposit": "amount: 49.00, last4: 1234, name: Maria Huber, success: true"}
 
 
 NO_LEAD: list[tuple[str, str, bytes]] = [

@@ -21,6 +21,8 @@ from relance_ingest.partners.partner import PartnerCall, PartnerLead
 from relance_ingest.sources import Source
 
 _MOST_FIELDS = 200
+_LEFT_OUT = "fields_left_out"
+"""The field that says how many there was no room for."""
 _LINE, _TEXT, _NAME, _KEY = 200, 5_000, 64, 255
 _NOT_IN_A_NAME = re.compile(r"[\s=&]+")
 _COUNTRY = re.compile("[A-Za-z]{2}")
@@ -128,8 +130,9 @@ def _link(value: str | None) -> str | None:
 
 def _fields(given: Mapping[str, str]) -> dict[str, str]:
     """Names as rules can ask for them (`fields.name`), of as many fields as a row should hold."""
-    fields: dict[str, str] = {}
-    for name, value in itertools.islice(given.items(), _MOST_FIELDS):
+    room = _MOST_FIELDS if len(given) <= _MOST_FIELDS else _MOST_FIELDS - 1
+    fields = {_LEFT_OUT: str(len(given) - room)} if room < len(given) else {}
+    for name, value in itertools.islice(given.items(), room):
         kept = _NOT_IN_A_NAME.sub("_", _clean(name, _NAME).strip()) or "field"
         cleaned = _clean(value, _TEXT)
         fields[kept] = f"{fields[kept]}, {cleaned}" if kept in fields else cleaned
