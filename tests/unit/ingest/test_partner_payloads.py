@@ -177,6 +177,23 @@ def test_hubspot() -> None:
         )
 
 
+def test_a_contact_of_hubspot_with_an_odd_phone_is_reached_on_the_mobile_phone() -> None:
+    """Of several numbers the first that can be dialled counts, and the others stay; so do addresses."""
+    properties = {"phone": "ask at reception", "mobilephone": "+49 171 1234567", "work_phone": "+49 30 901820"}
+    (told,) = read("hubspot", json.dumps({"vid": 7, "properties": properties}).encode())
+    lead = accepted(told)
+    assert (lead.contact.phone, lead.suspicions) == ("+491711234567", ())
+    assert lead.fields == {"phone_as_given": "ask at reception", "work_phone": "+49 30 901820"}
+    (told,) = read(
+        "hubspot", b'{"vid": 7, "properties": {"email": "at work", "phone": "?", "work_email": "maria@example.org"}}'
+    )
+    lead = accepted(told)
+    assert (lead.contact.email, lead.fields) == (
+        "maria@example.org",
+        {"email_as_given": "at work", "phone_as_given": "?"},
+    )
+
+
 def test_no_property_of_a_contact_is_dropped_in_silence() -> None:
     """A row holds 200: the customer's own go before HubSpot's, and a field says how many had no room."""
     properties = {f"hs_{n}": "v" for n in range(250)} | {"region": "south", "email": "maria@example.org"}
@@ -258,7 +275,7 @@ def test_sources_yaml_says_what_a_partners_form_calls_a_field() -> None:
     told = replace(told, email="office@example.org", fields={**told.fields, "adres": " "})
     lead = new_lead(SOURCE.model_copy(update={"forms": forms}), told)
     assert (lead.contact.name, lead.contact.email, lead.contact.country) == ("Maria Nowak", "maria@example.org", "PL")
-    assert lead.fields == {"adres": " ", "kraj": "Polska", "country": "PL", "email_as_given": "office@example.org"}
+    assert lead.fields == {"adres": " ", "kraj": "Polska", "country": "PL", "other_email": "office@example.org"}
 
 
 def test_meta_tells_of_several_leads_at_once() -> None:

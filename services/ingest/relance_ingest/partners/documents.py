@@ -9,13 +9,13 @@ from relance_ingest.partners.partner import Unreadable
 _CASE = str.maketrans({" ": "_", "-": "_", "\u2019": "'"})
 _AROUND = " \t\r\n?!.:*"
 EMAIL = (
-    "email", "e_mail", "work_email", "email_address", "e_mail_address", "user_email", "your_email",
+    "email", "e_mail", "work_email", "email_address", "e_mail_address", "user_email", "your_email", "other_email",
     "e_mail_adresse", "emailadresse", "indirizzo_e_mail", "indirizzo_email", "adresse_e_mail", "adresse_email",
     "correo_electrónico", "correo_electronico", "correo", "e_mailadres", "emailadres", "endereço_de_e_mail",
     "endereço_de_email",
 )  # fmt: skip
 PHONE = (
-    "phone", "phone_number", "mobile", "mobilephone", "mobile_phone", "work_phone", "work_phone_number",
+    "phone", "phone_number", "mobile", "mobilephone", "mobile_phone", "work_phone", "work_phone_number", "other_phone",
     "telefonnummer", "telefon", "handynummer", "mobilnummer", "numero_di_telefono", "telefono", "numéro_de_téléphone",
     "téléphone", "número_de_teléfono", "numero_de_telefono", "teléfono", "telefoonnummer", "telefoon",
     "número_de_telefone", "telefone", "número_de_telemóvel", "celular",

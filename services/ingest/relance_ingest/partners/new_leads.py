@@ -2,13 +2,13 @@
 
 A form of ours is refused with its bad fields named, and mended by whoever filled it in. Nobody mends a partner's: it
 gives up, or tries the same again for days. So everything is kept that can be. A number that cannot be dialled becomes
-a field; a lead whom nobody can reach is kept in quarantine, where somebody sees it.
+a field, and the next is tried; a lead whom nobody can reach is kept in quarantine, where somebody sees it.
 """
 
 import hashlib
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from relance_ingest.acceptance import NewLead
 from relance_ingest.domain.contact_details import NotReachable, normal_email, normal_phone, phone_country
 from relance_ingest.domain.field_mapping import JOINED, found
 from relance_ingest.domain.suspicion import Suspicion
+from relance_ingest.partners.documents import EMAIL, PHONE, plain
 from relance_ingest.partners.partner import PartnerCall, PartnerLead
 from relance_ingest.sources import Source
 
@@ -36,11 +37,8 @@ def new_lead(source: Source, lead: PartnerLead) -> NewLead:
     lead = _as_named(source, lead)
     country = _country(lead.country)
     dialled_in = country or source.default_country
-    email, phone = _email(lead.email), _phone(lead.phone, dialled_in)
-    kept = {
-        "email_as_given": lead.email if email is None else None,
-        "phone_as_given": lead.phone if phone is None else None,
-    }
+    email, fields = _first_usable(lead.email, lead.fields, "email", EMAIL, _email)
+    phone, fields = _first_usable(lead.phone, fields, "phone", PHONE, lambda value: _phone(value, dialled_in))
     return NewLead(
         source=source.id,
         channel="partner",
@@ -52,7 +50,7 @@ def new_lead(source: Source, lead: PartnerLead) -> NewLead:
             company=_line(lead.company),
             country=country or (phone_country(phone) if phone else None),
         ),
-        fields=_fields({**lead.fields, **{name: value for name, value in kept.items() if value}}),
+        fields=_fields(fields),
         idempotency_key=_key(lead.key),
         suspicions=() if email or phone else (Suspicion.UNREACHABLE,),
         revisable=lead.revisable,
@@ -72,7 +70,7 @@ def _as_named(source: Source, lead: PartnerLead) -> PartnerLead:
             continue
         named[target] = " ".join(fields.pop(name).strip() for name in taken)
         if before := getattr(lead, target):
-            displaced[f"{target}_as_given"] = before
+            displaced[f"other_{target}"] = before
     return replace(lead, **named, fields=fields | displaced)
 
 
@@ -99,6 +97,25 @@ def new_call(source: Source, call: PartnerCall) -> NewLead:
         suspicions=() if phone else (Suspicion.UNREACHABLE,),
         revisable=call.conclusive,
     )
+
+
+def _first_usable(
+    given: str | None,
+    fields: Mapping[str, str],
+    what: str,
+    others: Collection[str],
+    usable: Callable[[str], str | None],
+) -> tuple[str | None, dict[str, str]]:
+    """What was given, or else the first of the fields so called that is of use; and the fields without it."""
+    if not given:
+        return None, dict(fields)
+    first = f"{what}_as_given"
+    everything = {**fields, first: given}
+    for name in (first, *(name for name in fields if plain(name) in others)):
+        if found_usable := usable(everything[name]):
+            del everything[name]
+            return found_usable, everything
+    return None, everything
 
 
 def _email(value: str | None) -> str | None:
