@@ -23,6 +23,7 @@ from relance_ingest.domain.contact_details import (
     NotReachable,
     normal_email,
     normal_phone,
+    number_and_extension,
     phone_and_country,
     phone_country,
 )
@@ -142,7 +143,8 @@ def call_contact(call: CallSubmission, default_country: str | None) -> tuple[Con
         del given["caller"]  # withheld
     for name, number in given.items():
         try:
-            numbers[name] = normal_phone(number or "", call.country or default_country)
+            normal = normal_phone(number or "", call.country or default_country)
+            numbers[name] = number_and_extension(normal)[0]
         except NotReachable as error:
             faults[name] = str(error)
     if faults:

@@ -14,7 +14,13 @@ from typing import Any
 
 from relance.events import CallDetails, Contact
 from relance_ingest.acceptance import NewLead
-from relance_ingest.domain.contact_details import NotReachable, normal_email, normal_phone, phone_country
+from relance_ingest.domain.contact_details import (
+    NotReachable,
+    normal_email,
+    normal_phone,
+    number_and_extension,
+    phone_country,
+)
 from relance_ingest.domain.field_mapping import JOINED, found
 from relance_ingest.domain.suspicion import Suspicion
 from relance_ingest.partners.documents import EMAIL, PHONE, plain
@@ -76,8 +82,10 @@ def _as_named(source: Source, lead: PartnerLead) -> PartnerLead:
 
 def new_call(source: Source, call: PartnerCall) -> NewLead:
     """A call, normalised; a caller who withheld their number cannot be called back, which `suspicions` say."""
-    phone = _phone(call.caller, source.default_country)
-    called = _phone(call.called_number, source.default_country)
+    phone, called = (
+        number_and_extension(normal)[0] if (normal := _phone(number, source.default_country)) else None
+        for number in (call.caller, call.called_number)
+    )
     fields = {**call.fields, **({"phone_as_given": call.caller} if phone is None else {})}
     return NewLead(
         source=source.id,
