@@ -443,7 +443,7 @@ async def test_what_outlives_its_sources_retention_is_erased_and_told(ingest_dat
     counted = [REGISTRY.get_sample_value(FORGOTTEN, {"source": source}) or 0 for source in kept]
     with capture_logs() as logged:
         for _ in range(2):
-            assert await Retention(ingest_database, kept, new_id, utc_now, lambda: None).turn() == timedelta(hours=1)
+            assert await Retention(ingest_database, kept, new_id, lambda: None).turn() == timedelta(hours=1)
     assert [(line["source"], line["references"]) for line in logged] == [("website", 1)]
     assert [REGISTRY.get_sample_value(FORGOTTEN, {"source": source}) for source in kept] == [counted[0] + 1, counted[1]]
     ((key, part),) = await told(ingest_database)
