@@ -11,6 +11,9 @@ _PLAIN_EMAIL = re.compile(
     r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*@(?:[a-z0-9]+(?:-[a-z0-9]+)*\.)+(?P<last>[a-z]{2,})"
 )
 
+_OTHERWISE = {"UK": "GB"}
+"""Codes that everybody uses, and that ISO 3166-1 has given to nobody."""
+
 
 class NotReachable(ValueError):
     """The value is no phone number or no e-mail address; the sentence says why."""
@@ -38,6 +41,12 @@ def phone_and_country(value: str, country: str | None) -> tuple[str, str | None]
 def phone_country(phone: str) -> str | None:
     """The country of an E.164 number; None for numbers of no country."""
     return _country(phonenumbers.parse(phone))
+
+
+def known_country(code: str) -> str | None:
+    """The ISO 3166-1 alpha-2 code of a country that has phone numbers; None when these letters are none."""
+    country = _OTHERWISE.get(code.strip().upper(), code.strip().upper())
+    return country if country in phonenumbers.SUPPORTED_REGIONS else None
 
 
 def _number(value: str, country: str | None) -> phonenumbers.PhoneNumber:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from relance.events import CallDetails, Contact
 from relance_ingest.acceptance import NewLead
-from relance_ingest.domain.contact_details import NotReachable, normal_email, normal_phone, phone_country
+from relance_ingest.domain.contact_details import NotReachable, known_country, normal_email, normal_phone, phone_country
 from relance_ingest.domain.suspicion import Suspicion
 from relance_ingest.partners.partner import PartnerCall, PartnerLead
 from relance_ingest.sources import Source
@@ -20,12 +20,11 @@ from relance_ingest.sources import Source
 _MOST_FIELDS = 200
 _LINE, _TEXT, _NAME, _KEY = 200, 5_000, 64, 255
 _NOT_IN_A_NAME = re.compile(r"[\s=&]+")
-_COUNTRY = re.compile("[A-Za-z]{2}")
 
 
 def new_lead(source: Source, lead: PartnerLead) -> NewLead:
     """A person, normalised; `suspicions` say when nobody could reach them."""
-    country = _country(lead.country)
+    country = known_country(lead.country or "")
     dialled_in = country or source.default_country
     email, phone = _email(lead.email), _phone(lead.phone, dialled_in)
     kept = {
@@ -87,10 +86,6 @@ def _phone(value: str | None, country: str | None) -> str | None:
         return normal_phone(_clean(value, _LINE), country) if value else None
     except NotReachable:
         return None
-
-
-def _country(value: str | None) -> str | None:
-    return value.strip().upper() if value and _COUNTRY.fullmatch(value.strip()) else None
 
 
 def _line(value: str | None) -> str | None:
