@@ -18,7 +18,7 @@ from relance_local.database_server import DatabaseServer
 from relance_local.services import ROUTER
 
 OpenDatabase = Callable[..., Database]
-"""Opens the test's database as one service: by its schema, which is its role; and by the keys of personal data."""
+"""Opens the test's database as one service (its schema, its role), with keys of personal data and a timeout."""
 
 
 @pytest.fixture
@@ -27,9 +27,10 @@ async def open_database(real_parts: tuple[DatabaseServer, Broker], database: str
     server, _ = real_parts
     async with AsyncExitStack() as closing:
 
-        def opened(schema: str, personal_data: PersonalData | None = None) -> Database:
+        def opened(
+            schema: str, personal_data: PersonalData | None = None, patience: timedelta = timedelta(seconds=5)
+        ) -> Database:
             url = MultiHostUrl(server.url(schema, database))
-            patience = timedelta(seconds=5)
             found = Database(url, schema=schema, pool_size=10, timeout=patience, personal_data=personal_data)
             closing.push_async_callback(found.close)
             return found

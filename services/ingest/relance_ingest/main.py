@@ -169,7 +169,7 @@ async def serve(settings: IngestSettings) -> None:
         )
         app.include_router(privacy)
         kept = {source.id: source.retention for source in sources if source.retention}
-        retention = Retention(database, kept, ids.new_id, utc_now, relay.nudge)
+        retention = Retention(database, kept, ids.new_id, relay.nudge)
         proofs = BatchConsumer(
             Subscription(GROUP, (Topic.PRIVACY,), ProofHandler(), erasing.nudge), settings, database, publisher
         )

@@ -11,6 +11,9 @@ _PLAIN_EMAIL = re.compile(
     r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*@(?:[a-z0-9]+(?:-[a-z0-9]+)*\.)+(?P<last>[a-z]{2,})"
 )
 
+_OTHERWISE = {"UK": "GB"}
+"""Codes that everybody uses, and that ISO 3166-1 has given to nobody."""
+
 
 _EXTENSION = ";ext="
 
@@ -49,6 +52,12 @@ def number_and_extension(phone: str) -> tuple[str, str]:
 def phone_country(phone: str) -> str | None:
     """The country of a normal number; None for numbers of no country."""
     return _country(phonenumbers.parse(phone))
+
+
+def known_country(code: str) -> str | None:
+    """The ISO 3166-1 alpha-2 code of a country that has phone numbers; None when these letters are none."""
+    country = _OTHERWISE.get(code.strip().upper(), code.strip().upper())
+    return country if country in phonenumbers.SUPPORTED_REGIONS else None
 
 
 def _number(value: str, country: str | None) -> phonenumbers.PhoneNumber:

@@ -16,6 +16,7 @@ from relance.events import CallDetails, Contact
 from relance_ingest.acceptance import NewLead
 from relance_ingest.domain.contact_details import (
     NotReachable,
+    known_country,
     normal_email,
     normal_phone,
     number_and_extension,
@@ -32,7 +33,6 @@ _LEFT_OUT = "fields_left_out"
 """The field that says how many there was no room for."""
 _LINE, _TEXT, _NAME, _KEY = 200, 5_000, 64, 255
 _NOT_IN_A_NAME = re.compile(r"[\s=&]+")
-_COUNTRY = re.compile("[A-Za-z]{2}")
 
 
 def new_lead(source: Source, lead: PartnerLead) -> NewLead:
@@ -41,7 +41,7 @@ def new_lead(source: Source, lead: PartnerLead) -> NewLead:
     What the source's `forms.fields` names goes before what the partner's adapter found.
     """
     lead = _as_named(source, lead)
-    country = _country(lead.country)
+    country = known_country(lead.country or "")
     dialled_in = country or source.default_country
     email, fields = _first_usable(lead.email, lead.fields, "email", EMAIL, _email)
     phone, fields = _first_usable(lead.phone, fields, "phone", PHONE, lambda value: _phone(value, dialled_in))
@@ -72,7 +72,7 @@ def _as_named(source: Source, lead: PartnerLead) -> PartnerLead:
     for target, names in source.forms.fields.items():
         taken = found({name: value for name, value in fields.items() if value.strip()}, names)
         taken = taken if target == JOINED else taken[:1]
-        if not taken or (target == "country" and not _country(fields[taken[0]])):
+        if not taken or (target == "country" and not known_country(fields[taken[0]])):
             continue
         named[target] = " ".join(fields.pop(name).strip() for name in taken)
         if before := getattr(lead, target):
@@ -138,10 +138,6 @@ def _phone(value: str | None, country: str | None) -> str | None:
         return normal_phone(_clean(value, _LINE), country) if value else None
     except NotReachable:
         return None
-
-
-def _country(value: str | None) -> str | None:
-    return value.strip().upper() if value and _COUNTRY.fullmatch(value.strip()) else None
 
 
 def _line(value: str | None) -> str | None:
