@@ -28,4 +28,5 @@ CONSUMER_HALTED = Gauge("relance_consumer_halted", "1 when too many dead letters
 HTTP_REQUESTS = Counter("relance_http_requests_total", "Requests answered.", ["method", "route", "status"])
 HTTP_SECONDS = Histogram("relance_http_request_seconds", "Time to answer a request.", ["method", "route"])
 HTTP_IN_FLIGHT = Gauge("relance_http_requests_in_flight", "Requests being worked on.")
+HTTP_ARRIVING = Gauge("relance_http_requests_arriving", "Requests of which only a part is there yet.")
 HTTP_STREAMS = Gauge("relance_http_streams", "Streams that somebody follows.", ["path"])

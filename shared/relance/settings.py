@@ -73,7 +73,9 @@ class ServiceSettings(BaseSettings):
         'JSON list of addresses or networks: `["10.0.0.0/8"]`. Nobody else\'s are.',
     )
     http_concurrency: PositiveInt = Field(
-        256, description="Requests worked on at once; above it the answer is 503 with Retry-After."
+        256,
+        description="Requests worked on at once, and as many besides whose bodies are awaited; above it the answer is "
+        "503 with Retry-After.",
     )
     shutdown_deadline: timedelta = Field(
         timedelta(seconds=20), description="How long work in hand may take to finish after SIGTERM."

@@ -1,13 +1,16 @@
 """Each service against its own OpenAPI document: Schemathesis makes requests, and holds the answers against it."""
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
+from tests.partner_requests import PARTNERS
 from tests.system import KEYS, OPERATOR_TOKEN, System, running_system
 
 from relance_local.broker import Broker
+from relance_local.conditions import free_port
 from relance_local.database_server import DatabaseServer
 from relance_local.services import INGEST, ROUTER, SLA_MONITOR
 from relance_sla_monitor.board.routes import STREAM
@@ -17,11 +20,11 @@ SOURCES: dict[str, dict[str, Any]] = {
         "forms": {"origins": ["https://www.example.com"]},
         "spam": {"limits": {"per_source": "1000000/minute", "per_address": "1000000/minute"}},
     },
-    "webhooks": {"partner": {"kind": "standard_webhooks", "secret_from": "RELANCE_WEBHOOKS"}},
+    **{kind: {"partner": {"kind": kind, "secret_from": f"RELANCE_{kind.upper()}"}} for kind in PARTNERS},
 }
+SOURCES["meta"]["partner"] |= {"verify_token_from": "RELANCE_META_VERIFY", "access_token_from": "RELANCE_META_ACCESS"}
 OF_INGEST = f"""
 headers = {{ Authorization = "Bearer {KEYS["website"]}" }}
-# Nobody signs what is made up: the partner's operation is told 401 and no more.
 warnings = false
 
 [[operations]]
@@ -47,7 +50,8 @@ checks.positive_data_acceptance.expected-statuses = [202, 204, 200, 422]
 
 [[operations]]
 include-path-regex = "^/v1/partners/"
-parameters = {{ "path.source" = "webhooks" }}
+parameters = {{ "path.source" = "meta", "query.hub.mode" = "subscribe", "query.hub.verify_token" = "verify" }}
+checks.positive_data_acceptance.expected-statuses = [200, 422]
 """
 
 OF_ROUTER = f"""
@@ -109,13 +113,24 @@ async def against_its_document(
     real_parts: tuple[DatabaseServer, Broker], database: str, folder: Path, service: str
 ) -> str | None:
     """What Schemathesis finds wrong with a service."""
-    environment = {"DEMO_PAGE": "true", "WEBHOOKS": "whsec_c2VjcmV0IG9mIHRlc3RzLCBsb25nIGVub3VnaA=="}
+    environment = {
+        **{sample.kind.upper(): sample.secret for sample in PARTNERS.values()},
+        "META_VERIFY": "verify",
+        "META_ACCESS": "access",
+        "META_GRAPH_URL": f"http://127.0.0.1:{free_port()}",
+        "DEMO_PAGE": "true",
+    }
     own = folder / service
     own.mkdir()
     async with running_system(
         real_parts, database, own, services=[*{INGEST, ROUTER, service}], sources=SOURCES, environment=environment
     ) as system:
-        return await _faults(system, service, own)
+        faults = await _faults(system, service, own)
+        if service == INGEST:
+            leads = await system.rows("SELECT DISTINCT source FROM ingest.leads", role="ingest")
+            kinds = PARTNERS.keys() - {"meta", "standard_webhooks"}
+            assert {lead["source"] for lead in leads} >= kinds, "what is made up comes no further than the signature"
+        return faults
 
 
 async def _faults(system: System, service: str, own: Path) -> str | None:
@@ -142,6 +157,7 @@ async def _faults(system: System, service: str, own: Path) -> str | None:
         # A stream of events has no end to be held against anything.
         *("--exclude-path", STREAM),
         cwd=own,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "SCHEMATHESIS_HOOKS": "tests.partner_hooks"},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )

@@ -1,6 +1,7 @@
 """Invariant 8: overload is answered at once, visibly, and harms nobody who was already let in."""
 
 import asyncio
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -41,15 +42,25 @@ async def test_more_requests_than_can_be_worked_on_are_turned_away_with_retry_af
 
 
 async def bodies_that_do_not_come_hold_up_nobody(system: System) -> None:
-    """Without a key they are answered before their body is there: more of them than are worked on at once, open."""
+    """Open, more of them than are worked on at once; and without a key they are answered before their body is there."""
     host, port = system.url(INGEST, "").removeprefix("http://").split(":")
-    waiting = [await asyncio.open_connection(host, int(port)) for _ in range(8)]
-    for number, (reader, writer) in enumerate(waiting):
-        path, kind = (b"leads", b"calls")[number % 2], b"application/json"
-        writer.write(b"POST /v1/%s HTTP/1.1\r\nHost: relance\r\nContent-Type: %s\r\n" % (path, kind))
-        writer.write(b"Content-Length: 100\r\n\r\n{")
-        async with asyncio.timeout(15):
+    kinds = {b"leads": b"json", b"calls": b"json", b"forms/website": b"x-www-form-urlencoded"}
+    waiting = {path: [await asyncio.open_connection(host, int(port)) for _ in range(8)] for path in kinds}
+    for path, connections in waiting.items():
+        for _, writer in connections:
+            writer.write(b"POST /v1/%s HTTP/1.1\r\nHost: relance\r\n" % path)
+            writer.write(b"Content-Type: application/%s\r\nContent-Length: 100\r\n\r\n{" % kinds[path])
+    async with asyncio.timeout(15):
+        for reader, _ in waiting[b"leads"] + waiting[b"calls"]:
             assert (await reader.readline()).startswith(b"HTTP/1.1 401 ")
+
+    given_up = 'relance_http_requests_total{method="POST",route="/v1/forms/{source}",status="503"} 4.0'
+
+    async def only_so_many() -> bool:
+        said = await system.metrics(INGEST)
+        return given_up in said and "relance_http_requests_arriving 4.0" in said
+
+    await system.until(only_so_many, "the slowest to be given up")
     await system.post_lead()
-    for _, writer in waiting:
+    for _, writer in chain.from_iterable(waiting.values()):
         writer.close()

@@ -10,21 +10,13 @@ from typing import Annotated
 from uuid import UUID
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
-from relance.operator_options import AsJson, Token, user
+from relance.operator_options import AsJson, By, Token
 from relance_ingest.domain.suspicion import Suspicion
-from relance_ingest.operated import Operated, fail, tell
+from relance_ingest.operated import DEFAULT_URL, Operated, Url, console, fail, tell
 from relance_ingest.spam.quarantine import State
 
-_console = Console(highlight=False, soft_wrap=True)
-
-
-Url = Annotated[str, typer.Option(envvar="RELANCE_URL", help="Where ingest is.")]
-By = Annotated[
-    str, typer.Option(envvar="RELANCE_OPERATOR", default_factory=user, help="Who answers for it; you, if not given.")
-]
 Lead = Annotated[
     UUID | None,
     typer.Argument(help="One lead. Without it: those that wait and match, 1000 at once.", show_default=False),
@@ -34,7 +26,6 @@ Suspected = Annotated[
     Suspicion | None, typer.Option("--suspected", help="Suspected for this reason only.", show_default=False)
 ]
 Everything = Annotated[bool, typer.Option("--all", help="All that wait.")]
-_URL = "http://localhost:8080"
 
 
 quarantine_commands = typer.Typer(help="Suspected leads: look, release, discard.", no_args_is_help=True)
@@ -44,7 +35,7 @@ quarantine_commands = typer.Typer(help="Suspected leads: look, release, discard.
 def list_leads(
     *,
     token: Token,
-    url: Url = _URL,
+    url: Url = DEFAULT_URL,
     source: OfSource = None,
     suspected: Suspected = None,
     state: Annotated[State, typer.Option(help="Where they stand.")] = State.WAITING,
@@ -61,11 +52,11 @@ def list_leads(
     for lead in found["leads"]:
         contact = lead["contact"]
         person = ", ".join(contact[name] for name in ("name", "company", "email", "phone") if contact.get(name))
-        _console.print(Text(f"{lead['lead_id']}  {lead['received_at'][:19]}  {lead['source']}  {person}", "bold"))
+        console.print(Text(f"{lead['lead_id']}  {lead['received_at'][:19]}  {lead['source']}  {person}", "bold"))
         for reason in lead["reasons"]:
-            _console.print(Text(f"    {reason['words']} ({reason['reason']})"))
+            console.print(Text(f"    {reason['words']} ({reason['reason']})"))
     if not found["leads"]:
-        _console.print("None.")
+        console.print("None.")
 
 
 @quarantine_commands.command("release")
@@ -74,7 +65,7 @@ def release(
     *,
     token: Token,
     by: By,
-    url: Url = _URL,
+    url: Url = DEFAULT_URL,
     reason: Annotated[str | None, typer.Option("--because", help="Why.", show_default=False)] = None,
     source: OfSource = None,
     suspected: Suspected = None,
@@ -83,16 +74,8 @@ def release(
 ) -> None:
     """Route a lead after all, or all that wait of a source or a reason."""
     body = {"by": by} | ({"reason": reason} if reason else {})
-    _decide(
-        "release",
-        lead,
-        body,
-        Operated(url, token),
-        source=source,
-        suspected=suspected,
-        everything=everything,
-        as_json=as_json,
-    )
+    which = lead or _which(source, suspected, everything=everything)
+    _decide("release", which, body, Operated(url, token), as_json=as_json)
 
 
 @quarantine_commands.command("discard")
@@ -102,47 +85,33 @@ def discard(
     token: Token,
     by: By,
     reason: Annotated[str, typer.Option("--because", help="Why.", show_default=False)],
-    url: Url = _URL,
+    url: Url = DEFAULT_URL,
     source: OfSource = None,
     suspected: Suspected = None,
     everything: Everything = False,
     as_json: AsJson = False,
 ) -> None:
     """Mark a lead as spam for good, or all that wait of a source or a reason. `release` takes it back."""
-    body = {"by": by, "reason": reason}
-    _decide(
-        "discard",
-        lead,
-        body,
-        Operated(url, token),
-        source=source,
-        suspected=suspected,
-        everything=everything,
-        as_json=as_json,
-    )
+    which = lead or _which(source, suspected, everything=everything)
+    _decide("discard", which, {"by": by, "reason": reason}, Operated(url, token), as_json=as_json)
+
+
+def _which(source: str | None, suspected: Suspicion | None, *, everything: bool) -> Mapping[str, str]:
+    if not (source or suspected or everything):
+        fail("Say which lead, or --source or --suspected, or --all that wait.", 2)
+    return {name: each for name, each in (("source", source), ("reason", suspected)) if each}
 
 
 def _decide(
-    verb: str,
-    lead: UUID | None,
-    body: Mapping[str, object],
-    ingest: Operated,
-    *,
-    source: str | None,
-    suspected: Suspicion | None,
-    everything: bool,
-    as_json: bool,
+    verb: str, which: UUID | Mapping[str, str], body: Mapping[str, object], ingest: Operated, *, as_json: bool
 ) -> None:
-    if not (lead or source or suspected or everything):
-        fail("Say which lead, or --source or --suspected, or --all that wait.", 2)
-    if lead is not None:
-        done = ingest.ask("POST", f"/v1/quarantine/{lead}/{verb}", body=body)
+    if isinstance(which, UUID):
+        done = ingest.ask("POST", f"/v1/quarantine/{which}/{verb}", body=body)
         count, more = 1, False
     else:
-        which = {name: each for name, each in (("source", source), ("reason", suspected)) if each}
         done = ingest.ask("POST", f"/v1/quarantine/{verb}", body={**body, "which": which})
         count, more = len(done["lead_ids"]), done["more"]
     if as_json:
         tell(done)
     else:
-        _console.print(f"{verb.removesuffix('e')}ed: {count}" + (". There are more: ask again." if more else ""))
+        console.print(f"{verb.removesuffix('e')}ed: {count}" + (". There are more: ask again." if more else ""))

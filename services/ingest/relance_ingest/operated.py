@@ -5,11 +5,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import aiohttp
 import typer
+from rich.console import Console
 
+Url = Annotated[str, typer.Option(envvar="RELANCE_URL", help="Where ingest is.")]
+DEFAULT_URL = "http://localhost:8080"
+console = Console(highlight=False, soft_wrap=True)
 _PATIENCE = aiohttp.ClientTimeout(total=60)
 _NOT_ASKED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.SERVICE_UNAVAILABLE}
 _Document = Mapping[str, object] | None

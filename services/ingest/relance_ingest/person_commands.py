@@ -13,19 +13,13 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from relance.http.exports import MOST_LEADS
-from relance.operator_options import AsJson, Token, user
-from relance_ingest.operated import Operated, fail, tell
+from relance.operator_options import AsJson, By, Token
+from relance_ingest.operated import DEFAULT_URL, Operated, Url, console, fail, tell
 
-_console = Console(highlight=False, soft_wrap=True)
 _LOOK_EVERY = 0.5
-Url = Annotated[str, typer.Option(envvar="RELANCE_URL", help="Where ingest is.")]
-_URL = "http://localhost:8080"
 Email = Annotated[str | None, typer.Option(help="The person's e-mail address.", show_default=False)]
 Phone = Annotated[
     str | None, typer.Option(help="The person's phone number, with its country code.", show_default=False)
-]
-By = Annotated[
-    str, typer.Option(envvar="RELANCE_OPERATOR", default_factory=user, help="Who answers for it; you, if not given.")
 ]
 
 person_commands = typer.Typer(help="A person: erase or export all that is held of them.", no_args_is_help=True)
@@ -36,7 +30,7 @@ def erase(
     *,
     token: Token,
     by: By,
-    url: Url = _URL,
+    url: Url = DEFAULT_URL,
     email: Email = None,
     phone: Phone = None,
     reason: Annotated[
@@ -67,7 +61,7 @@ def erase(
 
 
 @person_commands.command("status")
-def status(erasure: UUID, *, token: Token, url: Url = _URL, as_json: AsJson = False) -> None:
+def status(erasure: UUID, *, token: Token, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
     """Show how far an erasure is. Exit status 1: not complete."""
     _show(Operated(url, token).ask("GET", f"/v1/erasures/{erasure}"), as_json=as_json)
 
@@ -76,7 +70,7 @@ def status(erasure: UUID, *, token: Token, url: Url = _URL, as_json: AsJson = Fa
 def export(
     *,
     token: Token,
-    url: Url = _URL,
+    url: Url = DEFAULT_URL,
     router_url: Annotated[
         str, typer.Option(envvar="RELANCE_ROUTER_URL", help="Where the router is.")
     ] = "http://localhost:8081",
@@ -109,7 +103,7 @@ def export(
             json.dump(document, file, indent=2, ensure_ascii=False)
     except OSError as error:
         fail(f"{to} cannot be written: {error.strerror}.", 2)
-    _console.print(f"Leads written to {to}: {len(leads)}")
+    console.print(f"Leads written to {to}: {len(leads)}")
 
 
 def _person(email: str | None, phone: str | None) -> dict[str, str]:
@@ -134,11 +128,11 @@ def _show(erasure: dict[str, Any], *, as_json: bool) -> None:
         tell(erasure)
     else:
         state = "complete" if erasure["complete"] else f"waiting for {', '.join(erasure['waiting_for'])}"
-        _console.print(f"Erasure {erasure['erasure_id']}: {state}. Leads: {len(erasure['lead_ids'])}")
+        console.print(f"Erasure {erasure['erasure_id']}: {state}. Leads: {len(erasure['lead_ids'])}")
         for done in erasure["done"]:
             rows = ", ".join(f"{table} {count}" for table, count in done["rows"].items())
-            _console.print(f"    {done['service']}: {rows} ({done['erased_at'][:19]} UTC)")
-        _console.print(
+            console.print(f"    {done['service']}: {rows} ({done['erased_at'][:19]} UTC)")
+        console.print(
             f"    Kafka may hold messages until {erasure['messages_until'][:19]} UTC, and what could not be handled "
             f"until {erasure['dead_letters_until'][:19]} UTC"
         )

@@ -12,6 +12,7 @@ from http import HTTPStatus
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from relance.http.arrivals import ARRIVED
 from relance.http.problems import Problem
 from relance.settings import ServiceSettings
 
@@ -82,6 +83,7 @@ class LimitedConnection(HttpToolsProtocol):
     @override
     def on_message_complete(self) -> None:
         self._complete = True
+        self.scope["state"][ARRIVED] = True
         self._expect_nothing()
         super().on_message_complete()
 

@@ -1,5 +1,6 @@
 """What every request passes through: a limit on work in hand and on the body, the trace, a metric, one log line.
 
+A request whose body is awaited is not in hand: it gives its place back until all of it is there.
 Streams, which last as long as somebody looks, have a limit each and are not counted among the work in hand: they would
 use it up while there is none.
 """
@@ -9,11 +10,11 @@ from collections import Counter
 from collections.abc import Mapping
 from http import HTTPStatus
 
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from relance import tracing
-from relance.http.problems import Problem, unavailable
+from relance.http.arrivals import ARRIVED, Arrivals, Body
+from relance.http.problems import Problem, unavailable, while_reading
 from relance.logs import get_logger
 from relance.metrics import HTTP_IN_FLIGHT, HTTP_REQUESTS, HTTP_SECONDS, HTTP_STREAMS
 
@@ -34,13 +35,17 @@ class Guards:
         body_limits: Mapping[str, int],
         streams: Mapping[str, int],
     ) -> None:
-        """`body_limits` are other limits by the beginning of the path; `streams`: by path, how many at once."""
+        """`concurrency`: requests in hand, and as many whose bodies are awaited.
+
+        `body_limits` are other limits by the beginning of the path; `streams`: by path, how many at once.
+        """
         self._app = app
         self._concurrency = concurrency
         self._body_limit = body_limit
         self._body_limits = body_limits
         self._in_flight = 0
         HTTP_IN_FLIGHT.set_function(lambda: self._in_flight)
+        self._arrivals = Arrivals(concurrency)
         self._streams = streams
         self._streaming: Counter[str] = Counter()
 
@@ -94,8 +99,7 @@ class Guards:
 
     async def _guarded(self, scope: Scope, receive: Receive, send: Send, headers: dict[bytes, bytes]) -> None:
         if self._in_flight > self._concurrency:
-            busy = unavailable("Too many requests are being worked on. Nothing was stored: send it again.")
-            await busy.response()(scope, receive, send)
+            await _busy().response()(scope, receive, send)
             return
         path: str = scope["path"]
         limit = next((other for start, other in self._body_limits.items() if path.startswith(start)), self._body_limit)
@@ -103,18 +107,31 @@ class Guards:
         if declared.isdigit() and int(declared) > limit:
             await _too_large(limit).response()(scope, receive, send)
             return
-        read = 0
+        client = scope.get("client")
+        body = Body(client[0] if client else "", complete=ARRIVED in scope.get("state", ()))
 
         async def limited_receive() -> Message:
-            nonlocal read
-            message = await receive()
-            read += len(message.get("body", b""))
-            if read > limit:
-                # As Starlette's own error: FastAPI lets it through where it reads the body.
-                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE.value, _too_large(limit).detail)
+            here = body.complete
+            message = await (receive() if here else self._awaited(body, receive))
+            body.size += len(message.get("body", b""))
+            if body.size > limit:
+                raise while_reading(_too_large(limit))
+            if not here and body.complete and self._in_flight > self._concurrency:
+                raise while_reading(_busy())
             return message
 
         await self._app(scope, limited_receive, send)
+
+    async def _awaited(self, body: Body, receive: Receive) -> Message:
+        self._in_flight -= 1
+        try:
+            return await self._arrivals.message(body, receive)
+        finally:
+            self._in_flight += 1
+
+
+def _busy() -> Problem:
+    return unavailable("Too many requests are being worked on. Nothing was stored: send it again.")
 
 
 def _too_large(limit: int) -> Problem:

@@ -102,6 +102,11 @@ def unavailable(detail: str) -> Problem:
     )
 
 
+def while_reading(problem: Problem) -> HTTPException:
+    """A problem of a body, for whoever reads it: FastAPI lets nothing through there but Starlette's own error."""
+    return HTTPException(problem.status.value, problem.detail, dict(problem.headers))
+
+
 def install(app: FastAPI) -> None:
     """Answer every error of this application with a problem, and say so in its OpenAPI document."""
     without_problems = app.openapi

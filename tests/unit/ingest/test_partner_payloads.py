@@ -59,6 +59,14 @@ def sample_lead(kind: str, **changes: Any) -> NewLead:
     return accepted(told)
 
 
+def meta_with_fields() -> dict[str, Any]:
+    """A webhook of Meta's that tells the whole lead."""
+    document: dict[str, Any] = SAMPLES["meta"].document()
+    told = document["entry"][0]["changes"][0]["value"]
+    told["field_data"] = json.loads((FOLDER / "meta_lead.json").read_text())["field_data"]
+    return document
+
+
 def ignored(kind: str, body: bytes) -> str:
     (told,) = read(kind, body)
     assert isinstance(told, Ignored), told
@@ -221,8 +229,7 @@ def test_meta() -> None:
     }
     assert (lead.campaign, lead.idempotency_key) == ("spring", "meta:123123123123")
     assert (lead.fields["how_many_employees?"], lead.fields["platform"]) == ("10-50, more soon", "ig")
-    value = {"leadgen_id": "123123123123", "field_data": document["field_data"]}
-    (told,) = read("meta", json.dumps({"entry": [{"changes": [{"field": "leadgen", "value": value}]}]}).encode())
+    (told,) = read("meta", json.dumps(meta_with_fields()).encode())
     assert (accepted(told).contact, accepted(told).idempotency_key) == (lead.contact, lead.idempotency_key)
 
 
@@ -278,16 +285,24 @@ def test_sources_yaml_says_what_a_partners_form_calls_a_field() -> None:
     assert lead.fields == {"adres": " ", "kraj": "Polska", "country": "PL", "other_email": "office@example.org"}
 
 
+@pytest.mark.parametrize(("values", "field"), [(5, "5"), ("10-50", "10-50"), (None, None), ({}, None)])
+def test_an_answer_of_metas_that_is_no_list_is_read_as_one(values: object, field: str | None) -> None:
+    """As documented it is a list, and what is not must not stop the rest."""
+    lead = accepted(meta.lead({"id": "1", "field_data": [{"name": "size", "values": values}]}))
+    assert lead.fields.get("size") == field
+
+
 def test_meta_tells_of_several_leads_at_once() -> None:
     """Each change is a lead of its own; what is no leadgen, or no id, is none."""
     changes: list[dict[str, Any]] = [
         {"field": "leadgen", "value": {"leadgen_id": "1"}},
         {"field": "feed", "value": {"leadgen_id": "2"}},
         {"field": "leadgen", "value": {"leadgen_id": "../me"}},
+        {"field": "leadgen", "value": {"leadgen_id": "3" * 3000}},
         {"field": "leadgen", "value": {"leadgen_id": 3}},
     ]
     told = read("meta", json.dumps({"entry": [{"changes": changes[:2]}, {"changes": changes[2:]}]}).encode())
-    assert list(told) == [LeadReference("1"), Ignored("other_event"), Ignored("other_event"), LeadReference("3")]
+    assert list(told) == [LeadReference("1"), *[Ignored("other_event")] * 3, LeadReference("3")]
 
 
 def test_standard_webhooks() -> None:
@@ -501,7 +516,7 @@ json_values = st.recursive(
 @given(st.sampled_from(sorted(set(PARTNERS) - {"twilio", "standard_webhooks"})), st.data())
 def test_any_value_anywhere_is_read_or_refused(kind: str, data: st.DataObject) -> None:
     """What partners document is not what they always send: nothing of it may be our failure."""
-    document = SAMPLES[kind].document()
+    document = meta_with_fields() if kind == "meta" else SAMPLES[kind].document()
     place: Any = document
     while True:
         key = data.draw(st.sampled_from(sorted(place)) if isinstance(place, dict) else st.integers(0, len(place) - 1))

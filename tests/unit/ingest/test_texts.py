@@ -7,7 +7,6 @@ from disposable_email_domains import blocklist
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from relance_ingest.domain.client_networks import client_network
 from relance_ingest.domain.texts import SHORTEST_TEXT, is_disposable, links_in, text_hash
 
 WORDS = st.lists(st.text(st.characters(categories=("Ll", "Nd"), max_codepoint=0x24F), min_size=4), min_size=6)
@@ -52,20 +51,3 @@ def test_the_most_exact_domain_decides_whether_an_address_is_disposable() -> Non
     assert judged("a@sub.example.com", {"example.com"}, set())
     assert not judged("a@good.example.com", {"example.com"}, {"good.example.com"})
     assert judged("a@bad.example.com", {"bad.example.com"}, {"example.com"})
-
-
-@pytest.mark.parametrize(
-    ("host", "network"),
-    [
-        ("192.0.2.7", "192.0.2.7"),
-        ("::ffff:192.0.2.7", "192.0.2.7"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("2001:db8:1:2:ffff::", "2001:db8:1:2::/64"),
-        ("fe80::1%eth0", "fe80::/64"),
-        ("", "unknown"),
-        ("proxy", "unknown"),
-    ],
-)
-def test_a_rate_is_counted_for_an_address_or_for_what_one_customer_has(host: str, network: str) -> None:
-    """IPv6 gives everybody 2^64 addresses."""
-    assert client_network(host) == network

@@ -33,21 +33,21 @@ async def presented_key(
 
 
 async def authenticated(request: Request) -> Source:
-    """The source whose key came with the request, when it takes anything more just now."""
-    source = source_of(request)
+    """The source that the route has found by the request's key, when it takes anything more just now."""
+    source: Source = request.state.source
     await admit(request, source, source.spam.limits)
     return source
 
 
 class KeyFirst(APIRoute):
-    """Answers 401 before it waits for the body, so that nobody without a key takes up what is worked on at once."""
+    """Answers 401 before it waits for the body."""
 
     @override
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         by_fastapi = super().get_route_handler()
 
         async def answer(request: Request) -> Response:
-            source_of(request)
+            request.state.source = source_of(request)
             return await by_fastapi(request)
 
         return answer

@@ -32,6 +32,7 @@ class _Direct(APIRoute):
             source = source_of(request)  # before the body, as in `KeyFirst`
             lead = await _in_order(request)
             if lead is None:
+                request.state.source = source
                 return await by_fastapi(request)
             await admit(request, source, source.spam.limits)
             receipt = await submit_lead(request, source, lead)

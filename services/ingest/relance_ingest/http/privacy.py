@@ -6,11 +6,11 @@ Who it is stands in a body, and never in an address, which logs would keep.
 from collections.abc import Callable
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 from sqlalchemy import Row
 
@@ -21,14 +21,13 @@ from relance.http.operators import OperatorOnly
 from relance.http.problems import FieldFault, Problem, declared, invalid_fields
 from relance.ids import ErasureId, LeadId
 from relance.personal_data import PersonalData
-from relance.storable import IN_WORDS
 from relance_ingest.acceptance.naming import name_all
 from relance_ingest.domain.contact_details import NotReachable, normal_email, normal_phone
 from relance_ingest.domain.pseudonyms import Pseudonyms
+from relance_ingest.domain.submissions import Line
 from relance_ingest.privacy import Erasures, Person, Standing, finding
 
 MOST_AT_ONCE = 500
-Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), IN_WORDS]
 
 
 class WhoAsks(BaseModel):

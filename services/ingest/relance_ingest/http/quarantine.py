@@ -6,7 +6,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -16,13 +16,12 @@ from relance.events.data import Channel
 from relance.http.operators import OperatorOnly
 from relance.http.problems import Problem, declared
 from relance.ids import LeadId
-from relance.storable import IN_WORDS
+from relance_ingest.domain.submissions import Line
 from relance_ingest.domain.suspicion import WORDS, Suspicion
 from relance_ingest.spam import quarantine
 from relance_ingest.spam.quarantine import Decision, Filter, State
 
 MOST_AT_ONCE = 1000
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), IN_WORDS]
 
 
 class Reason(BaseModel):
@@ -70,21 +69,21 @@ class _Given(BaseModel):
 class Release(_Given):
     """It is no spam."""
 
-    by: Name = Field(description="Who answers for it.")
-    reason: Name | None = None
+    by: Line = Field(description="Who answers for it.")
+    reason: Line | None = None
 
 
 class Discard(_Given):
     """It is spam. It stays stored as long as any lead, and may still be released."""
 
-    by: Name = Field(description="Who answers for it.")
-    reason: Name
+    by: Line = Field(description="Who answers for it.")
+    reason: Line
 
 
 class Which(_Given):
     """Of the leads that wait, those with all of these; without any, all."""
 
-    source: Name | None = None
+    source: Line | None = None
     reason: Suspicion | None = None
 
 
@@ -122,7 +121,7 @@ def quarantine_api(database: Database, operator_only: OperatorOnly, on_released:
 
     @router.get("", summary="Suspected leads, newest first")
     async def list_quarantine(
-        source: Annotated[Name | None, Query()] = None,
+        source: Annotated[Line | None, Query()] = None,
         reason: Suspicion | None = None,
         state: State = State.WAITING,
         limit: Annotated[int, Query(ge=1, le=500)] = 100,

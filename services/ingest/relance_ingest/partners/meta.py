@@ -3,6 +3,7 @@
 Signature: `sha256=` and the hex HMAC-SHA256 of the body, in `X-Hub-Signature-256`. Its time is not signed.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ from relance_ingest.partners.signatures import header, hex_sha256, must_match
 
 _DUMMY = "<test lead: dummy data for"
 """What Meta's testing tool writes into every field that it has nothing better for."""
+_ID = re.compile("[0-9]{1,50}")
+"""Ids are put into a URL, and into an index, whose entries have a limit."""
 _SAMPLE_ID = "444444444444"
 """The id in what the app dashboard's «Test» button sends: no such lead exists."""
 _KEPT = (
@@ -38,7 +41,7 @@ def read(request: ReceivedRequest) -> Sequence[Told]:
 def lead(document: Mapping[str, Any]) -> PartnerLead | Ignored:
     """A lead as the Graph API (or a webhook with `field_data`) writes it."""
     answers = {
-        text(answer.get("name")): ", ".join(filter(None, map(text, answer.get("values") or [])))
+        text(answer.get("name")): ", ".join(filter(None, map(text, _values(answer))))
         for answer in objects(document.get("field_data"))
     }
     if any(value.startswith(_DUMMY) for value in answers.values()):
@@ -55,14 +58,18 @@ def lead(document: Mapping[str, Any]) -> PartnerLead | Ignored:
 def _told(change: Mapping[str, Any]) -> Told:
     value = an_object(change.get("value"))
     lead_id = text(value.get("leadgen_id"))
-    # Ids are put into a URL.
-    if change.get("field") != "leadgen" or not (lead_id.isascii() and lead_id.isdecimal()):
+    if change.get("field") != "leadgen" or not _ID.fullmatch(lead_id):
         return Ignored("other_event")
     if lead_id == _SAMPLE_ID:
         return Ignored("test")
     if value.get("field_data"):
         return lead({**value, "id": lead_id})
     return LeadReference(lead_id)
+
+
+def _values(answer: Mapping[str, Any]) -> list[Any]:
+    values = answer.get("values")
+    return values if isinstance(values, list) else [values]
 
 
 def _key(lead_id: str) -> str:

@@ -11,7 +11,7 @@ from functools import cached_property
 from limits import RateLimitItem
 from limits.aio.strategies import MovingWindowRateLimiter
 
-from relance_ingest.domain.client_networks import client_network
+from relance.http.client_networks import client_network
 from relance_ingest.sources.spam import Limits
 from relance_ingest.spam.moving_windows import MovingWindows
 

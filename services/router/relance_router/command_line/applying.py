@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from relance.operator_options import AsJson, Token
+from relance.operator_options import AsJson, By, Token
 from relance_router.command_line.checking import checked, read, warn
-from relance_router.command_line.options import DEFAULT_URL, By, Comment, Expected, File, Url, Yes
+from relance_router.command_line.options import DEFAULT_URL, Comment, Expected, File, Url, Yes
 from relance_router.command_line.output import (
     Failed,
     Status,

@@ -9,8 +9,8 @@ from pydantic import BaseModel
 from rich.text import Text
 
 from relance.events.assignment import ClockName
-from relance.operator_options import AsJson, Token
-from relance_router.command_line.options import DEFAULT_URL, By, Url
+from relance.operator_options import AsJson, By, Token
+from relance_router.command_line.options import DEFAULT_URL, Url
 from relance_router.command_line.output import Failed, Status, console, failures_told, tell
 from relance_router.command_line.router import Router
 from relance_router.terms.documents import ReassignedView, SeparatedView, TermsView

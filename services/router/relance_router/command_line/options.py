@@ -5,8 +5,6 @@ from typing import Annotated
 
 import typer
 
-from relance.operator_options import user
-
 Url = Annotated[str, typer.Option(envvar="RELANCE_URL", help="Where the router is.")]
 File = Annotated[Path, typer.Argument(help="routing.yaml", show_default=False)]
 Comment = Annotated[str, typer.Option(help="Why, for the history.")]
@@ -17,11 +15,5 @@ Expected = Annotated[
     ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-By = Annotated[
-    str,
-    typer.Option(
-        envvar="RELANCE_OPERATOR", default_factory=user, help="Who answers for it, for the history; you, if not given."
-    ),
-]
 
 DEFAULT_URL = "http://localhost:8081"

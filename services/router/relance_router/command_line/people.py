@@ -6,8 +6,8 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from relance.operator_options import AsJson, Token
-from relance_router.command_line.options import DEFAULT_URL, By, Url
+from relance.operator_options import AsJson, By, Token
+from relance_router.command_line.options import DEFAULT_URL, Url
 from relance_router.command_line.output import console, failures_told, tell
 from relance_router.command_line.router import Router
 from relance_router.routing.documents import RepView

@@ -1,4 +1,4 @@
-"""Whom a rate is counted for: one IPv4 address, or the /64 network that one IPv6 customer has."""
+"""Who one client is: one IPv4 address, or the /64 network that one IPv6 customer has."""
 
 from ipaddress import IPv4Address, IPv6Network, ip_address
 
