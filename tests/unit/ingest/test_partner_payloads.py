@@ -204,14 +204,16 @@ def test_a_contact_of_hubspot_with_an_odd_phone_is_reached_on_the_mobile_phone()
 
 def test_no_property_of_a_contact_is_dropped_in_silence() -> None:
     """A row holds 200: the customer's own go before HubSpot's, and a field says how many had no room."""
-    properties = {f"hs_{n}": "v" for n in range(250)} | {"region": "south", "email": "maria@example.org"}
+    own = {"region": "south", "email": "maria@example.org", "phone": "none"}
+    properties = {f"hs_{n}": "v" for n in range(250)} | own
     (told,) = read("hubspot", json.dumps({"vid": 51, "properties": properties}).encode())
     lead = accepted(told)
     assert (lead.contact.email, lead.fields["region"], lead.fields["fields_left_out"]) == (
         "maria@example.org",
         "south",
-        "52",
+        "53",
     )
+    assert lead.fields["phone_as_given"] == "none"
     assert len(lead.fields) == 200
 
 

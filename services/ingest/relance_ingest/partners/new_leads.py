@@ -77,7 +77,7 @@ def _as_named(source: Source, lead: PartnerLead) -> PartnerLead:
         named[target] = " ".join(fields.pop(name).strip() for name in taken)
         if before := getattr(lead, target):
             displaced[f"other_{target}"] = before
-    return replace(lead, **named, fields=fields | displaced)
+    return replace(lead, **named, fields=displaced | fields)
 
 
 def new_call(source: Source, call: PartnerCall) -> NewLead:
@@ -118,7 +118,7 @@ def _first_usable(
     if not given:
         return None, dict(fields)
     first = f"{what}_as_given"
-    everything = {**fields, first: given}
+    everything = {first: given, **fields}  # first, for there may be too many
     for name in (first, *(name for name in fields if plain(name) in others)):
         if found_usable := usable(everything[name]):
             del everything[name]
