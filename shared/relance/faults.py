@@ -45,3 +45,10 @@ def concerns_all(error: BaseException) -> bool:
         return concerns_all(error.orig.__cause__)
     state: str = getattr(error, "sqlstate", None) or ""
     return is_transient(error) and not state.startswith("40") and state != _LOCK_NOT_AVAILABLE
+
+
+def is_late(error: BaseException) -> bool:
+    """Whether this work took too long, or met others in its way: nothing says that a part is away."""
+    cause = error.orig.__cause__ if isinstance(error, DBAPIError) and error.orig else None
+    late = isinstance(cause or error, TimeoutError | PoolTimeout)
+    return late or (is_transient(error) and not concerns_all(error))

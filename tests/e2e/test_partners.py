@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +36,12 @@ SOURCES: dict[str, dict[str, Any]] = {
     }
     for kind in PARTNERS
 }
+SOURCES["meta"]["spam"] = {"most_links": 1}
 SOURCES["hubspot"]["spam"] = {"limits": {"per_address": "3/hour", "per_source": "3/hour"}}
 
 
 class GraphApi:
-    """Meta's Graph API: knows one lead, and one access token."""
+    """Meta's Graph API: knows two leads, one of them with an address that is thrown away, and one access token."""
 
     def __init__(self) -> None:
         self.port = free_port()
@@ -51,6 +53,9 @@ class GraphApi:
         self.asked.append(token)
         if token != "access":
             return web.json_response({"error": {"code": 190, "message": "expired"}}, status=400)
+        if request.match_info["lead"] == "8":
+            answers = [{"name": "email", "values": ["maria@mailinator.com"]}]
+            return web.json_response({"id": "8", "field_data": answers})
         if request.match_info["lead"] != "123123123123":
             return web.json_response({"error": {"code": 100, "message": "no such lead"}}, status=400)
         assert "field_data" in request.query["fields"].split(",")
@@ -181,7 +186,10 @@ async def test_a_lead_whom_nobody_can_reach_is_kept_in_quarantine(ingest: System
 
 
 async def test_meta_verifies_the_address_and_its_leads_are_fetched(ingest: System, graph_api: GraphApi) -> None:
-    """With the access token that is still good; a lead that cannot be had stands there with its reason."""
+    """With the access token that is still good; a lead that cannot be had stands there with its reason.
+
+    Those that are fetched are looked at as all others are.
+    """
     path = ingest.url("ingest", "/v1/partners/meta")
     question = {"hub.mode": "subscribe", "hub.verify_token": "verify", "hub.challenge": "1158201444"}
     async with ingest.http.get(path, params=question) as answer:
@@ -203,7 +211,12 @@ async def test_meta_verifies_the_address_and_its_leads_are_fetched(ingest: Syste
     assert set(graph_api.asked) == {"old", "access"}
     query = "SELECT id, last_error FROM ingest.partner_references WHERE last_error IS NOT NULL"
     (kept,) = await ingest.wait_for_rows(query, role="ingest")
-    assert kept == {"id": "7", "last_error": "the Graph API answered 400, error code 100"}
+    assert kept == {"id": "7", "last_error": "the Graph API answered 400, error code 190; 400, error code 100"}
+
+    change["value"]["leadgen_id"] = "8"
+    await send(ingest, meta, json.dumps(both).encode())
+    (suspected,) = await ingest.wait_for_rows("SELECT suspicions FROM leads WHERE suspicions <> '{}'", role="ingest")
+    assert suspected == {"suspicions": ["disposable_email"]}
 
 
 async def test_repeated_callbacks_of_one_call_are_one_lead(ingest: System) -> None:
@@ -251,7 +264,7 @@ BAD: list[tuple[str, Mapping[str, Any], int]] = [
     ("unknown source", {"path": "/v1/partners/nobody"}, 404),
     ("no partner's source", {"path": "/v1/partners/website"}, 404),
     ("nothing to read", {"body": b"{"}, 422),
-    ("too large", {"body": b"{" + b" " * 300_000 + b"}"}, 413),
+    ("too large", {"body": b"{" + b" " * 3_000_000 + b"}"}, 413),
 ]
 
 
@@ -262,7 +275,7 @@ async def test_what_cannot_be_taken_is_a_problem_that_says_why(ingest: System) -
         body = how.get("body", typeform.body)
         path = how.get("path", "/v1/partners/typeform")
         headers = typeform.sign(typeform.secret, body, "", datetime.now(UTC))
-        async with ingest.http.post(ingest.url("ingest", path), data=body, headers=headers) as answer:
+        async with ingest.http.post(ingest.url("ingest", path), data=BytesIO(body), headers=headers) as answer:
             problem = await answer.json()
             assert (answer.status, problem["status"]) == (expected, expected), name
             assert problem["detail"], name

@@ -18,7 +18,7 @@ from relance_local.database_server import DatabaseServer
 from relance_local.services import ROUTER
 
 OpenDatabase = Callable[..., Database]
-"""Opens the test's database as one service: by its schema, which is its role; and by the keys of personal data."""
+"""Opens the test's database as one service (its schema, its role), with keys of personal data and a timeout."""
 
 
 @pytest.fixture
@@ -26,11 +26,11 @@ async def open_database(real_parts: tuple[DatabaseServer, Broker], database: str
     """Databases that are closed when the test ends."""
     server, _ = real_parts
     async with AsyncExitStack() as closing:
-
-        def opened(schema: str, personal_data: PersonalData | None = None) -> Database:
+        # On a busy machine those who take turns at one row need more than a service's 5 s.
+        def opened(
+            schema: str, personal_data: PersonalData | None = None, patience: timedelta = timedelta(seconds=30)
+        ) -> Database:
             url = MultiHostUrl(server.url(schema, database))
-            # On a busy machine those who take turns at one row need more than a service's 5 s.
-            patience = timedelta(seconds=30)
             found = Database(url, schema=schema, pool_size=10, timeout=patience, personal_data=personal_data)
             closing.push_async_callback(found.close)
             return found

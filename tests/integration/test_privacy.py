@@ -4,13 +4,14 @@ import asyncio
 import json
 import uuid
 from datetime import timedelta
+from hashlib import md5
 from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
 from prometheus_client import REGISTRY
 from pydantic import SecretStr
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from structlog.testing import capture_logs
 from tests.integration.conftest import OpenDatabase
 
@@ -402,6 +403,32 @@ async def test_an_export_has_all_of_a_person_by_pages(ingest_database: Database)
     assert await page(None) == []
 
 
+@pytest.mark.parametrize("statement", [finding._LOCK, finding._PAGE], ids=["erasure", "export"])
+async def test_a_person_is_found_by_a_step_into_the_index_and_not_by_reading_every_lead(
+    ingest_database: Database, statement: TextClause
+) -> None:
+    """However many there are: a million were read in 2 to 5 s, which is RELANCE_DATABASE_TIMEOUT.
+
+    The proportions are those of a million leads and `LARGEST_PART`, fiftyfold smaller.
+    """
+    leads = """
+        INSERT INTO leads (id, source, channel, idempotency_key, fingerprint, received_at, data, person_keys)
+        SELECT gen_random_uuid(), 'website', 'form', n, '', now(), '{}', ARRAY[md5('email' || n), md5('phone' || n)]
+        FROM generate_series(1, 20000) n
+    """
+    given = {"keys": [md5(b"phone4711").hexdigest()], "most": 10, "after": None}  # noqa: S324  # nothing is kept safe
+    async with ingest_database.transaction() as connection:
+        await connection.execute(text(leads))
+        await connection.execute(text("SELECT gin_clean_pending_list('leads_person_keys')"))  # as autovacuum does
+        await connection.execute(text("ANALYZE leads"))
+        wanted = {name: given[name] for name in statement.compile().params}
+        explained = text(f"EXPLAIN (ANALYZE, TIMING off) {statement.text}")
+        plan = "\n".join((await connection.execute(explained, wanted)).scalars())
+        assert len((await connection.execute(statement, wanted)).all()) == 1
+    assert "leads_person_keys" in plan, plan
+    assert "Rows Removed by Filter" not in plan, plan
+
+
 async def test_what_outlives_its_sources_retention_is_erased_and_told(ingest_database: Database) -> None:
     """Only of that source, only once, and references that were never fetched go too: these are counted and logged."""
     acceptance = accepting(ingest_database)
@@ -416,7 +443,7 @@ async def test_what_outlives_its_sources_retention_is_erased_and_told(ingest_dat
     counted = [REGISTRY.get_sample_value(FORGOTTEN, {"source": source}) or 0 for source in kept]
     with capture_logs() as logged:
         for _ in range(2):
-            assert await Retention(ingest_database, kept, new_id, utc_now, lambda: None).turn() == timedelta(hours=1)
+            assert await Retention(ingest_database, kept, new_id, lambda: None).turn() == timedelta(hours=1)
     assert [(line["source"], line["references"]) for line in logged] == [("website", 1)]
     assert [REGISTRY.get_sample_value(FORGOTTEN, {"source": source}) for source in kept] == [counted[0] + 1, counted[1]]
     ((key, part),) = await told(ingest_database)

@@ -125,6 +125,31 @@ async def test_the_quarantine_is_read_by_pages_newest_first_and_filtered(ingest_
     assert await read(Filter(suspicion=Suspicion.DISPOSABLE_EMAIL)) == []
 
 
+async def test_what_waits_is_found_without_reading_all_that_was_ever_decided(ingest_database: Database) -> None:
+    """`discard --all` takes the oldest 1000 at a time; each step read again all that was decided before."""
+    suspected = """
+        INSERT INTO leads (
+            id, source, channel, idempotency_key, fingerprint, received_at, data, person_keys, suspicions, discarded_at
+        )
+        SELECT gen_random_uuid(), 'website', 'form', n, '', now(), '{}', '{}', '{honeypot}',
+            CASE WHEN n > 20 THEN now() END
+        FROM generate_series(1, 20000) n
+    """
+    async with ingest_database.transaction() as connection:
+        await connection.execute(text(suspected))
+        await connection.execute(text("ANALYZE leads"))
+        for statement, more in (
+            (quarantine._IDS[State.WAITING], {}),
+            (quarantine._PAGE[State.WAITING], {"before": None}),
+        ):
+            given = {"source": None, "suspicion": None, "limit": 1000} | more
+            explained = text(f"EXPLAIN (ANALYZE, TIMING off) {statement.text}")
+            plan = "\n".join((await connection.execute(explained, given)).scalars())
+            assert len((await connection.execute(statement, given)).all()) == 20
+            assert "leads_waiting" in plan, plan
+            assert "Rows Removed by Filter" not in plan, plan
+
+
 async def test_what_waits_is_measured_until_it_is_decided(ingest_database: Database) -> None:
     """By source, with the age of the oldest."""
     waiting = Waiting(ingest_database, timedelta(seconds=1))

@@ -1,5 +1,6 @@
 """Ingest: the one place where its parts are wired, and closed in reverse."""
 
+import asyncio
 import os
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -92,6 +93,7 @@ def with_partners(
     """Open the partners' doors."""
     app.state.public_url = str(settings.public_url).rstrip("/") if settings.public_url else None
     app.state.credentials = known
+    app.state.large_bodies = asyncio.Semaphore(partners.LARGE_AT_ONCE)
     app.state.references = references
     app.state.retrieval = retrieval
     app.router.routes.extend(partners.router.routes)
@@ -141,7 +143,7 @@ async def serve(settings: IngestSettings) -> None:
         screening = Screening(tokens, CaptchaProviders(session, secrets), repetitions, utc_now, pseudonyms)
         references = ReferenceStore(database)
         graph_api = GraphApi(session, str(settings.meta_graph_url))
-        retrieval = Retrieval(references, graph_api, acceptance, sources, known)
+        retrieval = Retrieval(references, graph_api, acceptance, screening, sources=sources, credentials=known)
         app = with_partners(
             application(settings, sources, database, acceptance, screening), settings, known, references, retrieval
         )
@@ -167,7 +169,7 @@ async def serve(settings: IngestSettings) -> None:
         )
         app.include_router(privacy)
         kept = {source.id: source.retention for source in sources if source.retention}
-        retention = Retention(database, kept, ids.new_id, utc_now, relay.nudge)
+        retention = Retention(database, kept, ids.new_id, relay.nudge)
         proofs = BatchConsumer(
             Subscription(GROUP, (Topic.PRIVACY,), ProofHandler(), erasing.nudge), settings, database, publisher
         )

@@ -140,9 +140,8 @@ def install(app: FastAPI) -> None:
     async def _failed(_request: Request, error: Exception) -> JSONResponse:
         if faults.is_transient(error):
             log.warning("dependency away", error=error_text(error))
-            return unavailable(
-                "The database cannot be reached just now, so this was not accepted: send it again."
-            ).response()
+            why = "did not get to it in time" if faults.is_late(error) else "cannot be reached just now"
+            return unavailable(f"The database {why}, so this was not accepted: send it again.").response()
         log.error("request failed", exc_info=error)
         detail = "This is our fault, and it is in our log. Nothing was stored."
         return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error", detail).response()

@@ -96,6 +96,8 @@ def test_a_country_in_words_is_kept_as_a_field() -> None:
     """Nobody who fills in a form knows its code, and nobody could mend it."""
     assert mapped({"country": "Deutschland"}, FieldMapping()).fields == {"country": "Deutschland"}
     assert mapped({"Country": "de"}, FieldMapping()).lead == {"country": "de"}
+    assert mapped({"country": "UK"}, FieldMapping()).lead == {"country": "UK"}
+    assert mapped({"country": "EN"}, FieldMapping()).fields == {"country": "EN"}
 
 
 def test_odd_names_that_become_the_same_are_told_apart() -> None:

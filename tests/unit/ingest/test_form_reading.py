@@ -44,3 +44,24 @@ async def test_a_form_of_thousands_of_fields_is_refused_whatever_charset_it_clai
 async def test_the_charset_is_no_field_in_whatever_encoding_the_form_comes(kind: str, body: bytes) -> None:
     """The snippet sends the same form in another encoding than the browser does: it is to be the same lead."""
     assert await read(kind, body) == {"name": "Jörg"}
+
+
+@pytest.mark.parametrize(
+    ("values", "read_as"),
+    [
+        (["", "maria@example.com"], "maria@example.com"),
+        (["maria@example.com", " "], "maria@example.com"),
+        (["maria@example.com", "maria@example.com "], "maria@example.com"),
+        (["doors", "windows", "doors"], "doors, windows"),
+        (["", " "], ""),
+    ],
+)
+@pytest.mark.parametrize("kind", [URLENCODED, MULTIPART])
+async def test_a_field_that_stands_several_times_has_each_value_once_and_no_blanks(
+    kind: str, values: list[str], read_as: str
+) -> None:
+    """A page has its field twice, for phones and for desks: one is hidden and empty, or a browser fills in both."""
+    pairs = [("email", value) for value in values]
+    part = '--x\r\nContent-Disposition: form-data; name="{}"\r\n\r\n{}\r\n'
+    body = urlencode(pairs) if kind == URLENCODED else "".join(part.format(*pair) for pair in pairs) + "--x--\r\n"
+    assert (await read(kind, body.encode())) == {"email": read_as}

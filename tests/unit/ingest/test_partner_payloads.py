@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -25,6 +26,7 @@ from relance_ingest.partners.partner import (
     Unreadable,
 )
 from relance_ingest.sources import Source
+from relance_ingest.sources.forms import Forms
 from relance_ingest.sources.partners import SignedPartner
 
 NOW = datetime(2026, 11, 24, 10, tzinfo=UTC)
@@ -173,6 +175,38 @@ def test_hubspot() -> None:
         )
 
 
+def test_a_contact_of_hubspot_with_an_odd_phone_is_reached_on_the_mobile_phone() -> None:
+    """Of several numbers the first that can be dialled counts, and the others stay; so do addresses."""
+    properties = {"phone": "ask at reception", "mobilephone": "+49 171 1234567", "work_phone": "+49 30 901820"}
+    (told,) = read("hubspot", json.dumps({"vid": 7, "properties": properties}).encode())
+    lead = accepted(told)
+    assert (lead.contact.phone, lead.suspicions) == ("+491711234567", ())
+    assert lead.fields == {"phone_as_given": "ask at reception", "work_phone": "+49 30 901820"}
+    (told,) = read(
+        "hubspot", b'{"vid": 7, "properties": {"email": "at work", "phone": "?", "work_email": "maria@example.org"}}'
+    )
+    lead = accepted(told)
+    assert (lead.contact.email, lead.fields) == (
+        "maria@example.org",
+        {"email_as_given": "at work", "phone_as_given": "?"},
+    )
+
+
+def test_no_property_of_a_contact_is_dropped_in_silence() -> None:
+    """A row holds 200: the customer's own go before HubSpot's, and a field says how many had no room."""
+    own = {"region": "south", "email": "maria@example.org", "phone": "none"}
+    properties = {f"hs_{n}": "v" for n in range(250)} | own
+    (told,) = read("hubspot", json.dumps({"vid": 51, "properties": properties}).encode())
+    lead = accepted(told)
+    assert (lead.contact.email, lead.fields["region"], lead.fields["fields_left_out"]) == (
+        "maria@example.org",
+        "south",
+        "53",
+    )
+    assert lead.fields["phone_as_given"] == "none"
+    assert len(lead.fields) == 200
+
+
 def test_meta() -> None:
     """The webhook tells an id; the Graph API, or a webhook with the fields in it, the lead."""
     document = json.loads((FOLDER / "meta_lead.json").read_text())
@@ -183,6 +217,58 @@ def test_meta() -> None:
     assert (lead.fields["how_many_employees?"], lead.fields["platform"]) == ("10-50, more soon", "ig")
     (told,) = read("meta", json.dumps(meta_with_fields()).encode())
     assert (accepted(told).contact, accepted(told).idempotency_key) == (lead.contact, lead.idempotency_key)
+
+
+def meta_answers(answers: Mapping[str, str]) -> PartnerLead:
+    return lead_of(
+        meta.lead({"id": "1", "field_data": [{"name": name, "values": [value]} for name, value in answers.items()]})
+    )
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("vollständiger_name", "e-mail-adresse", "telefonnummer", "name_des_unternehmens"),
+        ("nome_e_cognome", "e-mail", "numero_di_telefono", "nome_dell\u2019azienda"),
+        ("prénom_et_nom", "e-mail", "numéro_de_téléphone", "nom_de_l'entreprise"),
+        ("nombre_completo", "correo_electrónico", "número_de_teléfono", "nombre_de_la_empresa"),
+        ("volledige_naam", "e-mailadres", "telefoonnummer", "bedrijfsnaam"),
+        ("nome_completo", "email", "número_de_telefone", "nome_da_empresa"),
+    ],
+    ids=["German", "Italian", "French", "Spanish", "Dutch", "Portuguese"],
+)
+def test_a_lead_form_of_meta_in_another_language_is_a_lead_whom_somebody_can_reach(names: Sequence[str]) -> None:
+    """Meta names the standard questions of a form in the form's language."""
+    values = ("Maria Huber", "maria@example.org", "030 901820", "Huber GmbH")
+    lead = accepted(meta_answers(dict(zip(names, values, strict=True))))
+    assert (lead.contact.name, lead.contact.email, lead.contact.phone, lead.contact.company) == (
+        "Maria Huber",
+        "maria@example.org",
+        "+4930901820",
+        "Huber GmbH",
+    )
+    assert (lead.suspicions, lead.fields) == ((), {})
+
+
+def test_sources_yaml_says_what_a_partners_form_calls_a_field() -> None:
+    """It goes before what the adapter knows, and what it displaces stays; a blank answer and a word that is no
+    country displace nothing.
+    """
+    forms = Forms(
+        fields={
+            "name": ("Imię", "Nazwisko"),
+            "email": ("adres_email",),
+            "phone": ("adres",),
+            "country": ("kraj",),
+        },
+        ignore=frozenset({"Zgoda"}),
+    )
+    answers = {"imię": "Maria", "nazwisko": "Nowak", "adres_email": "maria@example.org", "adres": " "}
+    told = meta_answers({**answers, "kraj": "Polska", "country": "PL", "zgoda": "tak"})
+    told = replace(told, email="office@example.org", fields={**told.fields, "adres": " "})
+    lead = new_lead(SOURCE.model_copy(update={"forms": forms}), told)
+    assert (lead.contact.name, lead.contact.email, lead.contact.country) == ("Maria Nowak", "maria@example.org", "PL")
+    assert lead.fields == {"adres": " ", "kraj": "Polska", "country": "PL", "other_email": "office@example.org"}
 
 
 @pytest.mark.parametrize(("values", "field"), [(5, "5"), ("10-50", "10-50"), (None, None), ({}, None)])
@@ -233,6 +319,8 @@ def test_twilio() -> None:
         ({"CallStatus": "failed"}, "missed", True),
         ({"CallStatus": "canceled"}, "missed", True),
         ({"CallStatus": "in-progress", "DialCallStatus": "completed", "DialCallDuration": "9"}, "answered", True),
+        ({"CallStatus": "in-progress", "DialCallStatus": "completed", "DialBridged": "true"}, "answered", True),
+        ({"CallStatus": "in-progress", "DialCallStatus": "completed", "DialBridged": "false"}, "missed", True),
         ({"CallStatus": "in-progress", "DialCallStatus": "no-answer"}, "missed", True),
         ({"CallStatus": "completed", "RecordingUrl": RECORDING, "RecordingDuration": "9"}, "voicemail", True),
         ({"CallStatus": "completed", "DialCallStatus": "answered", "RecordingUrl": RECORDING}, "answered", True),
@@ -269,6 +357,57 @@ def test_typeform() -> None:
         "form_id": "lT4Z3j",
         "form_title": "Ask for an offer",
     }
+
+
+def typeform(questions: Sequence[Mapping[str, Any]], hidden: Mapping[str, str] | None = None) -> NewLead:
+    """A response; each question has its answer's type and value in it."""
+    answers = [
+        {"type": each["answer"], each["answer"]: each["value"], "field": {"id": each["id"], "ref": each.get("ref", "")}}
+        for each in questions
+    ]
+    response = {"token": "t", "hidden": hidden or {}, "answers": answers, "definition": {"fields": questions}}
+    (told,) = read("typeform", json.dumps({"event_type": "form_response", "form_response": response}).encode())
+    return accepted(told)
+
+
+@pytest.mark.parametrize("made_up", ["01b7d6a5-3c5e-4ef4-9d0a-8f6c5d3b2a10", "01JDCXJ8Q6W0T2V5N7ZBMK3RHE"])
+def test_an_answer_of_typeform_says_what_was_asked(made_up: str) -> None:
+    """Typeform makes references up unless the form's maker chooses one: a rep reads the question's title."""
+    lead = typeform(
+        [
+            {"id": "n", "ref": made_up, "title": "What's your name?", "answer": "text", "value": "Maria Huber"},
+            {"id": "p", "ref": made_up, "title": "Which product?", "answer": "text", "value": "doors"},
+            {"id": "b", "ref": "budget", "title": "Your budget?", "answer": "text", "value": "20k"},
+            {"id": "u", "ref": made_up, "title": " ", "answer": "text", "value": "untitled"},
+        ]
+    )
+    assert (lead.contact.name, lead.fields) == (
+        "Maria Huber",
+        {"Which_product?": "doors", "budget": "20k", made_up: "untitled"},
+    )
+
+
+def test_nothing_that_typeform_sends_takes_anothers_place() -> None:
+    """A hidden address beside another that was typed, a hidden field and an answer of one name, and two questions of
+    one title: each stays in the fields.
+    """
+    lead = typeform(
+        [
+            {"id": "m", "title": "E-mail", "answer": "email", "value": "typed@example.org"},
+            {"id": "a", "title": "Size", "answer": "number", "value": "5"},
+            {"id": "b", "title": "Size", "answer": "number", "value": "7"},
+        ],
+        hidden={"email": "known@example.org", "Size": "large"},
+    )
+    assert lead.contact.email == "typed@example.org"
+    assert lead.fields == {"email": "known@example.org", "Size": "5, 7", "hidden_Size": "large"}
+
+
+def test_a_payment_of_typeform_is_kept() -> None:
+    """Its answer is an object of amount, last4, name and success."""
+    payment = {"amount": "49.00", "last4": "1234", "name": "Maria Huber", "success": True}
+    lead = typeform([{"id": "p", "title": "Deposit", "answer": "payment", "value": payment}])
+    assert lead.fields == {"Deposit": "amount: 49.00, last4: 1234, name: Maria Huber, success: true"}
 
 
 NO_LEAD: list[tuple[str, str, bytes]] = [

@@ -66,6 +66,14 @@ def test_what_cannot_be_stored_or_understood_is_refused_by_field(change: dict[st
     assert error.value.errors()[0]["loc"][0] == field
 
 
+@pytest.mark.parametrize(("named", "country"), [("UK", "GB"), ("EN", "EN")])
+def test_letters_that_are_no_country_lose_no_number(named: str, country: str) -> None:
+    """A form has them to choose from, and nobody who fills it in can mend that; the source's country counts."""
+    lead = LeadSubmission(email="maria@example.com", phone="020 7946 0018", country=named)
+    contact = lead_contact(lead, "GB")
+    assert (contact.phone, contact.country) == ("+442079460018", country)
+
+
 @pytest.mark.parametrize("field", ["name", "country"])
 @pytest.mark.parametrize("before", ["", " ", "\u00a0\n" * 200])
 def test_white_space_around_a_text_is_neither_kept_nor_counted(field: str, before: str) -> None:

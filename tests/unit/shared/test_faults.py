@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from relance.faults import concerns_all, is_transient
+from relance.faults import concerns_all, is_late, is_transient
 
 
 def wrapped(cause: Exception) -> DBAPIError:
@@ -18,22 +18,23 @@ def wrapped(cause: Exception) -> DBAPIError:
 
 @pytest.mark.parametrize("wrap", [wrapped, lambda cause: cause])
 @pytest.mark.parametrize(
-    ("cause", "passes", "everybodys"),
+    ("cause", "passes", "everybodys", "late"),
     [
-        (asyncpg.exceptions.ConnectionDoesNotExistError(), True, True),
-        (asyncpg.exceptions.DiskFullError(), True, True),
-        (ConnectionRefusedError(), True, True),
-        (asyncpg.exceptions.DeadlockDetectedError(), True, False),
-        (asyncpg.exceptions.LockNotAvailableError(), True, False),
-        (asyncpg.exceptions.CharacterNotInRepertoireError(), False, False),
+        (asyncpg.exceptions.ConnectionDoesNotExistError(), True, True, False),
+        (asyncpg.exceptions.DiskFullError(), True, True, False),
+        (TimeoutError(), True, True, True),
+        (ConnectionRefusedError(), True, True, False),
+        (asyncpg.exceptions.DeadlockDetectedError(), True, False, True),
+        (asyncpg.exceptions.LockNotAvailableError(), True, False, True),
+        (asyncpg.exceptions.CharacterNotInRepertoireError(), False, False, False),
         # How asyncpg says that PostgreSQL has just ended the connection under it, and that a value is no such number.
-        (asyncpg.exceptions.InternalClientError(), True, True),
-        (asyncpg.exceptions._base.DataError(""), False, False),
+        (asyncpg.exceptions.InternalClientError(), True, True, False),
+        (asyncpg.exceptions._base.DataError(""), False, False, False),
     ],
 )
 def test_a_fault_concerns_all_when_a_part_is_away(
-    wrap: Callable[[Exception], Exception], cause: Exception, passes: bool, everybodys: bool
+    wrap: Callable[[Exception], Exception], cause: Exception, passes: bool, everybodys: bool, late: bool
 ) -> None:
-    """A lock that others hold does not; what will never pass does not either."""
+    """A lock that others hold does not; what will never pass does not either. What was late is told so."""
     error = wrap(cause)
-    assert (is_transient(error), concerns_all(error)) == (passes, everybodys)
+    assert (is_transient(error), concerns_all(error), is_late(error)) == (passes, everybodys, late)

@@ -11,6 +11,9 @@ from relance.ids import LeadId
 class NewLead:
     """A valid submission. Without an idempotency key every submission is a lead of its own.
 
+    The phone has its extension with it (`normal_phone`), by which the person is known; what is told and stored of the
+    lead has a number in E.164, and the extension as the field `phone_extension`.
+
     With `suspicions` (why) the lead is committed and visible, and not told until somebody releases it. `revisable`:
     the same key with other content says more of the same lead, told as `LeadRevised`, and is not refused.
     """

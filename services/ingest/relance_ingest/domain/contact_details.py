@@ -11,18 +11,26 @@ _PLAIN_EMAIL = re.compile(
     r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*@(?:[a-z0-9]+(?:-[a-z0-9]+)*\.)+(?P<last>[a-z]{2,})"
 )
 
+_OTHERWISE = {"UK": "GB"}
+"""Codes that everybody uses, and that ISO 3166-1 has given to nobody."""
+
+
+_EXTENSION = ";ext="
+
 
 class NotReachable(ValueError):
     """The value is no phone number or no e-mail address; the sentence says why."""
 
 
 def normal_phone(value: str, country: str | None) -> str:
-    """The number in E.164. `country` (ISO 3166-1 alpha-2) is where a number without a country code is dialled.
+    """The number in E.164, with its extension behind it if there is one, as RFC 3966 has it (`+12125550147;ext=5`).
+
+    `country` (ISO 3166-1 alpha-2) is where a number without a country code is dialled.
 
     Raises:
         NotReachable: no such number can exist.
     """
-    return _e164(_number(value, country))
+    return _normal(_number(value, country))
 
 
 def phone_and_country(value: str, country: str | None) -> tuple[str, str | None]:
@@ -32,12 +40,24 @@ def phone_and_country(value: str, country: str | None) -> tuple[str, str | None]
         NotReachable: no such number can exist.
     """
     number = _number(value, country)
-    return _e164(number), _country(number)
+    return _normal(number), _country(number)
+
+
+def number_and_extension(phone: str) -> tuple[str, str]:
+    """Of a normal phone number: E.164, and the extension, which is empty if there is none."""
+    number, _, extension = phone.partition(_EXTENSION)
+    return number, extension
 
 
 def phone_country(phone: str) -> str | None:
-    """The country of an E.164 number; None for numbers of no country."""
+    """The country of a normal number; None for numbers of no country."""
     return _country(phonenumbers.parse(phone))
+
+
+def known_country(code: str) -> str | None:
+    """The ISO 3166-1 alpha-2 code of a country that has phone numbers; None when these letters are none."""
+    country = _OTHERWISE.get(code.strip().upper(), code.strip().upper())
+    return country if country in phonenumbers.SUPPORTED_REGIONS else None
 
 
 def _number(value: str, country: str | None) -> phonenumbers.PhoneNumber:
@@ -51,8 +71,10 @@ def _number(value: str, country: str | None) -> phonenumbers.PhoneNumber:
     return number
 
 
-def _e164(number: phonenumbers.PhoneNumber) -> str:
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+def _normal(number: phonenumbers.PhoneNumber) -> str:
+    e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    # Behind one switchboard are many people.
+    return f"{e164}{_EXTENSION}{phonenumbers.normalize_digits_only(number.extension)}" if number.extension else e164
 
 
 def _country(number: phonenumbers.PhoneNumber) -> str | None:

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from relance_ingest.domain.campaign_fields import CAMPAIGN_FIELDS, campaign_fields
+from relance_ingest.domain.contact_details import known_country
 from relance_ingest.domain.submissions import LONGEST_LINE, LONGEST_NAME
 
 Target = Literal["name", "email", "phone", "company", "country", "campaign"]
 _TARGETS: tuple[Target, ...] = get_args(Target)
-_JOINED: Target = "name"
-_COUNTRY = re.compile(r"[A-Za-z]{2}")
+JOINED: Target = "name"
 _ODD = re.compile(r"[\s=&\x00]+")
 
 
@@ -40,8 +40,8 @@ def mapped(form: Mapping[str, str], mapping: FieldMapping) -> MappedForm:
     """Sort a form's fields. Blank ones, which browsers send for what was left out, count as not given.
 
     A lead's field takes the first of its names that is filled in; a person's name takes all of them in their order,
-    joined by spaces (first name, last name). All that has no place there is kept, and so is a country that is in words:
-    nobody who fills in a form knows its code.
+    joined by spaces (first name, last name). All that has no place there is kept, and so is a country that is no code:
+    nobody who fills in a form knows it.
     """
     ignored = {name.casefold() for name in mapping.ignored}
     left = {name: value for name, value in form.items() if value.strip() and name.strip().casefold() not in ignored}
@@ -49,9 +49,9 @@ def mapped(form: Mapping[str, str], mapping: FieldMapping) -> MappedForm:
     lead: dict[str, str] = {}
     called: dict[str, str] = {}
     for target in _TARGETS:
-        names = _found(left, mapping.names.get(target, ())) or _found(left, (target,))
-        taken = names if target == _JOINED else names[:1]
-        if taken and (target != "country" or _COUNTRY.fullmatch(left[taken[0]].strip())):
+        names = found(left, mapping.names.get(target, ())) or found(left, (target,))
+        taken = names if target == JOINED else names[:1]
+        if taken and (target != "country" or known_country(left[taken[0]])):
             lead[target] = " ".join(left.pop(name).strip() for name in taken)
             called[target] = taken[0]
     if "utm_campaign" in campaign:
@@ -66,7 +66,7 @@ def mapped(form: Mapping[str, str], mapping: FieldMapping) -> MappedForm:
     return MappedForm(lead, fields, campaign, called)
 
 
-def _found(form: Mapping[str, str], names: tuple[str, ...]) -> list[str]:
+def found(form: Mapping[str, str], names: tuple[str, ...]) -> list[str]:
     """The form's spellings of these names, in the names' order, each once."""
     spelt: dict[str, str] = {}
     for name in form:

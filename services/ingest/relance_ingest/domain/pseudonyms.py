@@ -30,7 +30,7 @@ class Pseudonyms:
         return self._of(f"email:{email.casefold()}")
 
     def phone(self, phone: str) -> str:
-        """Of a number in E.164."""
+        """Of a normal number: each extension is another's."""
         return self._of(f"phone:{phone}")
 
     def person_keys(self, email: str | None, phone: str | None) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from datetime import UTC, timedelta
 from typing import Annotated, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     AnyHttpUrl,
     BaseModel,
     ConfigDict,
@@ -21,8 +22,10 @@ from relance.storable import IN_WORDS, STORABLE
 from relance_ingest.domain.campaign_fields import CAMPAIGN_FIELDS
 from relance_ingest.domain.contact_details import (
     NotReachable,
+    known_country,
     normal_email,
     normal_phone,
+    number_and_extension,
     phone_and_country,
     phone_country,
 )
@@ -39,6 +42,7 @@ FieldName = Annotated[str, StringConstraints(pattern=rf"^[^\s=&\x00]{{1,{LONGEST
 Country = Annotated[
     str,
     StringConstraints(strip_whitespace=True, to_upper=True, pattern=r"^[A-Za-z]{2}$"),
+    AfterValidator(lambda code: known_country(code) or code),
     WithJsonSchema({"type": "string", "pattern": r"^\s*[A-Za-z]{2}\s*$"}),
 ]
 
@@ -106,7 +110,7 @@ def lead_contact(lead: LeadSubmission, default_country: str | None) -> Contact:
         FieldError: names each field that is wrong.
     """
     faults: dict[str, str] = {}
-    country = lead.country or default_country
+    country = _dialled_in(lead, default_country)
     email = phone = dialled_in = None
     if lead.email is not None:
         try:
@@ -129,6 +133,11 @@ def lead_contact(lead: LeadSubmission, default_country: str | None) -> Contact:
     )
 
 
+def _dialled_in(given: _Submission, default_country: str | None) -> str | None:
+    """A form may name a country by letters that are none; whoever fills it in cannot mend that."""
+    return known_country(given.country or "") or default_country
+
+
 def call_contact(call: CallSubmission, default_country: str | None) -> tuple[Contact, CallDetails]:
     """The caller, who has no phone when it was withheld, and the call, normalised.
 
@@ -142,7 +151,8 @@ def call_contact(call: CallSubmission, default_country: str | None) -> tuple[Con
         del given["caller"]  # withheld
     for name, number in given.items():
         try:
-            numbers[name] = normal_phone(number or "", call.country or default_country)
+            normal = normal_phone(number or "", _dialled_in(call, default_country))
+            numbers[name] = number_and_extension(normal)[0]
         except NotReachable as error:
             faults[name] = str(error)
     if faults:

@@ -35,7 +35,7 @@ def field_fault(name: str, detail: str) -> FieldFault:
 
 
 async def read_form(request: Request, files: Literal["refuse", "ignore"]) -> dict[str, str]:
-    """The form's fields; one that stands several times (checkboxes, files) is joined with commas.
+    """The form's fields; one that stands several times (checkboxes, files) has its values joined by commas.
 
     Raises:
         Problem: it is no form, or has files where none are taken.
@@ -74,11 +74,12 @@ async def read_form(request: Request, files: Literal["refuse", "ignore"]) -> dic
 
 
 def _joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    fields: dict[str, str] = {}
+    """A page may have a field twice, for phones and for desks: blank values and repeated ones say nothing more."""
+    values: dict[str, dict[str, str]] = {}
     for name, text in pairs:
-        fields[name] = f"{fields[name]}, {text}" if name in fields else text
-    fields.pop(CHARSET_FIELD, None)
-    return fields
+        values.setdefault(name, {}).setdefault(text.strip(), text)
+    values.pop(CHARSET_FIELD, None)
+    return {name: ", ".join(text for bare, text in given.items() if bare) for name, given in values.items()}
 
 
 async def _pairs(request: Request) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated
@@ -12,7 +13,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from pydantic import BaseModel, Field
 
 from relance.clock import utc_now
-from relance.http.problems import Problem, declared
+from relance.http.problems import Problem, declared, unavailable
 from relance_ingest import metrics
 from relance_ingest.acceptance import KeyUsedTwice, NewLead
 from relance_ingest.http.admission import admit
@@ -35,8 +36,11 @@ from relance_ingest.sources.partners import MetaPartner, PartnerSource
 router = APIRouter(tags=["partners"])
 
 PATH = "/v1/partners/"
-BODY_LIMIT = 256 * 1024
-"""Bytes: a form service sends the whole form with each answer."""
+BODY_LIMIT = 2 * 1024 * 1024
+"""Bytes: HubSpot sends every value that a contact's properties ever had, and nothing again that was answered 413."""
+_LARGE = 256 * 1024
+"""Bytes of a body that needs one of `LARGE_AT_ONCE` places, as it is read before anybody knows who sent it."""
+LARGE_AT_ONCE = 16
 
 _RETRY_AFTER_IN = {"hubspot": timedelta(milliseconds=1)}
 """HubSpot's help ("Trigger webhooks in workflows") says so, whatever RFC 9110 does."""
@@ -76,13 +80,44 @@ class PartnerReceipt(BaseModel):
 async def receive(request: Request, source: str) -> Response:
     """Verifies the signature, commits what it tells, then answers 200: whatever else makes partners send it again."""
     known, partner, credentials = _partner(request, source)
-    received = ReceivedRequest(
-        method=request.method,
-        url=_public_url(request),
-        headers=request.headers,
-        body=await request.body(),
-        at=utc_now(),
-    )
+    async with AsyncExitStack() as place:
+        received = ReceivedRequest(
+            method=request.method,
+            url=_public_url(request),
+            headers=request.headers,
+            body=await body_of(request, place),
+            at=utc_now(),
+        )
+        receipt = await _taken(request, known, partner, credentials, received)
+    if partner.kind == "twilio":
+        # Twilio reads answers as instructions: this one says that there are none.
+        return Response("<Response/>", media_type="text/xml")
+    return JSONResponse(receipt.model_dump(mode="json"))
+
+
+async def body_of(request: Request, place: AsyncExitStack) -> bytes:
+    """The body; if it is large, it takes a place until `place` is closed.
+
+    Raises:
+        Problem: 503 when no place is free: whoever sends leads sends this again.
+    """
+    places: asyncio.Semaphore = request.app.state.large_bodies
+    body = bytearray()
+    placed = False
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _LARGE and not placed:
+            if places.locked():
+                metrics.REFUSED.labels("overload").inc()
+                raise unavailable("Too many large requests are coming in. Nothing was stored: send it again.")
+            await place.enter_async_context(places)
+            placed = True
+    return bytes(body)
+
+
+async def _taken(
+    request: Request, known: Source, partner: PartnerSource, credentials: Credentials, received: ReceivedRequest
+) -> PartnerReceipt:
     try:
         PARTNERS[partner.kind].verify(received, credentials.secrets)
     except WrongSignature as error:
@@ -96,11 +131,7 @@ async def receive(request: Request, source: str) -> Response:
         title = "Not what this partner sends"
         detail = f"Signed as it should be, but not to be read, so nothing was stored: {error}"
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, title, detail) from error
-    receipt = await _kept(request, known, told)
-    if partner.kind == "twilio":
-        # Twilio reads answers as instructions: this one says that there are none.
-        return Response("<Response/>", media_type="text/xml")
-    return JSONResponse(receipt.model_dump(mode="json"))
+    return await _kept(request, known, told)
 
 
 @router.get(

@@ -41,7 +41,7 @@ class WhoAsks(BaseModel):
     )
 
     email: Line | None = None
-    phone: Line | None = Field(None, description="With its country code.")
+    phone: Line | None = Field(None, description="With its country code, and its extension if it has one.")
 
     @model_validator(mode="after")
     def _is_somebody(self) -> Self:

@@ -1,6 +1,5 @@
 """What a sender is told: 202 with the lead's id, once the lead is committed."""
 
-from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated, Any
 from uuid import UUID
@@ -90,9 +89,7 @@ async def committed(request: Request, lead: NewLead, evidence: Evidence = NO_EVI
     acceptance: Acceptance = request.app.state.acceptance
     screening: Screening = request.app.state.screening
     source: Source = request.app.state.sources[lead.source]
-    suspicions = (*lead.suspicions, *await screening.suspicions(source.spam, lead, evidence))
-    if suspicions:
-        lead = replace(lead, suspicions=suspicions)
+    lead = await screening.looked_at(source.spam, lead, evidence)
     try:
         return await acceptance.accept(lead)
     except Overloaded as error:

@@ -6,13 +6,35 @@ from typing import Any
 
 from relance_ingest.partners.partner import Unreadable
 
-_CASE = str.maketrans({" ": "_", "-": "_"})
-_EMAIL = ("email", "work_email", "email_address", "user_email")
-_PHONE = ("phone", "phone_number", "mobile", "mobilephone", "mobile_phone", "work_phone", "work_phone_number")
-_NAME = ("full_name", "name", "fullname", "your_name")
-_FIRST = ("first_name", "firstname")
-_LAST = ("last_name", "lastname")
-_COMPANY = ("company", "company_name")
+_CASE = str.maketrans({" ": "_", "-": "_", "\u2019": "'"})
+_AROUND = " \t\r\n?!.:*"
+EMAIL = (
+    "email", "e_mail", "work_email", "email_address", "e_mail_address", "user_email", "your_email", "other_email",
+    "e_mail_adresse", "emailadresse", "indirizzo_e_mail", "indirizzo_email", "adresse_e_mail", "adresse_email",
+    "correo_electrónico", "correo_electronico", "correo", "e_mailadres", "emailadres", "endereço_de_e_mail",
+    "endereço_de_email",
+)  # fmt: skip
+PHONE = (
+    "phone", "phone_number", "mobile", "mobilephone", "mobile_phone", "work_phone", "work_phone_number", "other_phone",
+    "telefonnummer", "telefon", "handynummer", "mobilnummer", "numero_di_telefono", "telefono", "numéro_de_téléphone",
+    "téléphone", "número_de_teléfono", "numero_de_telefono", "teléfono", "telefoonnummer", "telefoon",
+    "número_de_telefone", "telefone", "número_de_telemóvel", "celular",
+)  # fmt: skip
+"""What an address and a number are called, as `plain` has it. Meta names a form's questions in the form's language."""
+_NAME = (
+    "full_name", "name", "fullname", "your_name", "what_is_your_name", "what's_your_name", "vollständiger_name",
+    "nome_e_cognome", "nome_completo", "nom_complet", "prénom_et_nom", "nombre_completo", "nombre_y_apellidos",
+    "volledige_naam", "naam",
+)  # fmt: skip
+_FIRST = ("first_name", "firstname", "your_first_name", "vorname", "nome", "prénom", "prenom", "nombre", "voornaam")
+_LAST = (
+    "last_name", "lastname", "your_last_name", "nachname", "cognome", "nom", "nom_de_famille", "apellido", "apellidos",
+    "achternaam", "sobrenome", "apelido",
+)  # fmt: skip
+_COMPANY = (
+    "company", "company_name", "name_des_unternehmens", "unternehmen", "firma", "nome_dell'azienda", "azienda",
+    "nom_de_l'entreprise", "entreprise", "nombre_de_la_empresa", "nome_da_empresa", "empresa", "bedrijfsnaam",
+)  # fmt: skip
 _COUNTRY = ("country", "country_code")
 _CAMPAIGN = ("utm_campaign", "campaign", "campaign_name")
 
@@ -63,12 +85,18 @@ def texts(values: Mapping[str, object]) -> dict[str, str]:
     return {name: found for name, value in values.items() if (found := text(value).strip())}
 
 
-def person(answers: Mapping[str, str]) -> dict[str, Any]:
+def plain(name: str) -> str:
+    """The name of a question, however it is spelt and punctuated."""
+    return name.strip(_AROUND).casefold().translate(_CASE)
+
+
+def person(answers: Mapping[str, str], *, email: str | None = None, phone: str | None = None) -> dict[str, Any]:
     """What forms everywhere ask, by the names that they give it; in the words of `PartnerLead`.
 
+    `email` and `phone` are known otherwise, if at all, and not looked for then.
     Every answer stays in `fields` too, unless it became the contact: what somebody wrote is not thrown away.
     """
-    by_name = {name.strip().lower().translate(_CASE): (name, value) for name, value in answers.items() if value.strip()}
+    by_name = {plain(name): (name, value) for name, value in answers.items() if value.strip()}
     used: set[str] = set()
 
     def first(names: tuple[str, ...], *, keep: bool = False) -> str | None:
@@ -82,8 +110,8 @@ def person(answers: Mapping[str, str]) -> dict[str, Any]:
 
     found = {
         "name": first(_NAME) or " ".join(filter(None, [first(_FIRST), first(_LAST)])) or None,
-        "email": first(_EMAIL),
-        "phone": first(_PHONE),
+        "email": email or first(EMAIL),
+        "phone": phone or first(PHONE),
         "company": first(_COMPANY),
         "country": first(_COUNTRY, keep=True),
         "campaign": first(_CAMPAIGN, keep=True),

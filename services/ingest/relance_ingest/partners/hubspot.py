@@ -68,7 +68,9 @@ def read(request: ReceivedRequest) -> Sequence[Told]:
 def _told(contact: Mapping[str, Any]) -> Told:
     # A customised request body has its properties at the top.
     properties = contact.get("properties", contact)
-    answers = {name: _value(value) for name, value in an_object(properties).items()}
+    # HubSpot's own properties last: where there are too many, those of the customer's stay.
+    own_last = sorted(an_object(properties).items(), key=lambda item: item[0].startswith("hs_"))
+    answers = {name: _value(value) for name, value in own_last}
     contact_id = next(filter(None, (text(contact.get(name)) for name in ("vid", "id", "objectId", "hs_object_id"))), "")
     if "subscriptionType" in contact and not contact.get("properties"):
         return Ignored("without_properties")

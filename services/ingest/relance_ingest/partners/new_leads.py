@@ -2,36 +2,49 @@
 
 A form of ours is refused with its bad fields named, and mended by whoever filled it in. Nobody mends a partner's: it
 gives up, or tries the same again for days. So everything is kept that can be. A number that cannot be dialled becomes
-a field; a lead whom nobody can reach is kept in quarantine, where somebody sees it.
+a field, and the next is tried; a lead whom nobody can reach is kept in quarantine, where somebody sees it.
 """
 
 import hashlib
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from typing import Any
 
 from relance.events import CallDetails, Contact
 from relance_ingest.acceptance import NewLead
-from relance_ingest.domain.contact_details import NotReachable, normal_email, normal_phone, phone_country
+from relance_ingest.domain.contact_details import (
+    NotReachable,
+    known_country,
+    normal_email,
+    normal_phone,
+    number_and_extension,
+    phone_country,
+)
+from relance_ingest.domain.field_mapping import JOINED, found
 from relance_ingest.domain.suspicion import Suspicion
+from relance_ingest.partners.documents import EMAIL, PHONE, plain
 from relance_ingest.partners.partner import PartnerCall, PartnerLead
 from relance_ingest.sources import Source
 
 _MOST_FIELDS = 200
+_LEFT_OUT = "fields_left_out"
+"""The field that says how many there was no room for."""
 _LINE, _TEXT, _NAME, _KEY = 200, 5_000, 64, 255
 _NOT_IN_A_NAME = re.compile(r"[\s=&]+")
-_COUNTRY = re.compile("[A-Za-z]{2}")
 
 
 def new_lead(source: Source, lead: PartnerLead) -> NewLead:
-    """A person, normalised; `suspicions` say when nobody could reach them."""
-    country = _country(lead.country)
+    """A person, normalised; `suspicions` say when nobody could reach them.
+
+    What the source's `forms.fields` names goes before what the partner's adapter found.
+    """
+    lead = _as_named(source, lead)
+    country = known_country(lead.country or "")
     dialled_in = country or source.default_country
-    email, phone = _email(lead.email), _phone(lead.phone, dialled_in)
-    kept = {
-        "email_as_given": lead.email if email is None else None,
-        "phone_as_given": lead.phone if phone is None else None,
-    }
+    email, fields = _first_usable(lead.email, lead.fields, "email", EMAIL, _email)
+    phone, fields = _first_usable(lead.phone, fields, "phone", PHONE, lambda value: _phone(value, dialled_in))
     return NewLead(
         source=source.id,
         channel="partner",
@@ -43,17 +56,36 @@ def new_lead(source: Source, lead: PartnerLead) -> NewLead:
             company=_line(lead.company),
             country=country or (phone_country(phone) if phone else None),
         ),
-        fields=_fields({**lead.fields, **{name: value for name, value in kept.items() if value}}),
+        fields=_fields(fields),
         idempotency_key=_key(lead.key),
         suspicions=() if email or phone else (Suspicion.UNREACHABLE,),
         revisable=lead.revisable,
     )
 
 
+def _as_named(source: Source, lead: PartnerLead) -> PartnerLead:
+    """With what `forms` of the source says of its fields; what that displaces stays as a field."""
+    ignored = {name.casefold() for name in source.forms.ignore}
+    fields = {name: value for name, value in lead.fields.items() if name.strip().casefold() not in ignored}
+    named: dict[str, Any] = {}
+    displaced: dict[str, str] = {}
+    for target, names in source.forms.fields.items():
+        taken = found({name: value for name, value in fields.items() if value.strip()}, names)
+        taken = taken if target == JOINED else taken[:1]
+        if not taken or (target == "country" and not known_country(fields[taken[0]])):
+            continue
+        named[target] = " ".join(fields.pop(name).strip() for name in taken)
+        if before := getattr(lead, target):
+            displaced[f"other_{target}"] = before
+    return replace(lead, **named, fields=displaced | fields)
+
+
 def new_call(source: Source, call: PartnerCall) -> NewLead:
     """A call, normalised; a caller who withheld their number cannot be called back, which `suspicions` say."""
-    phone = _phone(call.caller, source.default_country)
-    called = _phone(call.called_number, source.default_country)
+    phone, called = (
+        number_and_extension(normal)[0] if (normal := _phone(number, source.default_country)) else None
+        for number in (call.caller, call.called_number)
+    )
     fields = {**call.fields, **({"phone_as_given": call.caller} if phone is None else {})}
     return NewLead(
         source=source.id,
@@ -75,6 +107,25 @@ def new_call(source: Source, call: PartnerCall) -> NewLead:
     )
 
 
+def _first_usable(
+    given: str | None,
+    fields: Mapping[str, str],
+    what: str,
+    others: Collection[str],
+    usable: Callable[[str], str | None],
+) -> tuple[str | None, dict[str, str]]:
+    """What was given, or else the first of the fields so called that is of use; and the fields without it."""
+    if not given:
+        return None, dict(fields)
+    first = f"{what}_as_given"
+    everything = {first: given, **fields}  # first, for there may be too many
+    for name in (first, *(name for name in fields if plain(name) in others)):
+        if found_usable := usable(everything[name]):
+            del everything[name]
+            return found_usable, everything
+    return None, everything
+
+
 def _email(value: str | None) -> str | None:
     try:
         return normal_email(_clean(value, _LINE)) if value else None
@@ -89,10 +140,6 @@ def _phone(value: str | None, country: str | None) -> str | None:
         return None
 
 
-def _country(value: str | None) -> str | None:
-    return value.strip().upper() if value and _COUNTRY.fullmatch(value.strip()) else None
-
-
 def _line(value: str | None) -> str | None:
     return _clean(value, _LINE).strip() or None if value else None
 
@@ -104,8 +151,9 @@ def _link(value: str | None) -> str | None:
 
 def _fields(given: Mapping[str, str]) -> dict[str, str]:
     """Names as rules can ask for them (`fields.name`), of as many fields as a row should hold."""
-    fields: dict[str, str] = {}
-    for name, value in itertools.islice(given.items(), _MOST_FIELDS):
+    room = _MOST_FIELDS if len(given) <= _MOST_FIELDS else _MOST_FIELDS - 1
+    fields = {_LEFT_OUT: str(len(given) - room)} if room < len(given) else {}
+    for name, value in itertools.islice(given.items(), room):
         kept = _NOT_IN_A_NAME.sub("_", _clean(name, _NAME).strip()) or "field"
         cleaned = _clean(value, _TEXT)
         fields[kept] = f"{fields[kept]}, {cleaned}" if kept in fields else cleaned

@@ -1,8 +1,8 @@
 """Twilio voice: the status callback of a number, and the `action` of `<Dial>` and `<Record>`.
 
 `completed` alone says only that Twilio's own program took the call. Whether somebody answered is told by `<Dial>`
-(`DialCallStatus`), by `<Record>` (a recording without a dial is a voicemail) and by answering machine detection
-(`AnsweredBy`): these may correct what is known of the call, `completed` alone may not.
+(`DialCallStatus`, `DialBridged`), by `<Record>` (a recording without a dial is a voicemail) and by answering machine
+detection (`AnsweredBy`): these may correct what is known of the call, `completed` alone may not.
 
 Signature: base64 of the HMAC-SHA1 of the URL and every POST parameter, sorted, name and value joined
 (Twilio, "Webhooks security"). Its time is not signed.
@@ -91,7 +91,9 @@ def _how_it_ended(said: Mapping[str, str]) -> tuple[CallStatus, bool] | None:
     if said.get("AnsweredBy", "").startswith("machine"):
         return "voicemail", True
     if dialled := said.get("DialCallStatus"):
-        return ("answered" if dialled in _DIALLED else "missed"), True
+        # Picked up, but never put through: a mailbox hung up on, or the key not pressed that a whisper asks for.
+        put_through = said.get("DialBridged") != "false"
+        return ("answered" if dialled in _DIALLED and put_through else "missed"), True
     if said.get("RecordingUrl"):
         return "voicemail", True
     status = said.get("CallStatus", "")

@@ -6,7 +6,6 @@ from functools import partial
 
 from sqlalchemy import text
 
-from relance.clock import Clock
 from relance.database import Database, after_commit
 from relance.ids import ErasureId, LeadId, NewId, first_id_at
 from relance.logs import get_logger
@@ -22,6 +21,8 @@ _OLD = text("""
     SELECT id FROM leads WHERE source = :source AND id < :before AND erased_at IS NULL
     ORDER BY id LIMIT :most FOR UPDATE SKIP LOCKED
 """)
+# The machine's own clock may not have been set yet, and what is erased stays erased.
+_NOW = text("SELECT now()")
 _BEGIN = text("INSERT INTO erasures (id, because, requested_at) VALUES (:id, 'retention', :at)")
 _FORGET_REFERENCES = text("DELETE FROM partner_references WHERE source = :source AND told_at < :before")
 
@@ -34,7 +35,6 @@ class Retention:
         database: Database,
         kept: Mapping[str, timedelta],
         new_id: NewId,
-        clock: Clock,
         on_committed: Callable[[], None],
     ) -> None:
         """`kept` is how long, by source; sources that are not in it keep their leads."""
@@ -44,7 +44,6 @@ class Retention:
             # Told from the start, so that the first one is an increase.
             metrics.REFERENCES_FORGOTTEN.labels(source)
         self._new_id = new_id
-        self._clock = clock
         self._on_committed = on_committed
 
     async def turn(self) -> timedelta:
@@ -55,10 +54,10 @@ class Retention:
         return timedelta() if LARGEST_PART in found else LOOK_EVERY
 
     async def _erase_some(self, source: str, kept: timedelta) -> int:
-        now = self._clock()
-        before = now - kept
-        given = {"source": source, "before": first_id_at(before), "most": LARGEST_PART}
         async with self._database.transaction() as connection:
+            now = (await connection.execute(_NOW)).scalar_one()
+            before = now - kept
+            given = {"source": source, "before": first_id_at(before), "most": LARGEST_PART}
             forgotten = (await connection.execute(_FORGET_REFERENCES, {"source": source, "before": before})).rowcount
             if forgotten:
                 after_commit(connection, partial(_tell_forgotten, source, forgotten))

@@ -9,8 +9,6 @@ import aiohttp
 from relance_ingest.partners import meta
 
 _TIMEOUT = aiohttp.ClientTimeout(total=10)
-_TOKEN_REFUSED = 190
-"""Graph API error code: the access token is expired, revoked or malformed."""
 
 
 class NotFetched(Exception):
@@ -18,7 +16,10 @@ class NotFetched(Exception):
 
 
 class GraphApi:
-    """Asks with each access token until one is taken."""
+    """Asks with each access token until one has the lead.
+
+    Of another page's lead Meta says what it says of one that is none (error code 100), so no refusal ends the search.
+    """
 
     def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
         """`url` is the API's with its version, such as `https://graph.facebook.com/v25.0`."""
@@ -31,17 +32,16 @@ class GraphApi:
         Raises:
             NotFetched: it could not be had.
         """
-        refusal = NotFetched("there is no access token")
+        refusals: list[str] = []
         for token in access_tokens:
             status, document = await self._get(lead_id, token)
             if status == HTTPStatus.OK:
                 return document
             error = document.get("error")
             code = error.get("code") if isinstance(error, dict) else None
-            refusal = NotFetched(f"the Graph API answered {status}, error code {code}")
-            if code != _TOKEN_REFUSED:
-                break
-        raise refusal
+            refusals.append(f"{status}, error code {code}")
+        # In the order of `access_token_from`: whoever reads it sees which token has run out.
+        raise NotFetched(f"the Graph API answered {'; '.join(refusals)}")
 
     async def _get(self, lead_id: str, token: str) -> tuple[int, dict[str, Any]]:
         # In a header, so that the token is in nobody's access log.

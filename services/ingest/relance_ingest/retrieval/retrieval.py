@@ -1,4 +1,4 @@
-"""Fetches what was told by reference, and has it accepted like any lead.
+"""Fetches what was told by reference, and has it looked at and accepted like any lead.
 
 A reference is forgotten only after its lead was committed; between the two the same lead may be fetched again, which
 its key makes harmless.
@@ -19,6 +19,8 @@ from relance_ingest.partners.partner import Ignored
 from relance_ingest.retrieval.graph_api import GraphApi, NotFetched
 from relance_ingest.retrieval.reference_store import Postponed, Reference, ReferenceStore
 from relance_ingest.sources import Credentials, Sources
+from relance_ingest.spam.evidence import NO_EVIDENCE
+from relance_ingest.spam.screening import Screening
 
 log = get_logger(__name__)
 
@@ -35,12 +37,15 @@ class Retrieval:
         store: ReferenceStore,
         graph_api: GraphApi,
         acceptance: Acceptance,
+        screening: Screening,
+        *,
         sources: Sources,
         credentials: Mapping[str, Credentials],
     ) -> None:
         self._store = store
         self._graph_api = graph_api
         self._acceptance = acceptance
+        self._screening = screening
         self._sources = sources
         self._credentials = credentials
         self._ticker = Ticker("retrieval", self._turn)
@@ -79,7 +84,8 @@ class Retrieval:
         if isinstance(found, Ignored):
             return "ignored"
         try:
-            await self._acceptance.accept(new_lead(source, found))
+            lead = await self._screening.looked_at(source.spam, new_lead(source, found), NO_EVIDENCE)
+            await self._acceptance.accept(lead)
         except KeyUsedTwice:
             return "repeated"  # fetched before, and renamed (its campaign, say) since
         return "accepted"

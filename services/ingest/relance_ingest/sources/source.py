@@ -3,11 +3,18 @@
 from datetime import timedelta
 from typing import Annotated, Self
 
-from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, AnyHttpUrl, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from relance_ingest.domain.contact_details import known_country
 from relance_ingest.sources.forms import Forms
 from relance_ingest.sources.partners import PartnerSource
 from relance_ingest.sources.spam import NOT_LOOKED_AT, Spam
+
+
+def _country(code: str) -> str:
+    if known_country(code) != code:
+        raise ValueError(f"{code!r} is no country: give its code of ISO 3166-1, such as DE or GB")
+    return code
 
 
 class Source(BaseModel):
@@ -21,7 +28,7 @@ class Source(BaseModel):
         description="SHA-256 of the source's API key, in hex: the key itself is in no file of ours. "
         "A partner's source needs none.",
     )
-    default_country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] | None = Field(
+    default_country: Annotated[str, AfterValidator(_country)] | None = Field(
         None, description="Where phone numbers without a country code are dialled."
     )
     campaign: str | None = Field(None, description="The campaign of leads that name none.")

@@ -8,8 +8,25 @@ from typing import Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from typing_extensions import override
+from yaml.composer import ComposerError
 
 from relance_ingest.sources.source import Source
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses what stands twice: the last would count, and the first, such as a honeypot, would be off."""
+
+    @override
+    def compose_mapping_node(self, anchor: dict[str, yaml.Node]) -> yaml.MappingNode:
+        node: yaml.MappingNode = super().compose_mapping_node(anchor)
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    raise ComposerError(None, None, f"{key.value!r} stands twice here", key.start_mark)
+                seen.add(key.value)
+        return node
 
 
 class _SourcesFile(BaseModel):
@@ -49,9 +66,16 @@ class Sources:
             SourcesRefused: it is missing, no YAML, or wrong.
         """
         try:
-            return cls(_SourcesFile.model_validate(yaml.safe_load(file.read_text())).sources)
+            # Of a stream and not of a text, whose lines, and what is secret in them, the reader's errors would show.
+            with file.open(encoding="utf-8") as content:
+                read = yaml.load(content, _Loader)  # noqa: S506  # which is a safe one
+            return cls(_SourcesFile.model_validate(read).sources)
         except OSError as error:
             raise SourcesRefused(f"{file} cannot be read: {error.strerror}.") from error
+        except UnicodeDecodeError as error:
+            raise SourcesRefused(
+                f"{file} is not UTF-8: byte {error.start} is no part of it. Save it as that."
+            ) from error
         except (yaml.YAMLError, ValidationError) as error:
             raise SourcesRefused(f"{file}: {error}") from error
 

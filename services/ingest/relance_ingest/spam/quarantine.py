@@ -46,9 +46,15 @@ _STATE = """
     CASE WHEN released_at IS NOT NULL THEN 'released' WHEN discarded_at IS NOT NULL THEN 'discarded'
         ELSE 'waiting' END
 """
-_MATCHING = f"""
-    suspicions <> '{{}}' AND erased_at IS NULL
-    AND (CAST(:state AS text) IS NULL OR {_STATE} = :state)
+# Literally, and a statement each, so that what waits is found by its own index however much was decided before.
+_STANDS = {
+    None: "true",
+    State.WAITING: "released_at IS NULL AND discarded_at IS NULL",
+    State.RELEASED: "released_at IS NOT NULL",
+    State.DISCARDED: "released_at IS NULL AND discarded_at IS NOT NULL",
+}
+_MATCHING = """
+    suspicions <> '{}' AND erased_at IS NULL
     AND (CAST(:source AS text) IS NULL OR source = :source)
     AND (CAST(:suspicion AS text) IS NULL OR CAST(:suspicion AS text) = ANY(suspicions))
 """
@@ -59,12 +65,18 @@ _LEADS = f"""
         ORDER BY quarantine_decisions.id DESC LIMIT 1
     ) newest ON true
 """
-_PAGE = text(f"""
-    {_LEADS} WHERE {_MATCHING} AND (CAST(:before AS uuid) IS NULL OR leads.id < :before)
-    ORDER BY leads.id DESC LIMIT :limit
-""")
+_PAGE = {
+    state: text(f"""
+        {_LEADS} WHERE {_MATCHING} AND {stands} AND (CAST(:before AS uuid) IS NULL OR leads.id < :before)
+        ORDER BY leads.id DESC LIMIT :limit
+    """)
+    for state, stands in _STANDS.items()
+}
 _ONE = text(f"{_LEADS} WHERE leads.id = :id AND erased_at IS NULL")
-_IDS = text(f"SELECT id FROM leads WHERE {_MATCHING} ORDER BY id LIMIT :limit")
+_IDS = {
+    state: text(f"SELECT id FROM leads WHERE {_MATCHING} AND {stands} ORDER BY id LIMIT :limit")
+    for state, stands in _STANDS.items()
+}
 _LOCK = text("SELECT id FROM leads WHERE id = :id FOR UPDATE")
 # Locked in one order, so that two who decide on the same leads do not stand in each other's way.
 _DISCARD = text("""
@@ -93,7 +105,7 @@ async def page(
     connection: AsyncConnection, which: Filter, *, before: LeadId | None, limit: int
 ) -> Sequence[Row[tuple[object, ...]]]:
     """Suspected leads, the newest first."""
-    found = await connection.execute(_PAGE, _given(which) | {"before": before, "limit": limit})
+    found = await connection.execute(_PAGE[which.state], _given(which) | {"before": before, "limit": limit})
     return found.all()
 
 
@@ -104,7 +116,7 @@ async def one(connection: AsyncConnection, lead_id: LeadId) -> Row[tuple[object,
 
 async def matching(connection: AsyncConnection, which: Filter, limit: int) -> list[LeadId]:
     """The oldest suspected leads of a filter."""
-    return list((await connection.execute(_IDS, _given(which) | {"limit": limit})).scalars())
+    return list((await connection.execute(_IDS[which.state], _given(which) | {"limit": limit})).scalars())
 
 
 async def lock(connection: AsyncConnection, lead_id: LeadId) -> None:
@@ -132,7 +144,7 @@ def _count(state: State, sources: Iterable[tuple[str, int]]) -> None:
 
 
 def _given(which: Filter) -> dict[str, object]:
-    return {"state": which.state, "source": which.source, "suspicion": which.suspicion}
+    return {"source": which.source, "suspicion": which.suspicion}
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """Looks at a submission before it is stored, as far as its source wants that, and says why to suspect it."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from disposable_email_domains import blocklist
@@ -31,6 +31,11 @@ class Screening:
     def issued_at(self, source: str, token: str) -> datetime | None:
         """When a form's token was given; None for one that was not, or where none are given."""
         return self.tokens.issued_at(source, token) if self.tokens else None
+
+    async def looked_at(self, spam: Spam, lead: NewLead, evidence: Evidence) -> NewLead:
+        """The lead, with whatever there is to suspect beside what is suspected already."""
+        suspected = (*lead.suspicions, *await self.suspicions(spam, lead, evidence))
+        return replace(lead, suspicions=suspected) if suspected else lead
 
     async def suspicions(self, spam: Spam, lead: NewLead, evidence: Evidence) -> tuple[Suspicion, ...]:
         """Every reason; none for an honest submission."""
