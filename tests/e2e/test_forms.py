@@ -15,6 +15,7 @@ from relance_local.database_server import DatabaseServer
 from relance_local.services import INGEST
 
 SITE, OTHER = "https://www.example.com", "https://other.example.com"
+THANKS = f"{SITE}/thanks"
 SOURCES: dict[str, dict[str, Any]] = {
     "website": {
         "thanks_url": None,
@@ -27,6 +28,7 @@ SOURCES: dict[str, dict[str, Any]] = {
         },
     },
     "ads": {"forms": {"origins": ["*"]}},
+    "thankful": {"key_sha256": "0" * 64, "thanks_url": THANKS, "forms": {"origins": [SITE]}},
 }
 FORM = {"email": "maria@example.com", "name": "Maria Huber"}
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
@@ -245,6 +247,17 @@ async def test_a_browser_without_script_goes_on_to_a_page_in_its_language(ingest
         assert "default-src 'none'" in page.headers["Content-Security-Policy"]
 
 
+async def test_a_script_that_sends_json_reads_the_answer_where_a_form_goes_on_to_the_page_of_the_source(
+    ingest: System,
+) -> None:
+    """It would follow to a page of another site, which no browser lets it read; `*/*` is their default."""
+    path, anything = "/v1/forms/thankful", {"Origin": SITE, "Accept": "*/*"}
+    script = await ask(ingest, "POST", path, anything, json=FORM)
+    assert (script.status, script.document["redirect"]) == (202, THANKS)
+    form = await ask(ingest, "POST", path, anything, data=FORM)
+    assert (form.status, form.headers["Location"]) == (303, THANKS)
+
+
 async def test_a_form_says_where_to_go_on_to_on_its_own_site_only(ingest: System) -> None:
     """No open redirect; the snippet is told the same address."""
     own = {**FORM, "_redirect": f"{SITE}/danke?a=1"}
@@ -319,6 +332,14 @@ async def test_the_snippet_is_fetched_once(ingest: System) -> None:
         assert forbidden not in first.text
     again = await ask(ingest, "GET", "/snippet.js", {"If-None-Match": first.headers["ETag"]})
     assert (again.status, again.text, again.headers["ETag"]) == (304, "", first.headers["ETag"])
+
+
+@pytest.mark.parametrize("path", ["/snippet.js", "/healthz", "/readyz"])
+async def test_what_watches_a_page_or_a_service_may_ask_for_the_head_alone(ingest: System, path: str) -> None:
+    """Uptime monitors and link checkers do."""
+    whole, head = await ask(ingest, "GET", path), await ask(ingest, "HEAD", path)
+    assert (head.status, head.text) == (200, "")
+    assert head.headers["Content-Length"] == whole.headers["Content-Length"]
 
 
 async def test_openapi_names_every_answer_of_a_form(ingest: System) -> None:

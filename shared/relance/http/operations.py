@@ -18,10 +18,12 @@ def operations(checks: Mapping[str, Check]) -> APIRouter:
     """`/healthz`, `/readyz` and `/metrics`; ready when every check passes."""
     router = APIRouter(tags=["operations"])
 
+    @router.head("/healthz", include_in_schema=False)
     @router.get("/healthz", summary="The process is alive")
     async def healthz() -> dict[str, str]:
         return {"status": "alive"}
 
+    @router.head("/readyz", include_in_schema=False)
     @router.get(
         "/readyz",
         summary="The service can do its work",

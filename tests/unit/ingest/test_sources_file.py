@@ -45,3 +45,21 @@ def test_a_file_that_is_not_utf_8_is_refused_in_a_sentence(tmp_path: Path) -> No
     said = refused(tmp_path, f"# für die Website\n{SOURCE}".encode("latin-1"))
     assert "sources.yaml" in said
     assert "is not UTF-8" in said
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "key: my-secret-key",
+        "key_sha256: my-secret-key",
+        "my-secret-key",
+        "key: 'my-secret-key",
+        "partner: {kind: typeform, secret_from: my-secret-key}",
+        "spam: {captcha: {kind: turnstile, secret_env: my-secret-key}}",
+    ],
+)
+def test_a_secret_that_was_written_into_the_file_by_mistake_is_not_repeated(tmp_path: Path, line: str) -> None:
+    """What is said is printed, and kept with the container's logs. Where it stands is said."""
+    said = refused(tmp_path, f"sources:\n  - id: a\n    {line}\n")
+    assert "my-secret-key" not in said
+    assert "sources.0" in said or "line 3" in said or "line 4" in said

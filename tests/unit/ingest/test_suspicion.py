@@ -46,6 +46,9 @@ TOLERANCES = st.builds(
         (replace(HONEST, token=Token(None)), ("token_invalid",)),
         (replace(HONEST, token=Token(2.9 * SECOND)), ("filled_too_fast",)),
         (replace(HONEST, token=Token(3 * SECOND)), ()),
+        (replace(HONEST, token=Token(0 * SECOND)), ("filled_too_fast",)),
+        # Given by a replica whose clock is ahead of this one's: how long it took is not known.
+        (replace(HONEST, token=Token(-0.1 * SECOND)), ()),
         (replace(HONEST, token=Token(60 * SECOND)), ()),
         (replace(HONEST, token=Token(60.1 * SECOND)), ("token_expired",)),
         (replace(HONEST, token=Token(10 * SECOND, sent_by_others=True)), ("token_replayed",)),

@@ -52,7 +52,10 @@ class Captcha(Enum):
 
 @dataclass(frozen=True)
 class Token:
-    """The form's token, as it came. `age` is how long ago it was given; None when it is none of ours."""
+    """The form's token, as it came. `age` is how long ago it was given; None when it is none of ours.
+
+    It is negative when it was given by a replica whose clock is ahead: then nobody knows how long it took.
+    """
 
     age: timedelta | None
     sent_by_others: bool = False
@@ -119,7 +122,7 @@ def _of_token(token: Token, tolerance: Tolerance) -> Iterator[Suspicion]:
     if token.age is None:
         yield Suspicion.TOKEN_INVALID
         return
-    if token.age < tolerance.shortest_fill:
+    if timedelta() <= token.age < tolerance.shortest_fill:
         yield Suspicion.FILLED_TOO_FAST
     if token.age > tolerance.longest_fill:
         yield Suspicion.TOKEN_EXPIRED

@@ -40,8 +40,8 @@ _PROTECTED = protected(f"form-action 'none'; script-src {_hash(_BACK)}")
 
 
 def wants_json(headers: Mapping[str, str]) -> bool:
-    """A program, such as the snippet."""
-    return "application/json" in headers.get("accept", "")
+    """A program, such as the snippet: no browser on its way to a page sends JSON."""
+    return any("application/json" in headers.get(name, "").lower() for name in ("accept", "content-type"))
 
 
 def wants_html(headers: Mapping[str, str]) -> bool:

@@ -21,6 +21,7 @@ _HEADERS = {
 _KIND = "text/javascript"
 
 
+@router.head("/snippet.js", include_in_schema=False)
 @router.get(
     "/snippet.js",
     summary="The script that makes a form send leads",

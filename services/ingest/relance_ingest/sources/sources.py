@@ -30,7 +30,8 @@ class _Loader(yaml.SafeLoader):
 
 
 class _SourcesFile(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    # Somebody may have written a key itself into it, and errors are kept with logs.
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     sources: tuple[Source, ...] = Field(min_length=1)
 
