@@ -48,12 +48,24 @@ async def test_of_large_bodies_few_are_held_at_once() -> None:
         assert len(await body_of(_request(LARGE, places), second)) == LARGE
 
 
-def _request(size: int, places: asyncio.Semaphore) -> Request:
+async def test_a_large_body_takes_no_place_while_it_arrives() -> None:
+    """Whoever sends slowly, with no signature yet, keeps nobody's out."""
+    places = asyncio.Semaphore(1)
+    async with AsyncExitStack() as first, AsyncExitStack() as second:
+        slow = asyncio.create_task(body_of(_request(LARGE, places, stuck=True), first))
+        await asyncio.sleep(0)
+        assert len(await body_of(_request(LARGE, places), second)) == LARGE
+        slow.cancel()
+
+
+def _request(size: int, places: asyncio.Semaphore, *, stuck: bool = False) -> Request:
     left = [b"x" * 1000] * (size // 1000)
     app = SimpleNamespace(state=SimpleNamespace(large_bodies=places))
     scope: dict[str, Any] = {"type": "http", "method": "POST", "headers": [], "app": app}
 
     async def receive() -> Message:
+        if stuck and len(left) == 1:
+            await asyncio.Event().wait()
         return {"type": "http.request", "body": left.pop(), "more_body": bool(left)}
 
     return Request(scope, receive)

@@ -39,7 +39,7 @@ PATH = "/v1/partners/"
 BODY_LIMIT = 2 * 1024 * 1024
 """Bytes: HubSpot sends every value that a contact's properties ever had, and nothing again that was answered 413."""
 _LARGE = 256 * 1024
-"""Bytes of a body that needs one of `LARGE_AT_ONCE` places, as it is read before anybody knows who sent it."""
+"""Bytes of a body that needs one of `LARGE_AT_ONCE` places once it is there, before anybody knows who sent it."""
 LARGE_AT_ONCE = 16
 
 _RETRY_AFTER_IN = {"hubspot": timedelta(milliseconds=1)}
@@ -96,23 +96,19 @@ async def receive(request: Request, source: str) -> Response:
 
 
 async def body_of(request: Request, place: AsyncExitStack) -> bytes:
-    """The body; if it is large, it takes a place until `place` is closed.
+    """The body; if it is large, it takes a place from when all of it is there until `place` is closed.
 
     Raises:
         Problem: 503 when no place is free: whoever sends leads sends this again.
     """
-    places: asyncio.Semaphore = request.app.state.large_bodies
-    body = bytearray()
-    placed = False
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _LARGE and not placed:
-            if places.locked():
-                metrics.REFUSED.labels("overload").inc()
-                raise unavailable("Too many large requests are coming in. Nothing was stored: send it again.")
-            await place.enter_async_context(places)
-            placed = True
-    return bytes(body)
+    body = await request.body()
+    if len(body) > _LARGE:
+        places: asyncio.Semaphore = request.app.state.large_bodies
+        if places.locked():
+            metrics.REFUSED.labels("overload").inc()
+            raise unavailable("Too many large requests are coming in. Nothing was stored: send it again.")
+        await place.enter_async_context(places)
+    return body
 
 
 async def _taken(
