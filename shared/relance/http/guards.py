@@ -108,7 +108,9 @@ class Guards:
             await _too_large(limit).response()(scope, receive, send)
             return
         client = scope.get("client")
-        body = Body(client[0] if client else "", complete=ARRIVED in scope.get("state", ()))
+        # Nobody waits for a body of GET: what streams its answer waits for the client to hang up.
+        arrived = ARRIVED in scope.get("state", ()) or scope["method"] == "GET"
+        body = Body(client[0] if client else "", complete=arrived)
 
         async def limited_receive() -> Message:
             here = body.complete

@@ -52,8 +52,8 @@ async def test_streams_have_a_limit_of_their_own_and_leave_room_for_requests() -
 class Sender:
     """A client whose body comes when the test says so, and what it is answered."""
 
-    def __init__(self, guards: Guards, address: str) -> None:
-        self.answered: asyncio.Task[int] = asyncio.create_task(self._answered(guards, address))
+    def __init__(self, guards: Guards, address: str, method: str = "POST") -> None:
+        self.answered: asyncio.Task[int] = asyncio.create_task(self._answered(guards, address, method))
         self._pieces: asyncio.Queue[Message] = asyncio.Queue()
 
     def send(self, body: bytes = b"", *, more: bool = False) -> None:
@@ -64,14 +64,14 @@ class Sender:
         """Hang up."""
         self._pieces.put_nowait({"type": "http.disconnect"})
 
-    async def _answered(self, guards: Guards, address: str) -> int:
+    async def _answered(self, guards: Guards, address: str, method: str) -> int:
         statuses: list[int] = []
 
         async def send(message: Message) -> None:
             if message["type"] == "http.response.start":
                 statuses.append(message["status"])
 
-        scope = {"type": "http", "method": "POST", "path": "/", "headers": [], "client": (address, 1)}
+        scope = {"type": "http", "method": method, "path": "/", "headers": [], "client": (address, 1)}
         await guards(scope, self._pieces.get, send)
         return statuses[0]
 
@@ -129,6 +129,21 @@ async def test_a_body_that_is_awaited_takes_nobodys_place() -> None:
     await slow[1].answered  # which nobody reads
     app.released.set()
     assert [await each.answered for each in quick] == [200, 200]
+
+
+async def test_an_answer_that_streams_is_work_in_hand_whatever_body_its_question_began() -> None:
+    """While it streams it only waits for the client to hang up: no place is free, and it is not given up."""
+    app = Reading()
+    app.released.set()
+    guards = guarded(app, concurrency=1)
+    streaming = Sender(guards, "192.0.2.1", "GET")
+    await settled()
+    other = Sender(guards, "192.0.2.2")
+    other.send()
+    assert await other.answered == 503
+    assert not streaming.answered.done()
+    streaming.go()
+    assert await streaming.answered == 200
 
 
 async def test_of_too_many_bodies_the_oldest_of_whoever_sends_most_is_given_up() -> None:
