@@ -25,6 +25,8 @@ def wrapped(cause: Exception) -> DBAPIError:
         (ConnectionRefusedError(), True, True),
         (asyncpg.exceptions.DeadlockDetectedError(), True, False),
         (asyncpg.exceptions.LockNotAvailableError(), True, False),
+        (asyncpg.exceptions.IdleSessionTimeoutError(), True, True),
+        (asyncpg.exceptions.IdleInTransactionSessionTimeoutError(), True, True),
         (asyncpg.exceptions.CharacterNotInRepertoireError(), False, False),
         # How asyncpg says that PostgreSQL has just ended the connection under it, and that a value is no such number.
         (asyncpg.exceptions.InternalClientError(), True, True),
