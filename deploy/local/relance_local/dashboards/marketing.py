@@ -2,10 +2,12 @@
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from relance_local.dashboards.panels import PER_SECOND, SHARE, assembled, choice, listing, series
+from relance_local.dashboards.panels import PER_SECOND, REPORTING, SHARE, assembled, choice, listing, series
 from relance_local.dashboards.queries import ANSWER_COLUMNS, ANSWER_UNITS, happened, kept_share, per_second
 
 SOURCE = 'source=~"$source"'
+SOURCES = "SELECT source FROM reporting.leads UNION SELECT source FROM reporting.spend_days ORDER BY source LIMIT 1000"
+"""Also those of which no lead was ever given to anybody."""
 
 
 def dashboard() -> Dashboard:
@@ -143,5 +145,5 @@ def dashboard() -> Dashboard:
         "Both directions, by source and campaign: what sales did with the leads, and what they were worth.",
         {"What sales did": done, "What they were worth": worth, "What came": received},
         since="now-30d",
-        variables=[choice("Source", "source")],
+        variables=[choice("Source", "source", SOURCES, REPORTING)],
     )
