@@ -71,11 +71,13 @@ def dashboard() -> Dashboard:
         listing(
             "What they cost",
             "Spent on the days shown (UTC), and for each lead received in the time shown that was accepted, or won. "
+            "What was spent on a whole source (campaign -) is not divided by its leads without a campaign. "
             "Amounts in several currencies are not added up.",
             """SELECT source, campaign, spent, currency, accepted, won,
-            round(spent / nullif(accepted, 0), 2) AS cost_per_accepted, round(spent / nullif(won, 0), 2) AS cost_per_won
+            CASE WHEN has_cost THEN round(spent / nullif(accepted, 0), 2) END AS cost_per_accepted,
+            CASE WHEN has_cost THEN round(spent / nullif(won, 0), 2) END AS cost_per_won
             FROM (
-                SELECT source, coalesce(campaign, '-') AS campaign,
+                SELECT source, coalesce(campaign, '-') AS campaign, campaign IS NOT NULL AS has_cost,
                     CASE WHEN count(DISTINCT currency) = 1 THEN round(sum(amount), 2) END AS spent,
                     string_agg(DISTINCT currency, ' + ') AS currency,
                     count(DISTINCT lead) FILTER (WHERE disposition IN ('accepted', 'won', 'lost')) AS accepted,
