@@ -47,22 +47,27 @@ class Prometheus:
 
     async def now(self, expression: str) -> list[float]:
         """The values of an instant query."""
-        result = await self._asked("query", {"query": expression})
-        return [float(series["value"][1]) for series in result]
+        found = await self._asked("query", {"query": expression})
+        return [float(series["value"][1]) for series in found["result"]]
 
     async def over_time(self, expression: str, ago: timedelta) -> list[float]:
         """All values of a range query that ends now."""
         now = datetime.now(UTC)
         given = {"query": expression, "start": (now - ago).timestamp(), "end": now.timestamp(), "step": "1s"}
-        result = await self._asked("query_range", given)
-        return [float(value) for series in result for _, value in series["values"]]
+        found = await self._asked("query_range", given)
+        return [float(value) for series in found["result"] for _, value in series["values"]]
 
-    async def _asked(self, path: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+    async def choices(self, query: str) -> list[str]:
+        """What Grafana offers for a variable with the query `label_values(metric, label)`."""
+        metric, label = query.removeprefix("label_values(").removesuffix(")").split(", ")
+        values: list[str] = await self._asked(f"label/{label}/values", {"match[]": metric})
+        return values
+
+    async def _asked(self, path: str, parameters: Mapping[str, Any]) -> Any:
         async with self._http.get(f"{self._url}/api/v1/{path}", params=parameters) as answer:
             body = await answer.json()
         assert body["status"] == "success", (parameters, body)
-        result: list[dict[str, Any]] = body["data"]["result"]
-        return result
+        return body["data"]
 
 
 @asynccontextmanager

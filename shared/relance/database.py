@@ -11,8 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from relance.personal_data import PersonalData
 from relance.settings import AsyncpgUrl, ServiceSettings
 
+STANDS_STILL = timedelta(seconds=20)
+"""A process that says nothing for so long is taken for one that is frozen or gone: what it holds is for others."""
+
 _AFTER_COMMIT = "relance.after_commit"
 _PERSONAL_DATA = "relance.personal_data"
+_END_WHEN_IDLE = text("SELECT set_config('idle_session_timeout', :limit, false)")
 
 
 def after_commit(connection: AsyncConnection, call: Callable[[], None]) -> None:
@@ -60,9 +64,11 @@ class Database:
                     "application_name": f"relance-{schema}",
                     "search_path": schema,
                     "timezone": "UTC",
-                    # Work waits for a lock no longer than for a statement; a forgotten transaction holds none for ever.
-                    "lock_timeout": f"{int(seconds * 1000)}ms",
-                    "idle_in_transaction_session_timeout": f"{int(seconds * 4000)}ms",
+                    # Work waits for a lock no longer than for a statement; a forgotten transaction holds none for
+                    # ever, nor does one whose answer nobody reads.
+                    "lock_timeout": _milliseconds(timeout),
+                    "idle_in_transaction_session_timeout": _milliseconds(STANDS_STILL),
+                    "tcp_user_timeout": _milliseconds(STANDS_STILL),
                 },
             },
         )
@@ -90,6 +96,21 @@ class Database:
             call()
 
     @asynccontextmanager
+    async def session(self, idle_limit: timedelta = STANDS_STILL) -> AsyncIterator[AsyncConnection]:
+        """A connection of one's own, for what a session holds beyond transactions: advisory locks, listeners, settings.
+
+        All that ends with the block, and when this process says nothing for `idle_limit`: PostgreSQL ends the session.
+        """
+        async with self.engine.connect() as connection:
+            await connection.execute(_END_WHEN_IDLE, {"limit": _milliseconds(idle_limit)})
+            await connection.commit()
+            try:
+                yield connection
+            finally:
+                # Closed, not given back: the pool would hand what it holds to its next user.
+                await connection.invalidate()
+
+    @asynccontextmanager
     async def driver(self) -> AsyncIterator[asyncpg.Connection]:
         """The asyncpg connection under SQLAlchemy, for hot paths: each statement is a transaction of its own."""
         async with self.engine.connect() as connection:
@@ -111,6 +132,10 @@ class Database:
     async def close(self) -> None:
         """Give every connection back."""
         await self.engine.dispose()
+
+
+def _milliseconds(duration: timedelta) -> str:
+    return f"{duration // timedelta(milliseconds=1)}ms"
 
 
 async def _raw(connection: AsyncConnection) -> asyncpg.Connection:

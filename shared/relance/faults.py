@@ -13,6 +13,8 @@ _TRANSIENT_SQLSTATE_CLASSES = (
     "58",  # system error
 )
 _LOCK_NOT_AVAILABLE = "55P03"
+_STOOD_STILL = "25P03"
+"""In the middle of a transaction, and for so long that PostgreSQL ended it."""
 
 
 class TryLater(RuntimeError):
@@ -28,7 +30,7 @@ def is_transient(error: BaseException) -> bool:
         return is_transient(cause) if cause else isinstance(error.orig, OSError)
     if isinstance(error, asyncpg.exceptions.PostgresError):
         state: str = getattr(error, "sqlstate", None) or ""
-        return state[:2] in _TRANSIENT_SQLSTATE_CLASSES or state == _LOCK_NOT_AVAILABLE
+        return state[:2] in _TRANSIENT_SQLSTATE_CLASSES or state in (_LOCK_NOT_AVAILABLE, _STOOD_STILL)
     if isinstance(error, asyncpg.exceptions.InterfaceError):
         # As a ValueError it is about what was to be sent, and not about the connection.
         return not isinstance(error, ValueError)

@@ -3,7 +3,7 @@
 from prometheus_client import Counter, Gauge, Histogram
 
 OUTBOX_PUBLISHED = Counter("relance_outbox_published_total", "Events acknowledged by Kafka and deleted.")
-OUTBOX_DEPTH = Gauge("relance_outbox_depth", "Events committed and not yet published; reported by the active relay.")
+OUTBOX_DEPTH = Gauge("relance_outbox_depth", "Events committed and not yet published; every replica says the same.")
 OUTBOX_AGE = Gauge(
     "relance_outbox_oldest_age_seconds", "Since when the oldest unpublished event has stood in the outbox."
 )

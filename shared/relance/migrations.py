@@ -62,7 +62,6 @@ class MigrationFailed(Exception):
 _PATIENCE = timedelta(hours=1)
 """One statement of a migration may have to rewrite a large table."""
 _ONE_AT_A_TIME = text("SELECT pg_advisory_lock(hashtext(:name))")
-_NEXT = text("SELECT pg_advisory_unlock(hashtext(:name))")
 
 
 async def prepare(settings: ServiceSettings, *, schema: str, folder: Path, groups: Iterable[str]) -> None:
@@ -99,18 +98,11 @@ async def upgrade(database: Database, folder: Path) -> None:
             connection.rollback()
             raise _failed(connection, config, database.schema) from error
 
-    lock = {"name": f"{database.schema}_migrations"}
-    async with database.engine.connect() as connection:
-        # The session has it, whatever becomes of its transactions; a connection that is lost has none.
-        await connection.execute(_ONE_AT_A_TIME, lock)
+    async with database.session() as connection:
+        # The session has it, whatever becomes of its transactions, and as long as it lasts.
+        await connection.execute(_ONE_AT_A_TIME, {"name": f"{database.schema}_migrations"})
         await connection.commit()
-        try:
-            await connection.run_sync(run)
-        finally:
-            if not connection.invalidated:
-                await connection.rollback()
-                await connection.execute(_NEXT, lock)
-                await connection.commit()
+        await connection.run_sync(run)
 
 
 def _failed(connection: Connection, config: Config, schema: str) -> MigrationFailed:

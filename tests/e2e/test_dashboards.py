@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,7 +32,8 @@ SOURCES: dict[str, dict[str, Any]] = {
     },
 }
 PARTNER_SECRET = "a secret of partners"
-VARIABLES = {"team": list(TEAMS), "source": ["website", "ads"]}
+EVERY_SOURCE = {"website", "ads", "phone", "radio", "google_ads"}
+"""By phone only touches come, and on radio only money is spent."""
 
 
 async def say(system: System, told: Received, answer: str, **body: str) -> None:
@@ -59,14 +61,14 @@ async def traffic(system: System) -> None:
     await say(system, told[0], "accepted")
     await say(system, told[0], "won")
     await say(system, told[1], "rejected", reason="spam")
-    spend = {"source": "website", "month": f"{datetime.now(UTC):%Y-%m}", "amount": "310", "currency": "EUR"}
+    spend = {"source": "radio", "month": f"{datetime.now(UTC):%Y-%m}", "amount": "310", "currency": "EUR"}
     async with system.http.post(
         system.url("sla-monitor", "/v1/spend"), headers={"Authorization": f"Bearer {OPERATOR_TOKEN}"}, json=spend
     ) as spent:
         assert spent.status == 200
     person = f"{uuid.uuid4().hex}@example.com"
     await system.told(await system.post_lead(email=person, fields={"team": "world"}))
-    again = await system.post_lead(source="ads", email=person)
+    again = await system.post_lead(source="phone", email=person)
     credits_of = "SELECT 1 FROM reporting.scorecard_credits WHERE joined IS NOT NULL AND lead_id = $1"
     await system.wait_for_rows(credits_of, again)
     declined = await system.told(await system.post_lead(fields={"team": "world"}))
@@ -169,25 +171,42 @@ async def _empty_panels(system: System, prometheus: Prometheus) -> dict[str, str
     """Panels of which a query gives nothing, with that query."""
     connection = await system.server.connect(system.database, "reporting")
     try:
+        variables = {
+            variable["name"]: await _choices(variable, prometheus, connection)
+            for dashboard in dashboards().values()
+            for variable in dashboard["templating"]["list"]
+        }
+        assert set(variables["team"]) == set(TEAMS)
+        assert set(variables["source"]) == EVERY_SOURCE
         return {
             f"{name}: {panel['title']}": query
             for name, dashboard in dashboards().items()
             for panel in panels(dashboard)
             for target in panel["targets"]
-            for query, found in [await _asked(target, panel, prometheus, connection)]
+            for query, found in [await _asked(target, panel, variables, prometheus, connection)]
             if not found
         }
     finally:
         await connection.close()
 
 
+async def _choices(variable: dict[str, Any], prometheus: Prometheus, connection: asyncpg.Connection) -> list[str]:
+    if variable["datasource"]["type"] == "prometheus":
+        return await prometheus.choices(variable["query"])
+    return [value for (value,) in await connection.fetch(variable["query"])]
+
+
 async def _asked(
-    target: dict[str, Any], panel: dict[str, Any], prometheus: Prometheus, connection: asyncpg.Connection
+    target: dict[str, Any],
+    panel: dict[str, Any],
+    variables: Mapping[str, list[str]],
+    prometheus: Prometheus,
+    connection: asyncpg.Connection,
 ) -> tuple[str, bool]:
     if "rawSql" in target:
-        query = expanded(target["rawSql"], VARIABLES)
+        query = expanded(target["rawSql"], variables)
         return query, bool(await connection.fetch(query))
-    query = filled_in(target["expr"], VARIABLES)
+    query = filled_in(target["expr"], variables)
     if panel["type"] == "stat":
         return query, any_finite(await prometheus.now(query))
     return query, any_finite(await prometheus.over_time(query, timedelta(seconds=10)))

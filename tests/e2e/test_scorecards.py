@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import io
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,9 +21,12 @@ async def get(system: System, path: str) -> dict[str, Any]:
 
 
 async def get_csv(system: System, path: str, headers: Mapping[str, str] | None = None) -> list[dict[str, str]]:
+    """The rows of every page."""
     async with system.http.get(system.url("sla-monitor", path), headers={**OPERATOR, **(headers or {})}) as answer:
         assert (answer.status, answer.content_type) == (200, "text/csv")
-        return list(csv.DictReader(io.StringIO(await answer.text(), newline=""), strict=True))
+        rows = list(csv.DictReader(io.StringIO(await answer.text(), newline=""), strict=True))
+        following = re.fullmatch(r'<(.*)>; rel="next"', answer.headers.get("Link", ""))
+        return [*rows, *(await get_csv(system, following[1], headers))] if following else rows
 
 
 async def post(system: System, path: str, **body: Any) -> tuple[int, dict[str, Any]]:
@@ -105,6 +109,14 @@ async def test_both_sides_read_what_became_of_the_leads(system: System) -> None:
     assert [(row["source"], row["accepted"], row["spent"]) for row in worth] == [
         (row["group"]["source"], str(row["figures"]["accepted"]), row["figures"]["spent"]) for row in marketing
     ]
+    for query, headers in (("&format=csv", {}), ("", {"Accept": "text/csv"})):
+        assert await get_csv(system, sales[1]["leads"] + "&limit=1" + query, headers) == [
+            {name: "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+             for name, value in lead.items()}
+            for lead in (*page["leads"], *rest["leads"])
+        ]  # fmt: skip
+    (formula,) = await get_csv(system, sales[0]["leads"] + "&format=csv")
+    assert formula["campaign"] == "'=1+1"
     facts = await system.rows("SELECT lead_id, disposition FROM reporting.scorecard_leads ORDER BY lead_id")
     assert [(str(row["lead_id"]), row["disposition"]) for row in facts] == [
         (leads["won"], "won"), (leads["rejected"], "rejected"), (leads["open"], None), (leads["plain"], "accepted"),

@@ -10,7 +10,7 @@ import pytest
 from pydantic_core import MultiHostUrl
 from sqlalchemy import text
 
-from relance.database import Database
+from relance.database import STANDS_STILL, Database
 from relance.migrations import MigrationFailed, upgrade
 from relance_local.broker import Broker
 from relance_local.conditions import wait_until
@@ -119,3 +119,16 @@ async def test_a_revision_that_fails_is_named_and_those_before_it_stay(database:
     await execute(database, "DROP TABLE second")
     await upgrade(database, folder)
     assert await version(database) == "0004"
+
+
+async def test_a_migrator_that_stands_still_keeps_no_other_waiting(database: Database, tmp_path: Path) -> None:
+    """Neither between two revisions nor within one, however long a statement may take."""
+    folder = revisions(tmp_path, 1)
+    limits = "SELECT setting::integer AS n FROM pg_settings WHERE name LIKE 'idle%session_timeout'"
+    (folder / "versions" / "0001.py").write_text(
+        REVISION.format(revision="0001", before=None, statement=f"CREATE TABLE first AS {limits}")
+    )
+    await upgrade(database, folder)
+    async with database.transaction() as connection:
+        found = (await connection.execute(text("SELECT n FROM first"))).scalars().all()
+    assert found == [STANDS_STILL / timedelta(milliseconds=1)] * 2

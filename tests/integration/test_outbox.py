@@ -1,25 +1,29 @@
 """Promises of the outbox relay, on real Kafka and real PostgreSQL."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from cryptography.fernet import Fernet
+from prometheus_client import Gauge
 from pydantic import SecretStr
 from sqlalchemy import text
 from tests.integration.conftest import OpenDatabase
 from tests.integration.events import envelope, lead
 from tests.system import Endpoints, routing
 from tests.topics import first_messages
+from typing_extensions import override
 
 from relance import outbox
 from relance.database import Database
 from relance.events import Envelope, Topic
-from relance.kafka.publisher import MAX_MESSAGE_BYTES, KafkaPublisher
+from relance.kafka.publisher import MAX_MESSAGE_BYTES, KafkaPublisher, Message
 from relance.metrics import OUTBOX_AGE, OUTBOX_DEPTH
 from relance.outbox import WAITING_EVENTS, OutboxRelay, check_waiting
 from relance.personal_data import PersonalData
@@ -43,6 +47,11 @@ async def relaying(relay: OutboxRelay) -> AsyncIterator[None]:
     finally:
         relay.request_stop()
         await asyncio.wait_for(task, 30)
+
+
+def value(gauge: Gauge) -> float:
+    (metric,) = gauge.collect()
+    return metric.samples[0].value
 
 
 async def append(database: Database, events: list[Envelope]) -> None:
@@ -119,6 +128,94 @@ async def test_one_of_two_relays_publishes_and_the_other_takes_over(
     assert sorted(event.id for event in seen) == sorted(event.id for event in [*before, *after])
 
 
+class StandsStill(KafkaPublisher):
+    """Its whole process is frozen once it has events in hand, until `goes_on` is set."""
+
+    stands = threading.Event()
+    goes_on = threading.Event()
+    awake = False
+
+    @override
+    async def publish(self, messages: Sequence[Message]) -> tuple[int, BaseException | None]:
+        self.stands.set()
+        self.goes_on.wait(60)
+        outcome = await super().publish(messages)
+        self.awake = True
+        return outcome
+
+
+async def test_a_replica_that_stands_still_keeps_nobody_from_publishing(
+    settings: ServiceSettings, open_database: OpenDatabase, publisher: KafkaPublisher
+) -> None:
+    """Another takes its place. What it had in hand is repeated when it wakes, behind what inboxes have had in order."""
+    database, other = open_database("router"), open_database("router")
+    frozen = StandsStill(settings.kafka_bootstrap_servers, client_id="frozen")
+    data = lead()
+    events = [envelope(data) for _ in range(3)]
+
+    async def stand_still() -> None:
+        relay = OutboxRelay(other, frozen, topic_prefix=settings.topic_prefix, idle_limit=timedelta(seconds=1))
+        async with relaying(relay):
+            await wait_until(lambda: frozen.awake, what="it to wake and publish")
+        await frozen.close()
+        await other.close()
+
+    await append(database, events[:2])
+    standing = asyncio.create_task(asyncio.to_thread(asyncio.run, stand_still()))
+    try:
+        await wait_until(frozen.stands.is_set, what="events to be in hand")
+        await append(database, events[2:])
+        async with relaying(OutboxRelay(database, publisher, topic_prefix=settings.topic_prefix)):
+            assert await published(settings, 3) == events
+            frozen.goes_on.set()
+            assert await published(settings, 5) == [*events, *events[:2]]
+    finally:
+        frozen.goes_on.set()
+        await standing
+    assert await waiting(database) == 0
+
+
+class TakesItsTime(KafkaPublisher):
+    """Kafka, which acknowledges nothing until `back` is set."""
+
+    back = asyncio.Event()
+
+    @override
+    async def publish(self, messages: Sequence[Message]) -> tuple[int, BaseException | None]:
+        await self.back.wait()
+        return len(messages), None
+
+
+async def test_a_relay_that_waits_for_kafka_keeps_its_place_and_says_what_waits(
+    open_database: OpenDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long: it is not taken for one that stands still."""
+    monkeypatch.setattr("relance.outbox.relay.MEASURE_EVERY", timedelta(milliseconds=100))
+    database = open_database("router")
+    kafka = TakesItsTime("", client_id="tests")
+    OUTBOX_DEPTH.set(0)
+    await append(database, [envelope()])
+
+    async def long_active() -> bool:
+        async with database.transaction() as connection:
+            found = await connection.execute(
+                text("""
+                SELECT 1 FROM pg_locks JOIN pg_stat_activity USING (pid)
+                WHERE locktype = 'advisory' AND granted AND datname = current_database()
+                    AND clock_timestamp() - backend_start > interval '2 seconds'
+                """)
+            )
+            return found.first() is not None
+
+    relay = OutboxRelay(database, kafka, topic_prefix="", idle_limit=timedelta(seconds=1))
+    async with relaying(relay):
+        await wait_until(lambda: value(OUTBOX_DEPTH) == 1, what="the event to be taken")
+        await append(database, [envelope()])
+        await wait_until(lambda: value(OUTBOX_DEPTH) == 2, what="the other to be counted")
+        await wait_until(long_active, what="the session to outlive its limit")
+        kafka.back.set()
+
+
 async def test_an_event_too_large_for_kafka_keeps_only_its_own_lead_waiting(
     settings: ServiceSettings, open_database: OpenDatabase, publisher: KafkaPublisher
 ) -> None:
@@ -162,22 +259,26 @@ async def test_an_event_too_large_for_its_topic_keeps_nobody_else_waiting(
         await wait_until(others_published, what="all others to be published")
 
 
-async def test_while_kafka_is_away_the_outbox_says_how_much_waits_and_how_long(open_database: OpenDatabase) -> None:
-    """Just then somebody needs to know. The event may tell of what was long ago."""
+@pytest.mark.parametrize("active", [True, False])
+async def test_while_kafka_is_away_the_outbox_says_how_much_waits_and_how_long(
+    open_database: OpenDatabase, *, active: bool
+) -> None:
+    """Just then somebody needs to know, also of one that stands by. The event may tell of what was long ago."""
     database = open_database("router")
     await append(database, [envelope() for _ in range(3)])
     OUTBOX_DEPTH.set(0)
     OUTBOX_AGE.set(0)
     publisher = KafkaPublisher(f"127.0.0.1:{free_port()}", client_id="tests")
     try:
-        async with relaying(OutboxRelay(database, publisher, topic_prefix="")):
-            await wait_until(
-                lambda: (
-                    next(iter(OUTBOX_DEPTH.collect())).samples[0].value == 3
-                    and 0 < next(iter(OUTBOX_AGE.collect())).samples[0].value < 3600
-                ),
-                what="the outbox to be measured",
-            )
+        async with database.engine.connect() as other:
+            if not active:
+                await other.execute(text("SELECT pg_advisory_lock(hashtext('router_outbox'))"))
+                await other.commit()
+            async with relaying(OutboxRelay(database, publisher, topic_prefix="")):
+                await wait_until(
+                    lambda: value(OUTBOX_DEPTH) == 3 and 0 < value(OUTBOX_AGE) < 3600, what="the outbox to be measured"
+                )
+            await other.invalidate()
     finally:
         await publisher.close()
 

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
+from tests.assignments import assignment_made
 from tests.integration.conftest import OpenDatabase
 from tests.integration.emptying import emptying
 from tests.integration.scorecard_histories import (
@@ -27,7 +28,7 @@ from tests.integration.scorecard_histories import (
     sales_figures,
     told,
 )
-from tests.integration.test_clocks_in_database import Monitor, answered, assigned
+from tests.integration.test_clocks_in_database import Monitor, answered, assigned, disposed
 from tests.prometheus import dashboards, panels
 
 from relance.calendars import Calendar
@@ -183,7 +184,10 @@ async def test_the_leads_behind_a_row_give_its_figures(
 async def test_money_is_spread_over_days_and_divided_by_the_leads_of_these_days(
     database: Database, spends: list[Spend], told_of: list[History], question: Question, data: st.DataObject
 ) -> None:
-    """To the cent; a group without a lead has its spend too; teams, reps and channels have none."""
+    """To the cent; a group without a lead has its spend too; teams, reps and channels have none.
+
+    What was spent on a whole source is told beside its leads without a campaign, and not divided by them.
+    """
     everything = await rebuilt(database, told_of, data)
     await put_spend(database, spends)
     await put_spend(database, spends)
@@ -212,6 +216,10 @@ async def test_money_is_spread_over_days_and_divided_by_the_leads_of_these_days(
             continue
         assert row["currency"] == "EUR"
         assert float(row["spent"]) == pytest.approx(float(amount), abs=0.0051)
+        asked = {**question.having, **dict(zip(question.by, group, strict=True))}
+        if "campaign" in asked and asked["campaign"] is None:
+            assert (row["cost_per_accepted"], row["cost_per_won"]) == (None, None)
+            continue
         counts = marketing_figures(leads.get(group, []))
         for name, count in (("cost_per_accepted", counts["accepted"]), ("cost_per_won", counts["won"])):
             assert isinstance(count, int)
@@ -281,6 +289,25 @@ async def test_spend_given_again_takes_the_place_of_what_was_given(database: Dat
     await put_spend(database, [Spend.model_validate({**month, "campaign": "us", "amount": "9", "currency": "USD"})])
     (row,) = await Scorecards(database).marketing(MARCH)
     assert (row.figures["spent"], row.figures["currency"]) == (None, "EUR + USD")
+
+
+async def test_what_a_whole_source_cost_is_not_divided_by_its_leads_without_a_campaign(database: Database) -> None:
+    """It was spent on those of its campaigns, too."""
+    for campaign, amount in ((None, "310"), ("spring", "31")):
+        spend = {"source": "ads", "campaign": campaign, "month": "2025-03", "amount": amount, "currency": "EUR"}
+        await put_spend(database, [Spend.model_validate(spend)])
+        made = assignment_made(START, source="ads", campaign=campaign)
+        await hear(database, [envelope(made), envelope(disposed(made, timedelta(minutes=1), "won"))])
+
+    async def costs(**asked: Any) -> list[tuple[object, ...]]:
+        rows = await Scorecards(database).marketing(replace(MARCH, **asked))
+        return [tuple(row.figures[name] for name in ("spent", "cost_per_accepted", "cost_per_won")) for row in rows]
+
+    of_spring, of_neither = (Decimal(29),) * 3, (Decimal(290), None, None)
+    assert await costs(by=("source", "campaign")) == [of_spring, of_neither]
+    assert await costs(having={"source": "ads", "campaign": None}) == [of_neither]
+    assert await costs() == [(Decimal(319), Decimal("159.50"), Decimal("159.50"))]
+    await _dashboard_says_the_same(database)
 
 
 async def test_of_two_dispositions_in_one_batch_or_in_two_the_newer_counts(database: Database) -> None:

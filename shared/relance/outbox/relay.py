@@ -2,11 +2,16 @@
 
 Rows are taken in id order, sent, and deleted once the broker has acknowledged them. Never "id greater than the last
 one seen": ids become visible out of order. A crash between acknowledgement and deletion sends again; inboxes drop it.
+
+A replica that stands still (frozen, paused, its host lost) loses its session after `STANDS_STILL`, with the lock, and
+another publishes all that it has not deleted. What it had in hand it sends again when it wakes, and can delete nothing.
+That is harmless: of one lead both send the same first events in the same order, the other then those that follow, so
+that however the two mix, the first copy of an event comes after the first copies of all before it. Inboxes, and whoever
+else reads the topics, drop by event id what comes again.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from datetime import timedelta
 
 import asyncpg
@@ -16,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relance import faults
 from relance.backoff import Backoff
-from relance.database import Database
+from relance.database import STANDS_STILL, Database
 from relance.error_text import error_text
 from relance.kafka.publisher import KafkaPublisher, Message
 from relance.logs import get_logger
@@ -33,6 +38,7 @@ POLL = timedelta(milliseconds=500)
 REST = timedelta(milliseconds=10)
 """After a batch: what comes meanwhile shares the next one. What comes after a while is published at once."""
 MEASURE_EVERY = timedelta(seconds=2)
+"""Also while Kafka keeps it waiting: to PostgreSQL it would seem to stand still."""
 
 _LOCK = text("SELECT pg_try_advisory_lock(hashtext(:name))")
 _TAKE = """
@@ -68,12 +74,22 @@ async def check_waiting(database: Database) -> None:
 class OutboxRelay:
     """Publishes one schema's outbox. Of all replicas one is active, by advisory lock; the others stand by."""
 
-    def __init__(self, database: Database, publisher: KafkaPublisher, *, topic_prefix: str) -> None:
+    def __init__(
+        self,
+        database: Database,
+        publisher: KafkaPublisher,
+        *,
+        topic_prefix: str,
+        idle_limit: timedelta = STANDS_STILL,
+    ) -> None:
+        """After `idle_limit` without a word from it, its place is another's; well above `MEASURE_EVERY`."""
         self._database = database
         self._publisher = publisher
         self._topic_prefix = topic_prefix
+        self._idle_limit = idle_limit
         self._channel = f"{database.schema}_outbox"
         self._wake = Wake()
+        self._measure_at = 0.0
 
     def nudge(self) -> None:
         """Say that rows have just been committed."""
@@ -88,7 +104,10 @@ class OutboxRelay:
         backoff = Backoff()
         while not self._wake.stopping:
             try:
-                async with self._dedicated_connection() as connection:
+                async with self._database.session(self._idle_limit) as connection:
+                    await connection.execution_options(isolation_level="AUTOCOMMIT")
+                    # A deletion that a crash undoes is published again, which inboxes drop: nobody waits for the disk.
+                    await connection.execute(text("SET synchronous_commit = off"))
                     if await self._stand_by(connection):
                         backoff.reset()
                         await self._relay(connection)
@@ -100,18 +119,6 @@ class OutboxRelay:
                 log.warning("outbox relay interrupted", error=error_text(error), retry_in_seconds=delay.total_seconds())
                 await asyncio.sleep(delay.total_seconds())
 
-    @asynccontextmanager
-    async def _dedicated_connection(self) -> AsyncIterator[AsyncConnection]:
-        async with self._database.engine.connect() as connection:
-            await connection.execution_options(isolation_level="AUTOCOMMIT")
-            # A deletion that a crash undoes is published again, which inboxes drop: nobody waits for the disk.
-            await connection.execute(text("SET synchronous_commit = off"))
-            try:
-                yield connection
-            finally:
-                # Closed, not given back: the pool would hand the lock and the listener to its next user.
-                await connection.invalidate()
-
     async def _stand_by(self, connection: AsyncConnection) -> bool:
         """Wait for the advisory lock. It is the connection's: losing the one is losing the other.
 
@@ -121,9 +128,8 @@ class OutboxRelay:
             if (await connection.execute(_LOCK, {"name": self._channel})).scalar_one():
                 log.info("outbox relay active")
                 return True
-            # The active relay reports them.
-            OUTBOX_DEPTH.set(0)
-            OUTBOX_AGE.set(0)
+            # As the active one does, which may stand still.
+            await self._measure(connection)
             if await self._wake.sleep(POLL):
                 # A local commit, and another replica publishes: tell it. Outside any transaction, because a
                 # NOTIFY inside one makes every commit of the database queue up behind it.
@@ -134,16 +140,12 @@ class OutboxRelay:
         raw = (await connection.get_raw_connection()).driver_connection
         if not isinstance(raw, asyncpg.Connection):
             raise TypeError("the outbox relay needs asyncpg")
-        loop = asyncio.get_running_loop()
         await raw.add_listener(self._channel, lambda *_: self._wake.nudge())
         held: set[str] = set()
-        measure_at = 0.0
         while True:
             # First: without Kafka this is as far as it gets, and just then the outbox fills.
-            if loop.time() >= measure_at:
-                measure_at = loop.time() + MEASURE_EVERY.total_seconds()
-                await self._measure(connection)
-            published = await self._publish_batch(raw, held)
+            await self._measure(connection)
+            published = await self._publish_batch(connection, raw, held)
             if published < BATCH:
                 if self._wake.stopping:
                     return
@@ -151,13 +153,13 @@ class OutboxRelay:
                     await asyncio.sleep(REST.total_seconds())
                 await self._wake.sleep(POLL)
 
-    async def _publish_batch(self, connection: asyncpg.Connection, held: set[str]) -> int:
+    async def _publish_batch(self, connection: AsyncConnection, raw: asyncpg.Connection, held: set[str]) -> int:
         """How many were taken. An event too large for Kafka stays, and so does what follows it with the same key.
 
         Theirs are the keys in `held`: nobody else waits for them.
         """
         # asyncpg itself: when events come one by one, SQLAlchemy would cost as much as all the rest.
-        rows = await connection.fetch(_TAKE, BATCH, list(held))
+        rows = await raw.fetch(_TAKE, BATCH, list(held))
         if not rows:
             return 0
         messages = [
@@ -169,9 +171,9 @@ class OutboxRelay:
             )
             for row in rows
         ]
-        sent, failure = await self._publisher.publish(messages)
+        sent, failure = await self._publish(connection, messages)
         if sent:
-            await connection.execute(_DELETE, [row["id"] for row in rows[:sent]])
+            await raw.execute(_DELETE, [row["id"] for row in rows[:sent]])
             OUTBOX_PUBLISHED.inc(sent)
         if isinstance(failure, MessageSizeTooLargeError):
             held.add(rows[sent]["aggregate_id"])
@@ -180,7 +182,21 @@ class OutboxRelay:
             raise failure
         return len(rows)
 
+    async def _publish(
+        self, connection: AsyncConnection, messages: Sequence[Message]
+    ) -> tuple[int, BaseException | None]:
+        publishing = asyncio.create_task(self._publisher.publish(messages))
+        try:
+            while not (await asyncio.wait([publishing], timeout=MEASURE_EVERY.total_seconds()))[0]:
+                await self._measure(connection)
+            return publishing.result()
+        finally:
+            publishing.cancel()
+
     async def _measure(self, connection: AsyncConnection) -> None:
-        depth, age = (await connection.execute(_MEASURE)).one()
-        OUTBOX_DEPTH.set(depth)
-        OUTBOX_AGE.set(float(age))
+        now = asyncio.get_running_loop().time()
+        if now >= self._measure_at:
+            self._measure_at = now + MEASURE_EVERY.total_seconds()
+            depth, age = (await connection.execute(_MEASURE)).one()
+            OUTBOX_DEPTH.set(depth)
+            OUTBOX_AGE.set(float(age))

@@ -26,6 +26,8 @@ def wrapped(cause: Exception) -> DBAPIError:
         (ConnectionRefusedError(), True, True, False),
         (asyncpg.exceptions.DeadlockDetectedError(), True, False, True),
         (asyncpg.exceptions.LockNotAvailableError(), True, False, True),
+        (asyncpg.exceptions.IdleSessionTimeoutError(), True, True, False),
+        (asyncpg.exceptions.IdleInTransactionSessionTimeoutError(), True, True, False),
         (asyncpg.exceptions.CharacterNotInRepertoireError(), False, False, False),
         # How asyncpg says that PostgreSQL has just ended the connection under it, and that a value is no such number.
         (asyncpg.exceptions.InternalClientError(), True, True, False),

@@ -2,10 +2,12 @@
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from relance_local.dashboards.panels import PER_SECOND, SHARE, assembled, choice, listing, series
+from relance_local.dashboards.panels import PER_SECOND, REPORTING, SHARE, assembled, choice, listing, series
 from relance_local.dashboards.queries import ANSWER_COLUMNS, ANSWER_UNITS, happened, kept_share, per_second
 
 SOURCE = 'source=~"$source"'
+SOURCES = "SELECT source FROM reporting.leads UNION SELECT source FROM reporting.spend_days ORDER BY source LIMIT 1000"
+"""Also those of which no lead was ever given to anybody."""
 
 
 def dashboard() -> Dashboard:
@@ -69,11 +71,13 @@ def dashboard() -> Dashboard:
         listing(
             "What they cost",
             "Spent on the days shown (UTC), and for each lead received in the time shown that was accepted, or won. "
+            "What was spent on a whole source (campaign -) is not divided by its leads without a campaign. "
             "Amounts in several currencies are not added up.",
             """SELECT source, campaign, spent, currency, accepted, won,
-            round(spent / nullif(accepted, 0), 2) AS cost_per_accepted, round(spent / nullif(won, 0), 2) AS cost_per_won
+            CASE WHEN has_cost THEN round(spent / nullif(accepted, 0), 2) END AS cost_per_accepted,
+            CASE WHEN has_cost THEN round(spent / nullif(won, 0), 2) END AS cost_per_won
             FROM (
-                SELECT source, coalesce(campaign, '-') AS campaign,
+                SELECT source, coalesce(campaign, '-') AS campaign, campaign IS NOT NULL AS has_cost,
                     CASE WHEN count(DISTINCT currency) = 1 THEN round(sum(amount), 2) END AS spent,
                     string_agg(DISTINCT currency, ' + ') AS currency,
                     count(DISTINCT lead) FILTER (WHERE disposition IN ('accepted', 'won', 'lost')) AS accepted,
@@ -143,5 +147,5 @@ def dashboard() -> Dashboard:
         "Both directions, by source and campaign: what sales did with the leads, and what they were worth.",
         {"What sales did": done, "What they were worth": worth, "What came": received},
         since="now-30d",
-        variables=[choice("Source", "source")],
+        variables=[choice("Source", "source", SOURCES, REPORTING)],
     )

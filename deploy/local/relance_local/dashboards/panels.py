@@ -152,14 +152,14 @@ def listing(
     return panel
 
 
-def choice(label: str, name: str) -> Builder[VariableModel]:
-    """A variable with the values of a label of the clocks; all of them at first."""
+def choice(label: str, name: str, query: str, datasource: DataSourceRef) -> Builder[VariableModel]:
+    """A variable with the values that a query gives when the dashboard is opened; all of them at first."""
     return (
         dashboard.QueryVariable(name)
         .label(label)
-        .datasource(PROMETHEUS)
-        .query(f"label_values(relance_sla_clocks_started_total, {name})")
-        .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .datasource(datasource)
+        .query(query)
+        .refresh(VariableRefresh.ON_DASHBOARD_LOAD)
         .sort(VariableSort.ALPHABETICAL_ASC)
         .multi(multi=True)
         .include_all(include_all=True)

@@ -2,7 +2,7 @@
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from relance_local.dashboards.panels import SECONDS, SHARE, assembled, choice, listing, numbers, series
+from relance_local.dashboards.panels import PROMETHEUS, SECONDS, SHARE, assembled, choice, listing, numbers, series
 from relance_local.dashboards.queries import (
     ANSWER_COLUMNS,
     ANSWER_UNITS,
@@ -93,5 +93,5 @@ def dashboard() -> Dashboard:
         "What waits in a team, how fast it answers, and what was escalated.",
         {"Now": now, "Over time": over_time, "Details": tables},
         since="now-24h",
-        variables=[choice("Team", "team")],
+        variables=[choice("Team", "team", "label_values(relance_sla_clocks_started_total, team)", PROMETHEUS)],
     )

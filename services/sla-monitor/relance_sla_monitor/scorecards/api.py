@@ -1,6 +1,6 @@
 """Scorecards over HTTP, as JSON and as CSV, and the leads behind each figure."""
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -9,7 +9,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, TypeAdapter
 
 from relance.clock import utc_now
 from relance.database import Database
@@ -29,7 +29,8 @@ _MARKETING_COLUMNS = (*MARKETING, "acceptance_rate", "spent", "currency", "cost_
 _Value = Annotated[Annotated[str, STORABLE] | None, Query(max_length=200)]
 _Day = Annotated[date | None, Query(ge=FIRST_DAY, le=LAST_DAY)]
 _PLACE = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.\d{1,9}$"
-_Wanted = Literal["json", "csv"]
+_CSV = "text/csv"
+_LISTED = TypeAdapter(list[ListedLead])
 
 
 class ScorecardRow(BaseModel):
@@ -100,6 +101,22 @@ def _after(
     return UUID(lead), int(ordinal)
 
 
+def _csv_wanted(
+    format: Annotated[  # noqa: A002 - the name in the query
+        Literal["json", "csv"] | None, Query(description="Counts more than `Accept`.")
+    ] = None,
+    accept: Annotated[str, Header()] = "",
+) -> bool:
+    return format == "csv" or (format is None and _CSV in accept)
+
+
+_AsCsv = Annotated[bool, Depends(_csv_wanted)]
+
+
+def _csv_too(model: type[BaseModel]) -> dict[int | str, dict[str, object]]:
+    return {200: {"model": model, "content": {_CSV: {}}}}
+
+
 def scorecards_api(database: Database, operator_only: OperatorOnly) -> APIRouter:
     """`/v1/scorecards/…`."""
     router = APIRouter(
@@ -108,42 +125,46 @@ def scorecards_api(database: Database, operator_only: OperatorOnly) -> APIRouter
         responses=declared(401, 422, 503),
     )
     scorecards = Scorecards(database)
-    csv_too: dict[int | str, dict[str, object]] = {200: {"model": Scorecard, "content": {"text/csv": {}}}}
 
-    @router.get("/v1/scorecards/sales", summary="What sales did with marketing's leads", responses=csv_too)
-    async def sales(
-        question: Annotated[Question, Depends(_grouped)],
-        format: _Wanted | None = None,  # noqa: A002 - the name in the query
-        accept: Annotated[str, Header()] = "",
-    ) -> Response:
-        return await _answer(question, scorecards.sales, _SALES_COLUMNS, csv=_csv_wanted(format, accept))
+    @router.get("/v1/scorecards/sales", summary="What sales did with marketing's leads", responses=_csv_too(Scorecard))
+    async def sales(question: Annotated[Question, Depends(_grouped)], csv: _AsCsv) -> Response:
+        return await _answer(question, scorecards.sales, _SALES_COLUMNS, csv=csv)
 
-    @router.get("/v1/scorecards/marketing", summary="What marketing's leads were worth to sales", responses=csv_too)
-    async def marketing(
-        question: Annotated[Question, Depends(_grouped)],
-        format: _Wanted | None = None,  # noqa: A002 - the name in the query
-        accept: Annotated[str, Header()] = "",
-    ) -> Response:
-        return await _answer(question, scorecards.marketing, _MARKETING_COLUMNS, csv=_csv_wanted(format, accept))
+    @router.get(
+        "/v1/scorecards/marketing",
+        summary="What marketing's leads were worth to sales",
+        responses=_csv_too(Scorecard),
+    )
+    async def marketing(question: Annotated[Question, Depends(_grouped)], csv: _AsCsv) -> Response:
+        return await _answer(question, scorecards.marketing, _MARKETING_COLUMNS, csv=csv)
 
-    @router.get("/v1/scorecards/leads", summary="The leads behind a figure")
+    @router.get(
+        "/v1/scorecards/leads",
+        summary="The leads behind a figure; as CSV the next page is in the header `Link`",
+        responses=_csv_too(LeadsPage),
+    )
     async def leads(
+        *,
         question: Annotated[Question, Depends(_asked)],
         after: Annotated[tuple[UUID, int] | None, Depends(_after)],
+        csv: _AsCsv,
         figure: Annotated[str, Query(description=f"One of {', '.join(FIGURES)}.")] = "leads",
         side: Annotated[
             Side | None, Query(description="Whose scorecard; marketing's where only that has the figure.")
         ] = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    ) -> LeadsPage:
+    ) -> Response:
         if figure not in FIGURES:
             raise invalid_fields([FieldFault("query/figure", f"one of {', '.join(FIGURES)}")])
         question = replace(question, side=side or ("sales" if figure in SALES else "marketing"))
         page = await scorecards.leads(question, figure, after, limit)
-        going_on = f"{question.leads_link()}&figure={figure}&limit={limit}&after="
-        return LeadsPage(
-            leads=list(page.leads), next=f"{going_on}{page.after[0]}.{page.after[1]}" if page.after else None
-        )
+        going_on = f"{question.leads_link()}&figure={figure}&limit={limit}{'&format=csv' if csv else ''}&after="
+        following = f"{going_on}{page.after[0]}.{page.after[1]}" if page.after else None
+        if csv:
+            rows = (list(lead.values()) for lead in _LISTED.dump_python(list(page.leads), mode="json"))
+            link = {"Link": f'<{following}>; rel="next"'} if following else None
+            return _csv(ListedLead.__dataclass_fields__, rows, link)
+        return _json(LeadsPage(leads=list(page.leads), next=following))
 
     return router
 
@@ -160,7 +181,10 @@ async def _answer(
     except TooManyRows as error:
         raise invalid_fields([FieldFault("query/by", str(error))]) from error
     if csv:
-        return StreamingResponse(_csv(question, rows, columns), media_type="text/csv; charset=utf-8; header=present")
+        cells = (
+            [*row.group.values(), *(row.figures[name] for name in columns), row.question.leads_link()] for row in rows
+        )
+        return _csv([*question.by, *columns, "leads_link"], cells)
     answer = Scorecard(
         since=question.since,
         until=question.until,
@@ -170,13 +194,13 @@ async def _answer(
             for row in rows
         ],
     )
+    return _json(answer)
+
+
+def _json(answer: BaseModel) -> Response:
     return Response(answer.model_dump_json(), media_type="application/json")
 
 
-def _csv(question: Question, rows: Sequence[Row], columns: Sequence[str]) -> Iterator[str]:
-    cells = ([*row.group.values(), *(row.figures[name] for name in columns), row.question.leads_link()] for row in rows)
-    return csv_pieces([*question.by, *columns, "leads_link"], cells)
-
-
-def _csv_wanted(format_: _Wanted | None, accept: str) -> bool:
-    return format_ == "csv" or (format_ is None and "text/csv" in accept)
+def _csv(header: Iterable[str], rows: Iterable[Sequence[object]], headers: Mapping[str, str] | None = None) -> Response:
+    pieces = csv_pieces(list(header), rows)
+    return StreamingResponse(pieces, media_type=f"{_CSV}; charset=utf-8; header=present", headers=headers)

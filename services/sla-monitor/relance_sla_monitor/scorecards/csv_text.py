@@ -19,5 +19,7 @@ def csv_pieces(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Itera
 
 
 def _cell(value: object) -> object:
+    if isinstance(value, bool):
+        return str(value).lower()
     # A spreadsheet takes text that begins so for a formula (CWE-1236); an apostrophe in front makes it text.
     return f"'{value}" if isinstance(value, str) and value.startswith(_RUNS) else value

@@ -46,6 +46,11 @@ class Question:
         """Whether money can be told apart as this asks for: it is spent on sources and campaigns, by days."""
         return self.per == "lead" and {*self.by, *self.having} <= _OF_SPEND
 
+    @property
+    def has_cost(self) -> bool:
+        """Whether its money was for its leads alone: not where they have no campaign, as that of a whole source is."""
+        return self.having.get("campaign", "") is not None
+
     def of_group(self, group: Mapping[Dimension, str | None]) -> "Question":
         """The same question about one group alone."""
         return replace(self, by=(), having={**self.having, **group})

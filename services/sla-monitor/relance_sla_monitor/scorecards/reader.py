@@ -121,7 +121,7 @@ class Scorecards:
                 FROM (SELECT *, {absent} FROM reporting.spend_days) AS spend_days WHERE {spent}
             ) AS facts {_by(question)}
         """
-        return [_row(question, found, MARKETING, _worth(found)) for found in await self._groups(sql, values)]
+        return [_row(question, found, MARKETING, _worth(question, found)) for found in await self._groups(sql, values)]
 
     async def leads(self, question: Question, figure: str, after: tuple[UUID, int] | None, limit: int) -> Page:
         """The leads behind a figure, in the order of their ids, which is that of receipt.
@@ -188,18 +188,23 @@ def _row(
     counted: Mapping[str, str],
     worked_out: Mapping[str, float | Decimal | str | None],
 ) -> Row:
-    group = {name: found[name] for name in question.by}
+    group = _group(question, found)
     return Row(group, {**{name: found[name] for name in counted}, **worked_out}, question.of_group(group))
 
 
-def _worth(found: RowMapping) -> dict[str, float | Decimal | str | None]:
+def _group(question: Question, found: RowMapping) -> dict[Dimension, str | None]:
+    return {name: found[name] for name in question.by}
+
+
+def _worth(question: Question, found: RowMapping) -> dict[str, float | Decimal | str | None]:
     currency: str | None = found["currency"]
     # Amounts in two currencies are not added up.
     spent: Decimal | None = None if currency is None or " + " in currency else cents(found["spent"])
+    divided = spent if question.of_group(_group(question, found)).has_cost else None
     return {
         "acceptance_rate": share(found["accepted"], found["rejected"]),
         "spent": spent,
         "currency": currency,
-        "cost_per_accepted": cost_of_one(spent, found["accepted"]),
-        "cost_per_won": cost_of_one(spent, found["won"]),
+        "cost_per_accepted": cost_of_one(divided, found["accepted"]),
+        "cost_per_won": cost_of_one(divided, found["won"]),
     }
