@@ -24,7 +24,8 @@ CLOCK = """
     INSERT INTO clocks (assignment_id, clock, lead_id, ordinal, rep, team, source, channel, campaign, received_at,
         started_at, response_window, deadline, risk_at, steps, stopped_at, stopped_by, traceparent, worked, holds)
     SELECT gen_random_uuid(), 'response', gen_random_uuid(), 1, 'rep' || n % 9, 'team' || n % :teams, 'website', 'form',
-        NULL, now(), now() - CAST(:age AS interval), interval '10 minutes',
+        NULL, now() - CAST(:age AS interval) - n * interval '1 millisecond', now() - CAST(:age AS interval),
+        interval '10 minutes',
         now() - CAST(:age AS interval) + CAST(:window AS interval) + n * interval '1 millisecond',
         now() - CAST(:age AS interval) + CAST(:window AS interval) * 0.8, '[]',
         now() - CAST(:stopped AS interval), :by, '', CAST(:age AS interval) - CAST(:stopped AS interval),

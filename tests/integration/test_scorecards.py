@@ -1,5 +1,6 @@
 """Promises of scorecards: each figure is what a slow count over the same history gives, and its leads can be listed."""
 
+import json
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
@@ -7,13 +8,15 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
-from uuid import UUID
 
 import pytest
+from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic_core import MultiHostUrl
 from sqlalchemy import text
 from tests.assignments import assignment_made
+from tests.integration.asgi import ask
 from tests.integration.conftest import OpenDatabase
 from tests.integration.emptying import emptying
 from tests.integration.scorecard_histories import (
@@ -28,6 +31,7 @@ from tests.integration.scorecard_histories import (
     sales_figures,
     told,
 )
+from tests.integration.test_board_reading import clocks
 from tests.integration.test_clocks_in_database import Monitor, answered, assigned, disposed
 from tests.prometheus import dashboards, panels
 
@@ -45,10 +49,13 @@ from relance.events import (
     ResponseRecorded,
 )
 from relance.events.data import EventData
+from relance.http import problems
 from relance.ids import AssignmentId, EventId, LeadId, new_id
+from relance.migrations import statements
 from relance_sla_monitor.handler import ClockHandler
+from relance_sla_monitor.scorecards.api import scorecards_api
 from relance_sla_monitor.scorecards.question import Question, Side
-from relance_sla_monitor.scorecards.reader import ListedLead, Row, Scorecards
+from relance_sla_monitor.scorecards.reader import ListedLead, Place, Row, Scorecards
 from relance_sla_monitor.scorecards.spend import Spend, put_spend
 
 # Each example empties the tables itself.
@@ -87,7 +94,7 @@ async def rebuilt(database: Database, histories: Sequence[History], data: st.Dat
 async def listed(scorecards: Scorecards, question: Question, figure: str) -> list[ListedLead]:
     """Every page, of three leads each."""
     leads: list[ListedLead] = []
-    after: tuple[UUID, int] | None = None
+    after: Place | None = None
     while True:
         page = await scorecards.leads(question, figure, after, 3)
         leads += page.leads
@@ -157,7 +164,7 @@ async def test_the_leads_behind_a_row_give_its_figures(
         for row in await SIDES[side](scorecards, asked):
             expected = grouped(row.question, everything.counted(row.question))[()]
             leads = await listed(scorecards, row.question, "leads")
-            assert leads == sorted(expected, key=lambda lead: (lead.lead_id, lead.ordinal))
+            assert leads == sorted(expected, key=lambda lead: (lead.received_at, lead.lead_id, lead.ordinal))
             assert close(figures_of(row.question, leads), row.figures)
             figure = data.draw(st.sampled_from(sorted(BEHIND)))
             assert await listed(scorecards, row.question, figure) == [lead for lead in leads if BEHIND[figure](lead)]
@@ -354,3 +361,58 @@ async def test_a_lead_that_is_erased_while_nobody_has_it_is_not_counted_as_never
             made[0].lead_id: (False, None),
             made[1].lead_id: (True, False),
         }
+
+
+_READ = text("SELECT sum(seq_tup_read + idx_tup_fetch) FROM pg_stat_user_tables WHERE relname IN ('clocks', 'stops')")
+_FLUSH = text("SELECT pg_stat_force_next_flush()")
+
+
+async def test_a_page_of_leads_reads_a_page_of_leads(database: Database) -> None:
+    """However many there are behind the figure: whoever turns over all pages reads each lead once, not each time."""
+    await clocks(database, 5_000, age=timedelta(days=2), stopped=timedelta(days=1), by="contacted")
+    async with database.engine.connect() as connection:
+        await (await connection.execution_options(isolation_level="AUTOCOMMIT")).execute(text("VACUUM ANALYZE clocks"))
+
+    async def read() -> int:
+        async with database.engine.connect() as connection:
+            await connection.execute(_FLUSH)
+            await connection.commit()
+            return int((await connection.execute(_READ)).scalar_one())
+
+    today = datetime.now(UTC).date()
+    question = Question(today - timedelta(days=90), today + timedelta(days=1))
+    before = await read()
+    page = await Scorecards(database).leads(question, "answered", None, 100)
+    assert len(page.leads) == 100
+    assert await read() - before < 2_000
+    since_yesterday = replace(question, since=today - timedelta(days=1))
+    assert not (await Scorecards(database).leads(since_yesterday, "answered", (START, LeadId(new_id()), 1), 100)).leads
+
+
+_SLOW = """
+    ALTER VIEW reporting.scorecard_leads RENAME TO scorecard_leads_as_quick;
+    CREATE VIEW reporting.scorecard_leads AS
+        SELECT l.* FROM (SELECT FROM pg_sleep(60)) AS s LEFT JOIN reporting.scorecard_leads_as_quick l ON true
+"""
+
+
+@pytest.mark.parametrize("path", ["sales", "leads"])
+async def test_what_takes_too_long_to_count_says_to_ask_about_fewer_days(database: Database, path: str) -> None:
+    """Trying again would end the same way; and no part is away."""
+    url = database.engine.url.render_as_string(hide_password=False)
+    hurried = Database(MultiHostUrl(url), schema="sla", pool_size=1, timeout=timedelta(seconds=1))
+    async with database.transaction() as connection:
+        for statement in statements(_SLOW):
+            await connection.execute(text(statement))
+    app = FastAPI()
+    problems.install(app)
+    app.include_router(scorecards_api(hurried, lambda: None))
+    try:
+        status, said = await ask(app, f"/v1/scorecards/{path}", "since=2025-03-01&until=2025-03-31")
+    finally:
+        await hurried.close()
+    assert status == 503
+    assert json.loads(said)["detail"] == (
+        "The leads of 30 days take longer to count than a report may. "
+        "Ask about fewer days: bring since and until closer together."
+    )

@@ -2,8 +2,9 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from http import HTTPStatus
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -14,12 +15,12 @@ from pydantic import BaseModel, Field, TypeAdapter
 from relance.clock import utc_now
 from relance.database import Database
 from relance.http.operators import OperatorOnly
-from relance.http.problems import FieldFault, declared, invalid_fields
+from relance.http.problems import FieldFault, Problem, declared, invalid_fields
 from relance.storable import STORABLE
 from relance_sla_monitor.scorecards.csv_text import csv_pieces
 from relance_sla_monitor.scorecards.figures import FIGURES, MARKETING, SALES
 from relance_sla_monitor.scorecards.question import DIMENSIONS, Dimension, Per, Question, Side, dimensions, one_for_each
-from relance_sla_monitor.scorecards.reader import ListedLead, Row, Scorecards, TooManyRows
+from relance_sla_monitor.scorecards.reader import ListedLead, Place, Row, Scorecards, TakesTooLong, TooManyRows
 from relance_sla_monitor.scorecards.spend import FIRST_DAY, LAST_DAY
 
 _DEFAULT_DAYS = timedelta(weeks=13)
@@ -28,7 +29,9 @@ _MARKETING_COLUMNS = (*MARKETING, "acceptance_rate", "spent", "currency", "cost_
 
 _Value = Annotated[Annotated[str, STORABLE] | None, Query(max_length=200)]
 _Day = Annotated[date | None, Query(ge=FIRST_DAY, le=LAST_DAY)]
-_PLACE = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.\d{1,9}$"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_PLACE = r"^\d{1,16}\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.\d{1,9}$"
 _CSV = "text/csv"
 _LISTED = TypeAdapter(list[ListedLead])
 
@@ -94,11 +97,16 @@ def _grouped(
 
 def _after(
     after: Annotated[str | None, Query(pattern=_PLACE, description="As `next` has it.")] = None,
-) -> tuple[UUID, int] | None:
+) -> Place | None:
     if after is None:
         return None
-    lead, _, ordinal = after.partition(".")
-    return UUID(lead), int(ordinal)
+    received, lead, ordinal = after.split(".")
+    return _EPOCH + int(received) * _MICROSECOND, UUID(lead), int(ordinal)
+
+
+def _written(place: Place) -> str:
+    received_at, lead, ordinal = place
+    return f"{(received_at - _EPOCH) // _MICROSECOND}.{lead}.{ordinal}"
 
 
 def _csv_wanted(
@@ -146,7 +154,7 @@ def scorecards_api(database: Database, operator_only: OperatorOnly) -> APIRouter
     async def leads(
         *,
         question: Annotated[Question, Depends(_asked)],
-        after: Annotated[tuple[UUID, int] | None, Depends(_after)],
+        after: Annotated[Place | None, Depends(_after)],
         csv: _AsCsv,
         figure: Annotated[str, Query(description=f"One of {', '.join(FIGURES)}.")] = "leads",
         side: Annotated[
@@ -157,9 +165,12 @@ def scorecards_api(database: Database, operator_only: OperatorOnly) -> APIRouter
         if figure not in FIGURES:
             raise invalid_fields([FieldFault("query/figure", f"one of {', '.join(FIGURES)}")])
         question = replace(question, side=side or ("sales" if figure in SALES else "marketing"))
-        page = await scorecards.leads(question, figure, after, limit)
+        try:
+            page = await scorecards.leads(question, figure, after, limit)
+        except TakesTooLong as error:
+            raise _too_long(question) from error
         going_on = f"{question.leads_link()}&figure={figure}&limit={limit}{'&format=csv' if csv else ''}&after="
-        following = f"{going_on}{page.after[0]}.{page.after[1]}" if page.after else None
+        following = f"{going_on}{_written(page.after)}" if page.after else None
         if csv:
             rows = (list(lead.values()) for lead in _LISTED.dump_python(list(page.leads), mode="json"))
             link = {"Link": f'<{following}>; rel="next"'} if following else None
@@ -180,6 +191,8 @@ async def _answer(
         rows = await read(question)
     except TooManyRows as error:
         raise invalid_fields([FieldFault("query/by", str(error))]) from error
+    except TakesTooLong as error:
+        raise _too_long(question) from error
     if csv:
         cells = (
             [*row.group.values(), *(row.figures[name] for name in columns), row.question.leads_link()] for row in rows
@@ -199,6 +212,15 @@ async def _answer(
 
 def _json(answer: BaseModel) -> Response:
     return Response(answer.model_dump_json(), media_type="application/json")
+
+
+def _too_long(question: Question) -> Problem:
+    return Problem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "Takes too long",
+        f"The leads of {(question.until - question.since).days} days take longer to count than a report may. "
+        "Ask about fewer days: bring since and until closer together.",
+    )
 
 
 def _csv(header: Iterable[str], rows: Iterable[Sequence[object]], headers: Mapping[str, str] | None = None) -> Response:

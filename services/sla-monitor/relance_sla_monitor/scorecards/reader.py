@@ -1,12 +1,14 @@
 """Scorecards out of the database: counted over raw rows, each time anew."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy import RowMapping, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relance.database import Database
 from relance_sla_monitor.scorecards.figures import FIGURES, MARKETING, SALES, SUBMISSIONS, cents, cost_of_one, share
@@ -18,6 +20,10 @@ MOST_ROWS = 10_000
 
 class TooManyRows(ValueError):
     """The question has more groups than one answer holds."""
+
+
+class TakesTooLong(TimeoutError):
+    """The question took longer to answer than a statement may."""
 
 
 @dataclass(frozen=True)
@@ -59,14 +65,36 @@ class ListedLead:
     """The lead as which it counts, where it is a touch; what was said is of that one."""
 
 
+Place = tuple[datetime, UUID, int]
+"""Where a lead, or an assignment of it, stands in a list: when it was received, its lead's id, its ordinal."""
+
+
 @dataclass(frozen=True)
 class Page:
     """Some leads, and after which one the next page begins; None on the last."""
 
     leads: Sequence[ListedLead]
-    after: tuple[UUID, int] | None
+    after: Place | None
 
 
+_NO_LEAD = UUID(int=0)
+_LAST_ORDINAL = 2**31 - 1
+_GROWTH = 8
+_NEXT_OF = """(
+    SELECT received_at, lead_id FROM {}
+    WHERE received_at >= :since AND received_at < :until AND (received_at, lead_id) > (:since, :after_lead)
+    ORDER BY received_at, lead_id LIMIT :leads
+)"""
+_NEXT = " UNION ALL ".join(
+    _NEXT_OF.format(those)
+    for those in ("(SELECT * FROM clocks WHERE clock = 'response') AS given", "unrouted_leads", "touches")
+)
+# Up to where there are so many leads, whatever becomes of them; each kind by its index.
+_REACH = text(
+    f"SELECT received_at, lead_id FROM ({_NEXT}) AS next ORDER BY received_at, lead_id OFFSET :leads - 1 LIMIT 1"
+)
+# Planned for the days asked about, not for any; compiled code takes longer to make than it saves.
+_PLANNED = text("SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true)")
 _COLUMNS = ", ".join(ListedLead.__dataclass_fields__)
 
 
@@ -81,6 +109,7 @@ class Scorecards:
 
         Raises:
             TooManyRows: there are more groups than one answer holds.
+            TakesTooLong: it did.
         """
         question = replace(question, side="sales")
         conditions, values = _conditions(question)
@@ -104,6 +133,7 @@ class Scorecards:
 
         Raises:
             TooManyRows: there are more groups than one answer holds.
+            TakesTooLong: it did.
         """
         question = replace(question, side="marketing")
         conditions, values = _conditions(question)
@@ -123,30 +153,54 @@ class Scorecards:
         """
         return [_row(question, found, MARKETING, _worth(question, found)) for found in await self._groups(sql, values)]
 
-    async def leads(self, question: Question, figure: str, after: tuple[UUID, int] | None, limit: int) -> Page:
-        """The leads behind a figure, in the order of their ids, which is that of receipt.
+    async def leads(self, question: Question, figure: str, after: Place | None, limit: int) -> Page:
+        """The leads behind a figure, in the order of receipt.
 
-        What joined the same lead counts once with it, and each is listed.
+        What joined the same lead counts once with it, and each is listed. Read are the next few leads, and more each
+        time while the page is not full: it takes as long as what it passes over, wherever it is.
+
+        Raises:
+            TakesTooLong: it did.
         """
         conditions, values = _conditions(question)
-        if after:
-            conditions += " AND (lead_id, ordinal) > (:after_lead, :after_ordinal)"
-            values |= {"after_lead": after[0], "after_ordinal": after[1]}
+        # The planner guesses from plain bounds how much lies between two places.
         sql = f"""
             SELECT {_COLUMNS} FROM {question.rows} WHERE {conditions} AND ({FIGURES[figure]})
-            ORDER BY lead_id, ordinal LIMIT :limit
+                AND received_at <= :reach AND (received_at, lead_id) <= (:reach, :reach_lead)
+                AND (received_at, lead_id, ordinal) > (:since, :after_lead, :after_ordinal)
+            ORDER BY received_at, lead_id, ordinal LIMIT :limit
         """
-        async with self._database.transaction() as connection:
-            found = (await connection.execute(text(sql), {**values, "limit": limit + 1})).mappings().all()
-        listed = [ListedLead(**row) for row in found[:limit]]
-        return Page(listed, (listed[-1].lead_id, listed[-1].ordinal) if len(found) > limit else None)
+        start, end = (_midnight(question.since), _NO_LEAD, 0), (_midnight(question.until), _NO_LEAD)
+        place = max(start, after or start)
+        listed: list[ListedLead] = []
+        leads = 2 * limit
+        async with self._reading() as connection:
+            while len(listed) <= limit and place[:2] != end:
+                values |= dict(zip(("since", "after_lead", "after_ordinal"), place, strict=True))
+                found = (await connection.execute(_REACH, {**values, "leads": leads})).one_or_none()
+                reach, reach_lead = found or end
+                wanted = {"reach": reach, "reach_lead": reach_lead, "limit": limit + 1 - len(listed)}
+                rows = (await connection.execute(text(sql), {**values, **wanted})).mappings()
+                listed += [ListedLead(**row) for row in rows]
+                place, leads = (reach, reach_lead, _LAST_ORDINAL), leads * _GROWTH
+        page = listed[:limit]
+        return Page(page, (page[-1].received_at, page[-1].lead_id, page[-1].ordinal) if len(listed) > limit else None)
 
     async def _groups(self, sql: str, values: Mapping[str, object]) -> Sequence[RowMapping]:
-        async with self._database.transaction() as connection:
+        async with self._reading() as connection:
             found = (await connection.execute(text(sql), {**values, "most": MOST_ROWS + 1})).mappings().all()
         if len(found) > MOST_ROWS:
             raise TooManyRows(f"more than {MOST_ROWS} rows: group by less, or ask about fewer days")
         return found
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[AsyncConnection]:
+        async with self._database.transaction() as connection:
+            await connection.execute(_PLANNED)
+            try:
+                yield connection
+            except TimeoutError as error:
+                raise TakesTooLong from error
 
 
 def _conditions(question: Question, day: str | None = None) -> tuple[str, dict[str, object]]:
