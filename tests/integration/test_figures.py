@@ -11,6 +11,8 @@ from tests.integration.test_clocks_in_database import Monitor, answered, assigne
 
 from relance.events import AssignmentEnded, EscalationStep
 from relance.ids import new_id
+from relance_local.broker import Broker
+from relance_local.database_server import DatabaseServer
 from relance_sla_monitor import figures
 from relance_sla_monitor.figures import CAMPAIGNS, OTHER, Figures, count, families
 
@@ -251,3 +253,21 @@ async def test_an_answer_that_is_committed_after_the_deadline_takes_no_breach_ba
     after = await counted(monitor)
     assert before.get("windows_breached_total", 1) == after["windows_breached_total"] == 1
     assert after["windows_kept_total"] == 1
+
+
+async def test_whoever_only_reads_keeps_no_breach_from_being_counted_and_takes_none_back_who_writes_then(
+    monitor: Monitor, real_parts: tuple[DatabaseServer, Broker], database: str
+) -> None:
+    """A psql that was left open in a transaction, a dump: neither has noted anything of a clock."""
+    reader = await real_parts[0].connect(database, "sla")
+    try:
+        await reader.execute("BEGIN")
+        await reader.execute("SELECT count(*) FROM sla.clocks")
+        made = assigned(timedelta(), window=timedelta(milliseconds=1))
+        await monitor.handle(made)
+        assert (await counted(monitor))["windows_breached_total"] == 1
+        # In a savepoint, whose writes are the transaction's.
+        await reader.execute("SAVEPOINT s; UPDATE sla.clocks SET rep = rep")
+        assert (await counted(monitor))["windows_breached_total"] == 1
+    finally:
+        await reader.close()

@@ -36,9 +36,16 @@ RATIOS = (0.1, 0.25, 0.5, 0.8, 1, 1.25, 1.5, 2, 5, 10)
 
 _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtext('sla.tallies'))")
 _NOW = text("SELECT clock_timestamp()")
-_OLDEST_TRANSACTION = text("""
+_OLDEST_WRITER = text("""
     SELECT min(xact_start) FROM pg_stat_activity
     WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()
+        AND backend_xid IS NOT NULL
+""")
+_SETTLE = text("""
+    INSERT INTO settled AS s (until) VALUES (:until)
+    -- Not beyond now: a clock may have been wrong.
+    ON CONFLICT (single) DO UPDATE SET until = greatest(excluded.until, least(s.until, clock_timestamp()))
+    RETURNING until
 """)
 _OVERDUE = "CASE WHEN c.stopped_at IS NULL THEN c.deadline END"
 """As the index has it."""
@@ -164,7 +171,9 @@ async def count(connection: AsyncConnection) -> list[Figure]:
     """Fold what has changed since the last count, and return every figure."""
     await connection.execute(_ONE_AT_A_TIME)
     await connection.execute(_LIST_CAMPAIGNS, {"limit": CAMPAIGNS, "quiet": QUIET})
-    asked = {"moment": await _settled_until(connection), "quiet": QUIET, "other": OTHER}
+    # Whoever read for long and then writes would take it back, and what was counted since.
+    moment = (await connection.execute(_SETTLE, {"until": await _settled_until(connection)})).scalar_one()
+    asked = {"moment": moment, "quiet": QUIET, "other": OTHER}
     return [Figure(*row) for row in await connection.execute(_COUNT, asked)]
 
 
@@ -184,10 +193,12 @@ async def _settled_until(connection: AsyncConnection) -> datetime:
     """Deadlines before this moment are overdue, unless what is committed says otherwise; later ones are not yet.
 
     A transaction that is under way may have noted before a deadline that the answer came in time. Would that deadline
-    count as overdue until the transaction is committed, and not any more then, a counter would fall.
+    count as overdue until the transaction is committed, and not any more then, a counter would fall. One that has
+    written nothing yet has noted nothing: should it, the triggers compare with the time by then (`clock_timestamp`),
+    which is after `now`, as that is asked for first.
     """
     now: datetime = (await connection.execute(_NOW)).scalar_one()
-    oldest: datetime | None = (await connection.execute(_OLDEST_TRANSACTION)).scalar_one()
+    oldest: datetime | None = (await connection.execute(_OLDEST_WRITER)).scalar_one()
     return min(now, oldest or now)
 
 

@@ -20,7 +20,7 @@ _ON_THE_WAY = ("inbox", "consumed", "outbox")
 COUNTED = ("tallies", "tally_changes", "overdue_counted")
 """What is counted of the above."""
 _EMPTIED = (*REBUILT, *COUNTED, "inbox", "consumed")
-SPARED = ("spend", "campaigns", "outbox", "alembic_version")
+SPARED = ("spend", "campaigns", "settled", "outbox", "alembic_version")
 """What does not come from topics; and which campaigns have series, as those of others must not begin anew."""
 
 
