@@ -7,9 +7,9 @@ import pytest
 from prometheus_client.core import Metric
 from sqlalchemy import text
 from tests.integration.conftest import OpenDatabase
-from tests.integration.test_clocks_in_database import Monitor, answered, assigned, envelopes
+from tests.integration.test_clocks_in_database import Monitor, answered, assigned, envelopes, terms
 
-from relance.events import AssignmentEnded, EscalationStep
+from relance.events import AssignmentEnded, EscalationStep, Hold
 from relance.ids import new_id
 from relance_local.broker import Broker
 from relance_local.database_server import DatabaseServer
@@ -119,6 +119,22 @@ async def test_a_withdrawn_breach_takes_no_counter_back(monitor: Monitor) -> Non
     names = ("windows_breached_total", "breaches_withdrawn_total", "windows_kept_total", "open breached")
     assert [before[name] for name in names] == [1, 0, 0, 1]
     assert [after[name] for name in names] == [1, 1, 1, 0]
+
+
+async def test_a_hold_that_is_heard_of_after_the_answer_corrects_the_clock_and_takes_no_histogram_back(
+    monitor: Monitor,
+) -> None:
+    """A monitor that was away reads topics in any order; histograms keep what was first known of an answer."""
+    made = assigned(50 * MINUTES, window=60 * MINUTES)
+    held = Hold(since=made.assigned_at + 10 * MINUTES, until=made.assigned_at + 30 * MINUTES)
+    await monitor.handle(made, answered(made, 40 * MINUTES))
+    before = await counted(monitor)
+    await monitor.handle(terms(made, 1, "released", holds=(held,), changed_at=held.until))
+    (clock,) = await monitor.rows("SELECT worked FROM clocks")
+    assert clock["worked"] == 20 * MINUTES
+    histograms = {key: amount for key, amount in (await counted(monitor)).items() if key.startswith("response_")}
+    assert histograms == {key: before[key] for key in histograms}
+    assert histograms["response_seconds_sum"] == 40 * 60
 
 
 async def test_clocks_that_are_overdue_for_long_are_read_once(monitor: Monitor) -> None:

@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tests.integration.asgi import ask
 from tests.integration.conftest import OpenDatabase
 from tests.integration.test_both_sides import agreed_numbers
-from tests.integration.test_clocks_in_database import answered, assigned, disposed
+from tests.integration.test_clocks_in_database import answered, assigned, disposed, terms
 from tests.integration.test_figures import numbers
 from typer.testing import CliRunner
 
@@ -32,7 +32,6 @@ from relance.events import (
     TOPICS,
     AssignmentEnded,
     AssignmentMade,
-    AssignmentTermsChanged,
     Envelope,
     EscalationStep,
     Hold,
@@ -345,14 +344,6 @@ async def skipped_after_it_went_on(monitor: Monitor) -> None:
     extended = terms(second, 1, "extended", **more)
     await monitor.say(extended, terms(second, 2, "extended", by=None, skipped=(step,), **more))
     await monitor.all_heard()
-
-
-def terms(made: AssignmentMade, revision: int, because: str, **changed: Any) -> AssignmentTermsChanged:
-    """The terms of an assignment, but for what is changed now."""
-    same = ("assignment_id", "lead_id", "rep", "team", "response_window", "contact_window", "disposition_window")
-    values = {name: getattr(made, name) for name in (*same, "calendar", "escalation", "quiet_outside", "configuration")}
-    now = {"revision": revision, "changed_at": utc_now(), "because": because, "by": "mia", "reason": "asked for"}
-    return AssignmentTermsChanged(**{**values, **now, **changed})
 
 
 def nonsense(monitor: Monitor) -> Message:
