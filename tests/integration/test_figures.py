@@ -30,6 +30,9 @@ FILL = text("""
 READ = text("""
     SELECT sum(seq_tup_read + idx_tup_fetch) FROM pg_stat_xact_user_tables WHERE relname IN ('clocks', 'steps')
 """)
+READ_TALLIES = text("""
+    SELECT sum(seq_tup_read + idx_tup_fetch) FROM pg_stat_xact_user_tables WHERE relname = 'tallies'
+""")
 
 
 @pytest.fixture
@@ -218,7 +221,34 @@ async def test_whoever_names_campaigns_makes_no_more_series_than_the_limit_and_n
     assert await heard_of(*named[CAMPAIGNS:]) == {**first, OTHER: 5}
     async with monitor.database.transaction() as connection:
         await connection.execute(text("UPDATE campaigns SET active_at = now() - interval '31 days'"))
-    assert await heard_of("spring", "c07", named[-1]) == {"": 1, OTHER: 6, "spring": 1, "c07": 2}
+    assert await heard_of() == {"": 1, OTHER: 5}
+    assert await heard_of("spring", "c07", named[-1]) == {"": 1, OTHER: 6, "spring": 1, "c07": 1}
+    # Who comes back when there is no room counts among others, from then on.
+    others = [f"d{n:02}" for n in range(CAMPAIGNS - 2)]
+    full = {"": 1, OTHER: 6, "spring": 1, "c07": 1, **dict.fromkeys(others, 1)}
+    assert await heard_of(*others) == full
+    assert await heard_of("c08", "c07") == {**full, OTHER: 7, "c07": 2}
+
+
+async def test_a_count_costs_the_same_however_many_campaigns_were_ever_named(monitor: Monitor) -> None:
+    """Whoever posts leads names campaigns: what has no series of its own is kept as what it is published as."""
+
+    async def read_with(names: range) -> int:
+        """How many rows a count reads once these have been named too."""
+        await monitor.handle(*(assigned(timedelta()).model_copy(update={"campaign": f"c{n}"}) for n in names))
+        await counted(monitor)
+        async with monitor.database.transaction() as connection:
+            # What this connection has just read may be in this number too.
+            before = (await connection.execute(READ_TALLIES)).scalar_one()
+            await count(connection)
+            return int((await connection.execute(READ_TALLIES)).scalar_one() - before)
+
+    few = await read_with(range(2 * CAMPAIGNS))
+    assert await read_with(range(2 * CAMPAIGNS, 6 * CAMPAIGNS)) == few
+    await monitor.rows("UPDATE campaigns SET active_at = now() - interval '31 days' RETURNING 1")
+    await counted(monitor)
+    by_campaign = await monitor.rows("SELECT campaign, amount FROM tallies WHERE what = 'started' ORDER BY campaign")
+    assert [tuple(row.values()) for row in by_campaign] == [(OTHER, 5 * CAMPAIGNS), (None, CAMPAIGNS)]
 
 
 async def test_a_campaign_that_only_a_replica_of_the_release_before_has_counted_has_its_series(
