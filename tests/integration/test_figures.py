@@ -140,6 +140,19 @@ async def test_a_hold_that_is_heard_of_after_the_answer_corrects_the_clock_and_t
     assert histograms["response_seconds_sum"] == 40 * 60
 
 
+async def test_a_window_that_was_not_kept_after_all_takes_no_counter_back(monitor: Monitor) -> None:
+    """Somebody else had the lead by then, as is heard of later; what had counted as kept stays."""
+    made = assigned(8 * MINUTES)
+    await monitor.handle(made, answered(made, 5 * MINUTES))
+    before = await counted(monitor)
+    ended = {"assignment_id": made.assignment_id, "lead_id": made.lead_id, "rep": "anna", "reason": "declined"}
+    await monitor.handle(AssignmentEnded.model_validate({**ended, "ended_at": made.assigned_at + 3 * MINUTES}))
+    after = await counted(monitor)
+    counters = [key for key in before if "_total" in key or "_bucket" in key]
+    assert [key for key in counters if after[key] < before[key]] == []
+    assert before["windows_kept_total"] == 1
+
+
 async def test_clocks_that_are_overdue_for_long_are_read_once(monitor: Monitor) -> None:
     """Of 100 000 clocks half have stopped and half run, 20 of them long overdue: a count reads none of them again.
 

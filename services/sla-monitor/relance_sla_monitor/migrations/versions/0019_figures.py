@@ -1,4 +1,4 @@
-"""Until when breaches have been counted: whoever only reads keeps none from it. Tallies of what has series, only."""
+"""Until when breaches have been counted; tallies of campaigns that have series, only; windows kept stay counted."""
 
 from alembic import op
 
@@ -30,8 +30,19 @@ TABLES = """
     SELECT clock, team, source, label, what, detail, sum(amount), min(seen) FROM gone GROUP BY 1, 2, 3, 4, 5, 6
     ON CONFLICT (clock, team, source, campaign, what, detail) DO UPDATE SET amount = t.amount + excluded.amount
 """
+# A counter that falls is taken for a restart. The rest of what is counted (0016) stays as it is.
+KEPT = """
+    DO $do$
+    BEGIN
+        EXECUTE replace(
+            pg_get_functiondef('tally_changed'::regproc),
+            'is_kept::integer - was_kept::integer', '(is_kept AND NOT was_kept)::integer'
+        );
+    END
+    $do$
+"""
 
 
 def upgrade() -> None:
-    for statement in statements(TABLES):
+    for statement in (*statements(TABLES), KEPT):
         op.execute(statement)
