@@ -87,7 +87,7 @@ _NOTE_LONG_OVERDUE = text(f"""
     WHERE amount > 0
 """)
 _LIST_CAMPAIGNS = text(f"""
-    INSERT INTO campaigns AS c (source, campaign, listed, active_at)
+    INSERT INTO campaigns AS k (source, campaign, listed, active_at)
     SELECT source, campaign, coalesce(taken, 0) + row_number() OVER (PARTITION BY source, new ORDER BY noted) <= :limit,
         now()
     FROM (
@@ -108,8 +108,8 @@ _LIST_CAMPAIGNS = text(f"""
         SELECT source, count(*) AS taken FROM campaigns k WHERE listed AND NOT {_QUIET} GROUP BY source
     ) AS places USING (source)
     ON CONFLICT (source, campaign) DO UPDATE
-    SET active_at = excluded.active_at, listed = c.listed AND (excluded.listed OR NOT {_QUIET.replace("k.", "c.")})
-    WHERE c.active_at < excluded.active_at - interval '1 hour'
+    SET active_at = excluded.active_at, listed = k.listed AND (excluded.listed OR NOT {_QUIET})
+    WHERE k.active_at < excluded.active_at - interval '1 hour'
 """)
 # What has no series of its own has no rows of its own.
 _LET_GO = text(f"""
