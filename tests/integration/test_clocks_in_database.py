@@ -72,6 +72,20 @@ def assigned(ago: timedelta, window: timedelta = timedelta(minutes=10), **terms:
     return assignment_made(datetime.now(UTC) - ago, response_window=window, **{"escalation": POLICY, **terms})
 
 
+def terms(made: AssignmentMade, revision: int, because: str, **changed: Any) -> AssignmentTermsChanged:
+    """The terms of an assignment, but for what is changed now."""
+    same = ("assignment_id", "lead_id", "rep", "team", "response_window", "contact_window", "disposition_window")
+    values = {name: getattr(made, name) for name in (*same, "calendar", "escalation", "quiet_outside", "configuration")}
+    now = {
+        "revision": revision,
+        "changed_at": datetime.now(UTC),
+        "because": because,
+        "by": "mia",
+        "reason": "asked for",
+    }
+    return AssignmentTermsChanged(**{**values, **now, **changed})
+
+
 def answered(made: AssignmentMade, after: timedelta, answer: Answer = "acknowledged") -> ResponseRecorded:
     """The rep's answer, that long after the assignment."""
     return ResponseRecorded(

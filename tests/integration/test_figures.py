@@ -7,10 +7,12 @@ import pytest
 from prometheus_client.core import Metric
 from sqlalchemy import text
 from tests.integration.conftest import OpenDatabase
-from tests.integration.test_clocks_in_database import Monitor, answered, assigned, envelopes
+from tests.integration.test_clocks_in_database import Monitor, answered, assigned, envelopes, terms
 
-from relance.events import AssignmentEnded, EscalationStep
+from relance.events import AssignmentEnded, EscalationStep, Hold
 from relance.ids import new_id
+from relance_local.broker import Broker
+from relance_local.database_server import DatabaseServer
 from relance_sla_monitor import figures
 from relance_sla_monitor.figures import CAMPAIGNS, OTHER, Figures, count, families
 
@@ -27,6 +29,9 @@ FILL = text("""
 """)
 READ = text("""
     SELECT sum(seq_tup_read + idx_tup_fetch) FROM pg_stat_xact_user_tables WHERE relname IN ('clocks', 'steps')
+""")
+READ_TALLIES = text("""
+    SELECT sum(seq_tup_read + idx_tup_fetch) FROM pg_stat_xact_user_tables WHERE relname = 'tallies'
 """)
 
 
@@ -119,6 +124,35 @@ async def test_a_withdrawn_breach_takes_no_counter_back(monitor: Monitor) -> Non
     assert [after[name] for name in names] == [1, 1, 1, 0]
 
 
+async def test_a_hold_that_is_heard_of_after_the_answer_corrects_the_clock_and_takes_no_histogram_back(
+    monitor: Monitor,
+) -> None:
+    """A monitor that was away reads topics in any order; histograms keep what was first known of an answer."""
+    made = assigned(50 * MINUTES, window=60 * MINUTES)
+    held = Hold(since=made.assigned_at + 10 * MINUTES, until=made.assigned_at + 30 * MINUTES)
+    await monitor.handle(made, answered(made, 40 * MINUTES))
+    before = await counted(monitor)
+    await monitor.handle(terms(made, 1, "released", holds=(held,), changed_at=held.until))
+    (clock,) = await monitor.rows("SELECT worked FROM clocks")
+    assert clock["worked"] == 20 * MINUTES
+    histograms = {key: amount for key, amount in (await counted(monitor)).items() if key.startswith("response_")}
+    assert histograms == {key: before[key] for key in histograms}
+    assert histograms["response_seconds_sum"] == 40 * 60
+
+
+async def test_a_window_that_was_not_kept_after_all_takes_no_counter_back(monitor: Monitor) -> None:
+    """Somebody else had the lead by then, as is heard of later; what had counted as kept stays."""
+    made = assigned(8 * MINUTES)
+    await monitor.handle(made, answered(made, 5 * MINUTES))
+    before = await counted(monitor)
+    ended = {"assignment_id": made.assignment_id, "lead_id": made.lead_id, "rep": "anna", "reason": "declined"}
+    await monitor.handle(AssignmentEnded.model_validate({**ended, "ended_at": made.assigned_at + 3 * MINUTES}))
+    after = await counted(monitor)
+    counters = [key for key in before if "_total" in key or "_bucket" in key]
+    assert [key for key in counters if after[key] < before[key]] == []
+    assert before["windows_kept_total"] == 1
+
+
 async def test_clocks_that_are_overdue_for_long_are_read_once(monitor: Monitor) -> None:
     """Of 100 000 clocks half have stopped and half run, 20 of them long overdue: a count reads none of them again.
 
@@ -200,7 +234,34 @@ async def test_whoever_names_campaigns_makes_no_more_series_than_the_limit_and_n
     assert await heard_of(*named[CAMPAIGNS:]) == {**first, OTHER: 5}
     async with monitor.database.transaction() as connection:
         await connection.execute(text("UPDATE campaigns SET active_at = now() - interval '31 days'"))
-    assert await heard_of("spring", "c07", named[-1]) == {"": 1, OTHER: 6, "spring": 1, "c07": 2}
+    assert await heard_of() == {"": 1, OTHER: 5}
+    assert await heard_of("spring", "c07", named[-1]) == {"": 1, OTHER: 6, "spring": 1, "c07": 1}
+    # Who comes back when there is no room counts among others, from then on.
+    others = [f"d{n:02}" for n in range(CAMPAIGNS - 2)]
+    full = {"": 1, OTHER: 6, "spring": 1, "c07": 1, **dict.fromkeys(others, 1)}
+    assert await heard_of(*others) == full
+    assert await heard_of("c08", "c07") == {**full, OTHER: 7, "c07": 2}
+
+
+async def test_a_count_costs_the_same_however_many_campaigns_were_ever_named(monitor: Monitor) -> None:
+    """Whoever posts leads names campaigns: what has no series of its own is kept as what it is published as."""
+
+    async def read_with(names: range) -> int:
+        """How many rows a count reads once these have been named too."""
+        await monitor.handle(*(assigned(timedelta()).model_copy(update={"campaign": f"c{n}"}) for n in names))
+        await counted(monitor)
+        async with monitor.database.transaction() as connection:
+            # What this connection has just read may be in this number too.
+            before = (await connection.execute(READ_TALLIES)).scalar_one()
+            await count(connection)
+            return int((await connection.execute(READ_TALLIES)).scalar_one() - before)
+
+    few = await read_with(range(2 * CAMPAIGNS))
+    assert await read_with(range(2 * CAMPAIGNS, 6 * CAMPAIGNS)) < 2 * few
+    await monitor.rows("UPDATE campaigns SET active_at = now() - interval '31 days' RETURNING 1")
+    await counted(monitor)
+    by_campaign = await monitor.rows("SELECT campaign, amount FROM tallies WHERE what = 'started' ORDER BY campaign")
+    assert [tuple(row.values()) for row in by_campaign] == [(OTHER, 5 * CAMPAIGNS), (None, CAMPAIGNS)]
 
 
 async def test_a_campaign_that_only_a_replica_of_the_release_before_has_counted_has_its_series(
@@ -251,3 +312,21 @@ async def test_an_answer_that_is_committed_after_the_deadline_takes_no_breach_ba
     after = await counted(monitor)
     assert before.get("windows_breached_total", 1) == after["windows_breached_total"] == 1
     assert after["windows_kept_total"] == 1
+
+
+async def test_whoever_only_reads_keeps_no_breach_from_being_counted_and_takes_none_back_who_writes_then(
+    monitor: Monitor, real_parts: tuple[DatabaseServer, Broker], database: str
+) -> None:
+    """A psql that was left open in a transaction, a dump: neither has noted anything of a clock."""
+    reader = await real_parts[0].connect(database, "sla")
+    try:
+        await reader.execute("BEGIN")
+        await reader.execute("SELECT count(*) FROM sla.clocks")
+        made = assigned(timedelta(), window=timedelta(milliseconds=1))
+        await monitor.handle(made)
+        assert (await counted(monitor))["windows_breached_total"] == 1
+        # In a savepoint, whose writes are the transaction's.
+        await reader.execute("SAVEPOINT s; UPDATE sla.clocks SET rep = rep")
+        assert (await counted(monitor))["windows_breached_total"] == 1
+    finally:
+        await reader.close()

@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tests.integration.asgi import ask
 from tests.integration.conftest import OpenDatabase
 from tests.integration.test_both_sides import agreed_numbers
-from tests.integration.test_clocks_in_database import answered, assigned, disposed
+from tests.integration.test_clocks_in_database import answered, assigned, disposed, terms
 from tests.integration.test_figures import numbers
 from tests.topics import message_on
 from typer.testing import CliRunner
@@ -33,7 +33,6 @@ from relance.events import (
     TOPICS,
     AssignmentEnded,
     AssignmentMade,
-    AssignmentTermsChanged,
     Envelope,
     EscalationStep,
     Hold,
@@ -378,14 +377,6 @@ async def told_before_terms_changed(monitor: Monitor) -> None:
     await monitor.all_heard()
 
 
-def terms(made: AssignmentMade, revision: int, because: str, **changed: Any) -> AssignmentTermsChanged:
-    """The terms of an assignment, but for what is changed now."""
-    same = ("assignment_id", "lead_id", "rep", "team", "response_window", "contact_window", "disposition_window")
-    values = {name: getattr(made, name) for name in (*same, "calendar", "escalation", "quiet_outside", "configuration")}
-    now = {"revision": revision, "changed_at": utc_now(), "because": because, "by": "mia", "reason": "asked for"}
-    return AssignmentTermsChanged(**{**values, **now, **changed})
-
-
 def nonsense(monitor: Monitor) -> Message:
     headers = [("ce_specversion", b"1.0"), ("ce_type", b"relance.nonsense.v9")]
     return Message(monitor.settings.topic_prefix + Topic.RESPONSES, b"k", b"{}", headers)
@@ -421,6 +412,12 @@ async def test_topics_give_the_same_numbers_again_and_the_service_goes_on_where_
     monitor: Monitor, lost: bool
 ) -> None:
     """Over the tables as they are, and over tables whose rows are all gone: every row, figure, document and line."""
+    async with monitor.database.transaction() as connection:
+        # Once with series of its own, once among others.
+        listed = (
+            "INSERT INTO campaigns (source, campaign, listed, active_at) VALUES ('website', 'spring', :lost, now())"
+        )
+        await connection.execute(text(listed), {"lost": lost})
     async with monitor.running():
         await some_history(monitor)
         await skipped_after_it_went_on(monitor)

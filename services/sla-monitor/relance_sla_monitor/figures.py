@@ -2,8 +2,9 @@
 
 Triggers note what clocks and steps do (`tally_changes`); each count adds the notes up in `tallies` and reads of the
 clocks only those that are newly overdue, on hold or were given more time. Those that have been overdue for long,
-perhaps for ever, are noted too, once. So a count costs the same whatever has passed and whatever runs. Because each
-replica reports the same figures, a query takes `max` over replicas and never `sum`.
+perhaps for ever, are noted too, once. Campaigns have tallies of their own only while they have series. So a count costs
+the same whatever has passed, whatever runs and whatever was named. Because each replica reports the same figures, a
+query takes `max` over replicas and never `sum`.
 """
 
 from collections import defaultdict
@@ -24,7 +25,7 @@ CAMPAIGNS = 50
 OTHER = "other"
 """All campaigns that were new while so many had theirs. They stay in it: a counter that fell would begin anew."""
 QUIET = timedelta(days=30)
-"""A campaign of which nothing was heard for so long has no series, and its place is free for a new one."""
+"""A campaign of which nothing was heard for so long has no series, and its place is free. It may come back, as new."""
 LONG_OVERDUE = timedelta(hours=1)
 """Who has not answered by then may never."""
 NOTED_AT_ONCE = 5000
@@ -34,11 +35,26 @@ SECONDS = (5, 15, 30, 60, 120, 180, 300, 600, 900, 1800, 3600, 7200, 14400, 2880
 RATIOS = (0.1, 0.25, 0.5, 0.8, 1, 1.25, 1.5, 2, 5, 10)
 """Buckets, as the triggers have them."""
 
+_QUIET = f"(k.active_at <= now() - interval '{QUIET.days} days')"
+LABEL = f"""CASE
+    WHEN NOT k.listed OR t.campaign = '{OTHER}' THEN '{OTHER}'
+    WHEN {_QUIET} THEN NULL
+    ELSE t.campaign
+END"""
+"""As which campaign what is noted of `t.campaign` is kept; `k` is what is known of that."""
+
 _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtext('sla.tallies'))")
 _NOW = text("SELECT clock_timestamp()")
-_OLDEST_TRANSACTION = text("""
+_OLDEST_WRITER = text("""
     SELECT min(xact_start) FROM pg_stat_activity
     WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()
+        AND backend_xid IS NOT NULL
+""")
+_SETTLE = text("""
+    INSERT INTO settled AS s (until) VALUES (:until)
+    -- Not beyond now: a clock may have been wrong.
+    ON CONFLICT (single) DO UPDATE SET until = greatest(excluded.until, least(s.until, clock_timestamp()))
+    RETURNING until
 """)
 _OVERDUE = "CASE WHEN c.stopped_at IS NULL THEN c.deadline END"
 """As the index has it."""
@@ -70,13 +86,14 @@ _NOTE_LONG_OVERDUE = text(f"""
     FROM found, LATERAL (VALUES ('overdue_long', clocks), ('risky_long', risky)) noted (what, amount)
     WHERE amount > 0
 """)
-_LIST_CAMPAIGNS = text("""
-    INSERT INTO campaigns AS c (source, campaign, listed, active_at)
+_LIST_CAMPAIGNS = text(f"""
+    INSERT INTO campaigns AS k (source, campaign, listed, active_at)
     SELECT source, campaign, coalesce(taken, 0) + row_number() OVER (PARTITION BY source, new ORDER BY noted) <= :limit,
         now()
     FROM (
         SELECT source, campaign, min(id) AS noted, NOT EXISTS (
-            SELECT FROM campaigns k WHERE k.source = t.source AND k.campaign = t.campaign
+            SELECT FROM campaigns k
+            WHERE k.source = t.source AND k.campaign = t.campaign AND NOT (k.listed AND {_QUIET})
         ) AS new
         FROM (
             SELECT source, campaign, id FROM tally_changes WHERE what NOT IN ('overdue_long', 'risky_long')
@@ -84,23 +101,35 @@ _LIST_CAMPAIGNS = text("""
             UNION ALL SELECT source, campaign, seen FROM tallies LEFT JOIN campaigns USING (source, campaign)
             WHERE listed IS NULL
         ) t
-        WHERE campaign <> ''
+        WHERE campaign NOT IN ('', '{OTHER}')
         GROUP BY source, campaign
     ) AS heard
     LEFT JOIN (
-        SELECT source, count(*) AS taken FROM campaigns
-        WHERE listed AND active_at > now() - CAST(:quiet AS interval) GROUP BY source
+        SELECT source, count(*) AS taken FROM campaigns k WHERE listed AND NOT {_QUIET} GROUP BY source
     ) AS places USING (source)
-    ON CONFLICT (source, campaign) DO UPDATE SET active_at = excluded.active_at
-    WHERE c.active_at < excluded.active_at - interval '1 hour'
+    ON CONFLICT (source, campaign) DO UPDATE
+    SET active_at = excluded.active_at, listed = k.listed AND (excluded.listed OR NOT {_QUIET})
+    WHERE k.active_at < excluded.active_at - interval '1 hour'
+""")
+# What has no series of its own has no rows of its own.
+_LET_GO = text(f"""
+    WITH gone AS (
+        DELETE FROM tallies t USING campaigns k
+        WHERE t.source = k.source AND t.campaign = k.campaign AND {LABEL} IS DISTINCT FROM t.campaign
+        RETURNING t.*
+    )
+    INSERT INTO tally_changes (clock, team, source, campaign, what, detail, amount)
+    SELECT clock, team, source, campaign, what, detail, amount FROM gone
 """)
 # One statement, so that all of it sees the same clocks: one that stops meanwhile is open or stopped, never neither.
 _COUNT = text(f"""
     WITH changes AS (
         DELETE FROM tally_changes RETURNING *
     ), folded AS (
-        SELECT clock, team, source, campaign, what, detail, sum(amount) AS amount, min(id) AS seen
-        FROM changes GROUP BY clock, team, source, campaign, what, detail
+        SELECT t.clock, t.team, t.source, {LABEL} AS campaign, t.what, t.detail, sum(t.amount) AS amount,
+            min(t.id) AS seen
+        FROM changes t LEFT JOIN campaigns k USING (source, campaign)
+        GROUP BY 1, 2, 3, 4, 5, 6
     ), stored AS (
         INSERT INTO tallies AS t (clock, team, source, campaign, what, detail, amount, seen)
         SELECT clock, team, source, campaign, what, detail, amount, seen FROM folded
@@ -128,21 +157,19 @@ _COUNT = text(f"""
             AND NOT c.holds @> now() AND {_RISKY}
         GROUP BY 1, 2, 3, 4
     )
-    SELECT clock, team, source, CASE
-            WHEN campaign = '' THEN ''
-            WHEN k.listed AND k.active_at > now() - CAST(:quiet AS interval) THEN campaign
-            WHEN NOT k.listed THEN CAST(:other AS text)
-        END AS campaign, what, detail, sum(amount) AS amount
+    SELECT clock, team, source, campaign, what, detail, sum(amount) AS amount
     FROM (
         SELECT clock, team, source, campaign, what, detail, amount FROM tallies
         UNION ALL SELECT clock, team, source, campaign, what, detail, amount FROM folded
-        UNION ALL SELECT clock, team, source, campaign, 'overdue', '', clocks FROM overdue
-        UNION ALL SELECT clock, team, source, campaign, 'risky', '', -risky FROM overdue
-        UNION ALL SELECT clock, team, source, campaign, 'on_hold', '', clocks FROM held
-        UNION ALL SELECT clock, team, source, campaign, 'risky', '', -risky FROM held
-        UNION ALL SELECT clock, team, source, campaign, 'risky', '', -risky FROM calm
+        UNION ALL SELECT t.clock, t.team, t.source, {LABEL}, t.what, '', t.amount
+        FROM (
+            SELECT clock, team, source, campaign, 'overdue' AS what, clocks AS amount FROM overdue
+            UNION ALL SELECT clock, team, source, campaign, 'risky', -risky FROM overdue
+            UNION ALL SELECT clock, team, source, campaign, 'on_hold', clocks FROM held
+            UNION ALL SELECT clock, team, source, campaign, 'risky', -risky FROM held
+            UNION ALL SELECT clock, team, source, campaign, 'risky', -risky FROM calm
+        ) t LEFT JOIN campaigns k USING (source, campaign)
     ) AS figures
-    LEFT JOIN campaigns k USING (source, campaign)
     GROUP BY 1, 2, 3, 4, 5, 6
 """)
 
@@ -163,9 +190,11 @@ class Figure:
 async def count(connection: AsyncConnection) -> list[Figure]:
     """Fold what has changed since the last count, and return every figure."""
     await connection.execute(_ONE_AT_A_TIME)
-    await connection.execute(_LIST_CAMPAIGNS, {"limit": CAMPAIGNS, "quiet": QUIET})
-    asked = {"moment": await _settled_until(connection), "quiet": QUIET, "other": OTHER}
-    return [Figure(*row) for row in await connection.execute(_COUNT, asked)]
+    await connection.execute(_LIST_CAMPAIGNS, {"limit": CAMPAIGNS})
+    await connection.execute(_LET_GO)
+    # Whoever read for long and then writes would take it back, and what was counted since.
+    moment = (await connection.execute(_SETTLE, {"until": await _settled_until(connection)})).scalar_one()
+    return [Figure(*row) for row in await connection.execute(_COUNT, {"moment": moment})]
 
 
 async def note_long_overdue(connection: AsyncConnection) -> None:
@@ -184,10 +213,12 @@ async def _settled_until(connection: AsyncConnection) -> datetime:
     """Deadlines before this moment are overdue, unless what is committed says otherwise; later ones are not yet.
 
     A transaction that is under way may have noted before a deadline that the answer came in time. Would that deadline
-    count as overdue until the transaction is committed, and not any more then, a counter would fall.
+    count as overdue until the transaction is committed, and not any more then, a counter would fall. One that has
+    written nothing yet has noted nothing: should it, the triggers compare with the time by then (`clock_timestamp`),
+    which is after `now`, as that is asked for first.
     """
     now: datetime = (await connection.execute(_NOW)).scalar_one()
-    oldest: datetime | None = (await connection.execute(_OLDEST_TRANSACTION)).scalar_one()
+    oldest: datetime | None = (await connection.execute(_OLDEST_WRITER)).scalar_one()
     return min(now, oldest or now)
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relance.migrations import statements
+from relance_sla_monitor.figures import LABEL
 
 REBUILT = ("calendars", "clocks", "former_terms", "stops", "steps", "dispositions", "unrouted_leads", "touches")
 """What topics tell."""
@@ -20,7 +21,7 @@ _ON_THE_WAY = ("inbox", "consumed", "outbox")
 COUNTED = ("tallies", "tally_changes", "overdue_counted")
 """What is counted of the above."""
 _EMPTIED = (*REBUILT, *COUNTED, "inbox", "consumed")
-SPARED = ("spend", "campaigns", "outbox", "alembic_version")
+SPARED = ("spend", "campaigns", "settled", "outbox", "alembic_version")
 """What does not come from topics; and which campaigns have series, as those of others must not begin anew."""
 
 
@@ -101,20 +102,30 @@ _FIRST_SEEN = """
 """
 # Topics do not tell of an answer that was heard too late where no step had announced the breach; what was counted
 # before does. A counter that falls has begun anew to Prometheus, and everything in it has happened again.
-_COUNTED_BEFORE = """
+_COUNTED_BEFORE = f"""
     CREATE TEMPORARY TABLE counted_before ON COMMIT DROP AS
-    SELECT clock, team, source, campaign, sum(amount) AS amount FROM (
-        SELECT clock, team, source, campaign, amount FROM {schema}.tallies WHERE what = 'withdrawn'
-        UNION ALL SELECT clock, team, source, campaign, amount FROM {schema}.tally_changes WHERE what = 'withdrawn'
-    ) AS counted GROUP BY clock, team, source, campaign
+    SELECT t.clock, t.team, t.source, {LABEL} AS campaign, sum(t.amount) AS amount FROM (
+        SELECT clock, team, source, campaign, amount FROM {{schema}}.tallies WHERE what = 'withdrawn'
+        UNION ALL SELECT clock, team, source, campaign, amount FROM {{schema}}.tally_changes WHERE what = 'withdrawn'
+    ) t LEFT JOIN {{schema}}.campaigns k USING (source, campaign) GROUP BY 1, 2, 3, 4
 """
-_WITHDRAWN = """
-    INSERT INTO {schema}.tally_changes (clock, team, source, campaign, what, detail, amount)
+_WITHDRAWN = f"""
+    INSERT INTO {{schema}}.tally_changes (clock, team, source, campaign, what, detail, amount)
     SELECT clock, team, source, campaign, 'withdrawn', '', greatest(told.amount, counted_before.amount)
     FROM (
-        SELECT c.clock, c.team, c.source, coalesce(c.campaign, '') AS campaign, count(*) AS amount
-        FROM withdrawn JOIN clocks c USING (assignment_id, clock) GROUP BY 1, 2, 3, 4
+        SELECT t.clock, t.team, t.source, {LABEL} AS campaign, count(*) AS amount
+        FROM (
+            SELECT clock, team, source, coalesce(campaign, '') AS campaign
+            FROM withdrawn JOIN clocks USING (assignment_id, clock)
+        ) t LEFT JOIN {{schema}}.campaigns k USING (source, campaign) GROUP BY 1, 2, 3, 4
     ) AS told FULL JOIN counted_before USING (clock, team, source, campaign)
+    -- Nobody asks how often it was of campaigns that are quiet.
+    WHERE campaign IS NOT NULL
+"""
+# To the next count all of it is news: campaigns that are quiet would come back, more than there is room for.
+_AS_BEFORE = f"""
+    UPDATE {{schema}}.tally_changes t SET campaign = {LABEL} FROM {{schema}}.campaigns k
+    WHERE k.source = t.source AND k.campaign = t.campaign
 """
 _CONSUMED = """
     INSERT INTO {schema}.consumed (consumer, topic, partition, next_offset)
@@ -147,6 +158,7 @@ async def take_over(
         if table == "calendars":
             await connection.execute(text(_FIRST_SEEN.format(schema=schema)))
     await connection.execute(text(_WITHDRAWN.format(schema=schema)))
+    await connection.execute(text(_AS_BEFORE.format(schema=schema)))
     await connection.execute(text(_INBOX.format(schema=schema)), {"oldest": oldest})
     columns = {
         "topics": [topic for topic, _ in reached],
