@@ -11,7 +11,7 @@ from relance_ingest.domain.submissions import LONGEST_LINE, LONGEST_NAME
 
 Target = Literal["name", "email", "phone", "company", "country", "campaign"]
 _TARGETS: tuple[Target, ...] = get_args(Target)
-JOINED: Target = "name"
+_JOINED: Target = "name"
 _ODD = re.compile(r"[\s=&\x00]+")
 
 
@@ -49,9 +49,8 @@ def mapped(form: Mapping[str, str], mapping: FieldMapping) -> MappedForm:
     lead: dict[str, str] = {}
     called: dict[str, str] = {}
     for target in _TARGETS:
-        names = found(left, mapping.names.get(target, ())) or found(left, (target,))
-        taken = names if target == JOINED else names[:1]
-        if taken and (target != "country" or known_country(left[taken[0]])):
+        taken = chosen(left, target, found(left, mapping.names.get(target, ())) or found(left, (target,)))
+        if taken:
             lead[target] = " ".join(left.pop(name).strip() for name in taken)
             called[target] = taken[0]
     if "utm_campaign" in campaign:
@@ -64,6 +63,12 @@ def mapped(form: Mapping[str, str], mapping: FieldMapping) -> MappedForm:
         fields[kept_as] = value
         called.setdefault(kept_as, name)  # a lead's field goes before its namesake
     return MappedForm(lead, fields, campaign, called)
+
+
+def chosen(form: Mapping[str, str], target: Target, names: list[str]) -> list[str]:
+    """Which of these fields become the lead's: the first; of a name all; none if it is a country that is no code."""
+    taken = names if target == _JOINED else names[:1]
+    return [] if taken and target == "country" and not known_country(form[taken[0]]) else taken
 
 
 def found(form: Mapping[str, str], names: tuple[str, ...]) -> list[str]:

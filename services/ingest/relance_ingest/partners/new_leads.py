@@ -22,7 +22,7 @@ from relance_ingest.domain.contact_details import (
     number_and_extension,
     phone_country,
 )
-from relance_ingest.domain.field_mapping import JOINED, found
+from relance_ingest.domain.field_mapping import chosen, found
 from relance_ingest.domain.suspicion import Suspicion
 from relance_ingest.partners.documents import EMAIL, PHONE, plain
 from relance_ingest.partners.partner import PartnerCall, PartnerLead
@@ -70,9 +70,8 @@ def _as_named(source: Source, lead: PartnerLead) -> PartnerLead:
     named: dict[str, Any] = {}
     displaced: dict[str, str] = {}
     for target, names in source.forms.fields.items():
-        taken = found({name: value for name, value in fields.items() if value.strip()}, names)
-        taken = taken if target == JOINED else taken[:1]
-        if not taken or (target == "country" and not known_country(fields[taken[0]])):
+        taken = chosen(fields, target, found({name: value for name, value in fields.items() if value.strip()}, names))
+        if not taken:
             continue
         named[target] = " ".join(fields.pop(name).strip() for name in taken)
         if before := getattr(lead, target):
